@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connectAsync, type MqttClient } from 'mqtt';
-import { type BrokerLink, type BrokerLinkEvent, type BrokerLinkOptions, type IncomingMessage, openBrokerLink } from './broker-link.ts';
+import {
+  type BrokerLink,
+  type BrokerLinkEvent,
+  type BrokerLinkOptions,
+  type IncomingMessage,
+  openBrokerLink,
+} from './broker-link.ts';
 import { parseBrokerUrl } from './broker-socket.ts';
 import { mosquittoMissing, startMosquitto, type TestBroker } from './testing/brokers.ts';
 
@@ -66,7 +72,9 @@ for (const version of [4, 5] as const) {
     for (const message of messages) message.acknowledge();
   });
 
-  test(`MQTT ${version}: what was not acknowledged comes again, marked, after the connection broke`, { skip }, async (t) => {
+  test(`MQTT ${version}: what was not acknowledged comes again, marked, after the connection broke`, {
+    skip,
+  }, async (t) => {
     const { broker, publisher, link, messages } = await connected(t, version);
     for (const n of [0, 1, 2]) await publisher.publishAsync('in/a', `${n}`, { qos: 1 });
     await until(() => messages.length === 3);
@@ -118,7 +126,9 @@ for (const version of [4, 5] as const) {
   });
 }
 
-test('at the limit of held messages nothing more is taken, and acknowledging goes on where it stood', { skip }, async (t) => {
+test('at the limit of held messages nothing more is taken, and acknowledging goes on where it stood', {
+  skip,
+}, async (t) => {
   const lines = ['max_inflight_messages 0'];
   const { publisher, messages, link } = await connected(t, 4, { heldMessagesMax: 10 }, lines);
   await Promise.all(Array.from({ length: 200 }, (_, n) => publisher.publishAsync('in/a', `${n}`, { qos: 1 })));

@@ -100,7 +100,10 @@ export function openBrokerLink(options: BrokerLinkOptions): BrokerLink {
 
   function open(): MqttClient {
     const opened = new MqttClient(
-      () => openBrokerSocket(options.address, options.tls, restBytesMax, (count) => options.onEvent({ type: 'cut', count })),
+      () =>
+        openBrokerSocket(options.address, options.tls, restBytesMax, (count) =>
+          options.onEvent({ type: 'cut', count }),
+        ),
       {
         clientId: options.clientId,
         clean: false,

@@ -16,7 +16,13 @@ function temporaryDirectory(t: { after(cleanup: () => void): void }): string {
 }
 
 async function opened(directory: string, more: Partial<OutboxOptions> = {}): Promise<Outbox> {
-  const result = await openOutbox({ directory, ledger: 'AAAAAAAAAAA', transactionsMax: 100, bytesMax: 10_000, ...more });
+  const result = await openOutbox({
+    directory,
+    ledger: 'AAAAAAAAAAA',
+    transactionsMax: 100,
+    bytesMax: 10_000,
+    ...more,
+  });
   assert(result.ok, result.ok ? '' : result.error.message);
   return result.value;
 }
@@ -31,12 +37,12 @@ test('what was added is there after a restart, in its order, and what was remove
   const directory = temporaryDirectory(t);
   const first = await opened(directory);
   for (const number of [1, 2, 3]) assert((await first.add([transaction(number)], [])).ok);
-  first.remove(first.read(0, 1)[0]!);
+  first.remove(first.read(0, 1, 1e9)[0]!);
   await first.close();
 
   const second = await opened(directory);
   assert.deepEqual(
-    second.read(0, 10).map((kept) => kept.bytes[0]),
+    second.read(0, 10, 1e9).map((kept) => kept.bytes[0]),
     [2, 3],
   );
   assert.equal(second.count, 2);
@@ -62,11 +68,11 @@ test('nothing is acknowledged or read before the sync of the log has ended', asy
   while (syncs === 0) await new Promise(setImmediate);
   await new Promise((resolve) => setTimeout(resolve, 20));
   assert.equal(acknowledged, false);
-  assert.deepEqual(outbox.read(0, 10), []);
+  assert.deepEqual(outbox.read(0, 10, 1e9), []);
   endSync();
   await added;
   assert.equal(acknowledged, true);
-  assert.equal(outbox.read(0, 10).length, 1);
+  assert.equal(outbox.read(0, 10, 1e9).length, 1);
   await outbox.close();
 });
 
@@ -80,7 +86,7 @@ test('a thousand messages of one moment share one sync', async (t) => {
   });
   await Promise.all(Array.from({ length: 1000 }, (_, number) => outbox.add([transaction(number)], [])));
   assert.equal(syncs, 1);
-  assert.equal(outbox.read(0, 2000).length, 1000);
+  assert.equal(outbox.read(0, 2000, 1e9).length, 1000);
   await outbox.close();
 });
 
@@ -90,7 +96,7 @@ test('a failed sync refuses the messages it held and every later one', async (t)
   assert(!held.ok && held.error.code === 'outbox.failed');
   const later = await outbox.add([transaction(2)], []);
   assert(!later.ok && later.error.code === 'outbox.failed');
-  assert.deepEqual(outbox.read(0, 10), []);
+  assert.deepEqual(outbox.read(0, 10, 1e9), []);
   await outbox.close();
 });
 
@@ -109,7 +115,7 @@ test('the outbox is full at its number of transactions or its bytes, and has roo
   assert.equal(outbox.isFull, false);
   await outbox.add([transaction(2)], []);
   assert.equal(outbox.isFull, true);
-  outbox.remove(outbox.read(0, 1)[0]!);
+  outbox.remove(outbox.read(0, 1, 1e9)[0]!);
   assert.equal(outbox.isFull, false);
   await outbox.add([transaction(3, 990)], []);
   assert.equal(outbox.isFull, true);
@@ -174,7 +180,7 @@ test('killed with -9 again and again, it keeps all it acknowledged and gives no 
     }
   }
   const outbox = await opened(directory, { transactionsMax: 1_000_000, bytesMax: 1_000_000_000 });
-  const kept = new Set(outbox.read(0, 1_000_000).map((row) => Buffer.from(row.bytes).toString()));
+  const kept = new Set(outbox.read(0, 1_000_000, 1e9).map((row) => Buffer.from(row.bytes).toString()));
   assert(acknowledged.size > 500, `only ${acknowledged.size} were acknowledged`);
   for (const [counter, times] of acknowledged) {
     assert.equal(times, 1, `counter ${counter} was given twice`);

@@ -195,10 +195,18 @@ export class Outbox {
     this.#schedule();
   }
 
-  /** Durable transactions after a sequence, oldest first, at most `countMax`. */
-  read(afterSequence: number, countMax: number): OutboxTransaction[] {
+  /** Durable transactions after a sequence, oldest first: at most `countMax`, and no further one past `bytesMax`. */
+  read(afterSequence: number, countMax: number, bytesMax: number): OutboxTransaction[] {
     if (this.#failure !== null || this.#closed) return [];
-    return this.#statements.read.all(afterSequence, this.#durableSequence, countMax) as OutboxTransaction[];
+    const transactions: OutboxTransaction[] = [];
+    let bytes = 0;
+    for (const row of this.#statements.read.iterate(afterSequence, this.#durableSequence, countMax)) {
+      const transaction = row as OutboxTransaction;
+      transactions.push(transaction);
+      bytes += transaction.bytes.length;
+      if (bytes >= bytesMax) break;
+    }
+    return transactions;
   }
 
   /** Commits what is waiting and closes. */
