@@ -47,3 +47,41 @@ export {
 } from './model/validator-set.ts';
 export type { CairnError, Failure, Ok, Result } from './result.ts';
 export { AssertionFailed, assert, fail, ok, unreachable } from './result.ts';
+
+// shapes
+export { equalBytes, fromHex, toHex, compareBytes } from './bytes/hex.ts';
+export { bytesOf, decodeShape, listOf, readShape, requireShape, textOf, tupleOf, uintOf } from './bytes/shape.ts';
+
+// model: brands, batches, blocks, votes, certificates, messages
+export type { Epoch, Hash, Height, ValidatorIndex, View } from './model/brands.ts';
+export { toEpoch, toHash, toHeight, toValidatorIndex, toView } from './model/brands.ts';
+export type { Batch, BatchHeader, UnsignedBatch } from './model/batch.ts';
+export { batchBytesMax, createBatch, decodeBatch, encodeBatch, signBatch } from './model/batch.ts';
+export type { BatchReference, Block, BlockHeader } from './model/block.ts';
+export { blockFromParts, createBlock, decodeBlock, encodeBlock } from './model/block.ts';
+export type { Certificate } from './model/certificate.ts';
+export { createCertificate, decodeCertificate, encodeCertificate, votesOfCertificate } from './model/certificate.ts';
+export type { CheckpointSignature } from './model/checkpoint-signature.ts';
+export {
+  checkpointSignatureCheck,
+  checkpointSignatureToCbor,
+  readCheckpointSignature,
+  receiptHeaderOf,
+  signCheckpoint,
+} from './model/checkpoint-signature.ts';
+export type { Channel, Message } from './model/message.ts';
+export { chainBlocksMax, channelOf, decodeMessage, encodeMessage } from './model/message.ts';
+export type { Proposal, SignedVote, Vote } from './model/vote.ts';
+export { epochOfVote, isSameProposal, readVote, viewOfVote, voteSignedBytes, voteToCbor } from './model/vote.ts';
+
+// protocol
+export type { ProtocolConstants } from './protocol/constants.ts';
+export { defaultConstants } from './protocol/constants.ts';
+export type { Effect, Fact, Input, Instant, JournalRecord, Outcome } from './protocol/effects.ts';
+export type { EpochSet } from './protocol/epochs/epoch.ts';
+export { createEpochSet, leaderOf, resilienceOf } from './protocol/epochs/epoch.ts';
+export { admitMessage } from './protocol/guard/door.ts';
+export type { FaultProof } from './protocol/guard/evidence.ts';
+export { areConflictingVotes, faultProofToCbor, readFaultProof } from './protocol/guard/evidence.ts';
+export type { ReplicaOrigin, ReplicaStatus } from './protocol/replica.ts';
+export { Replica } from './protocol/replica.ts';

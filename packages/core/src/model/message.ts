@@ -1,0 +1,220 @@
+/**
+ * Everything nodes say to each other (protocol.md sections 2 to 7), one strict CBOR array per message:
+ * `[ type: uint, ...fields ]`. Votes, batches and checkpoint signatures carry signatures of their own; the rest is
+ * believed no further than it can be checked.
+ *
+ * `channelOf` names the connection a message takes: control for what agreement waits for, bulk for data.
+ */
+import { type Cbor, encodeCbor } from '../bytes/cbor.ts';
+import { bytesOf, decodeShape, listOf, requireShape, tupleOf, uintOf } from '../bytes/shape.ts';
+import { type CairnError, type Result, unreachable } from '../result.ts';
+import { type Batch, decodeBatch, encodeBatch } from './batch.ts';
+import { type Block, decodeBlock, encodeBlock } from './block.ts';
+import {
+  type Epoch,
+  type Hash,
+  type Height,
+  toEpoch,
+  toHash,
+  toHeight,
+  toValidatorIndex,
+  toView,
+  type ValidatorIndex,
+  type View,
+} from './brands.ts';
+import { type Certificate, certificateToCbor, readCertificate, validatorsMax } from './certificate.ts';
+import {
+  type CheckpointSignature,
+  checkpointSignatureToCbor,
+  readCheckpointSignature,
+} from './checkpoint-signature.ts';
+import { readSignedVote, type SignedVote, signedVoteToCbor } from './vote.ts';
+
+/** How far a validator's copy of an author's batches reaches without gaps, and the digest of the last one. */
+export type AcknowledgementRow = { readonly author: ValidatorIndex; readonly seq: number; readonly digest: Hash };
+
+export type Message =
+  | { readonly type: 'proposal'; readonly vote: SignedVote; readonly block: Block }
+  | { readonly type: 'vote'; readonly vote: SignedVote; readonly entry: Certificate | null }
+  | { readonly type: 'certificate'; readonly certificate: Certificate }
+  | { readonly type: 'acknowledgement'; readonly epoch: Epoch; readonly rows: readonly AcknowledgementRow[] }
+  | { readonly type: 'checkpoint-signatures'; readonly signatures: readonly CheckpointSignature[] }
+  | {
+      readonly type: 'status';
+      readonly epoch: Epoch;
+      readonly view: View;
+      readonly lastFinalized: View;
+      readonly height: Height;
+    }
+  | { readonly type: 'request-certificates'; readonly epoch: Epoch; readonly from: View; readonly to: View }
+  | { readonly type: 'request-block'; readonly digest: Hash }
+  | { readonly type: 'request-batch'; readonly digest: Hash }
+  | { readonly type: 'request-checkpoint'; readonly height: Height }
+  | { readonly type: 'request-boundary'; readonly epoch: Epoch }
+  | { readonly type: 'request-chain'; readonly from: Height }
+  | { readonly type: 'block'; readonly block: Block }
+  | { readonly type: 'batch'; readonly batch: Batch }
+  | { readonly type: 'chain'; readonly blocks: readonly Block[]; readonly finalization: Certificate };
+
+export type MessageType = Message['type'];
+export type Channel = 'control' | 'bulk';
+
+/** Blocks in one answer to `request-chain`. */
+export const chainBlocksMax = 128;
+/** Certificates asked for in one request. */
+export const certificatesPageMax = 64;
+
+const messageTypes: readonly MessageType[] = [
+  'proposal',
+  'vote',
+  'certificate',
+  'acknowledgement',
+  'checkpoint-signatures',
+  'status',
+  'request-certificates',
+  'request-block',
+  'request-batch',
+  'request-checkpoint',
+  'request-boundary',
+  'request-chain',
+  'block',
+  'batch',
+  'chain',
+];
+
+export function channelOf(message: Message): Channel {
+  return message.type === 'batch' || message.type === 'block' || message.type === 'chain' ? 'bulk' : 'control';
+}
+
+export function encodeMessage(message: Message): Uint8Array {
+  return encodeCbor([messageTypes.indexOf(message.type), ...fieldsOf(message)]);
+}
+
+function fieldsOf(message: Message): Cbor[] {
+  switch (message.type) {
+    case 'proposal':
+      return [signedVoteToCbor(message.vote), encodeBlock(message.block)];
+    case 'vote':
+      return [signedVoteToCbor(message.vote), message.entry === null ? null : certificateToCbor(message.entry)];
+    case 'certificate':
+      return [certificateToCbor(message.certificate)];
+    case 'acknowledgement':
+      return [message.epoch, message.rows.map((row): Cbor => [row.author, row.seq, row.digest])];
+    case 'checkpoint-signatures':
+      return [message.signatures.map(checkpointSignatureToCbor)];
+    case 'status':
+      return [message.epoch, message.view, message.lastFinalized, message.height];
+    case 'request-certificates':
+      return [message.epoch, message.from, message.to];
+    case 'request-block':
+    case 'request-batch':
+      return [message.digest];
+    case 'request-checkpoint':
+      return [message.height];
+    case 'request-boundary':
+      return [message.epoch];
+    case 'request-chain':
+      return [message.from];
+    case 'block':
+      return [encodeBlock(message.block)];
+    case 'batch':
+      return [encodeBatch(message.batch)];
+    case 'chain':
+      return [message.blocks.map(encodeBlock), certificateToCbor(message.finalization)];
+    default:
+      return unreachable(message);
+  }
+}
+
+/** Decodes a message strictly. Signatures, quorums and rules are checked by who receives it. */
+export function decodeMessage(bytes: Uint8Array): Result<Message, CairnError> {
+  return decodeShape('message.malformed', bytes, (value) => {
+    requireShape(Array.isArray(value) && value.length >= 1, 'a message is an array that begins with its type');
+    const type = messageTypes[uintOf(value[0]!, 'message type', messageTypes.length - 1)]!;
+    return readFields(type, value.slice(1));
+  });
+}
+
+function readFields(type: MessageType, fields: Cbor[]): Message {
+  switch (type) {
+    case 'proposal': {
+      const [vote, block] = tupleOf(fields, 2, type);
+      const signed = readSignedVote(vote!);
+      requireShape(signed.vote.type === 'notarize', 'a proposal carries a vote to notarize');
+      return { type, vote: signed, block: readBlock(block!) };
+    }
+    case 'vote': {
+      const [vote, entry] = tupleOf(fields, 2, type);
+      return { type, vote: readSignedVote(vote!), entry: entry === null ? null : readCertificate(entry!) };
+    }
+    case 'certificate':
+      return { type, certificate: readCertificate(tupleOf(fields, 1, type)[0]!) };
+    case 'acknowledgement': {
+      const [epoch, rows] = tupleOf(fields, 2, type);
+      return { type, epoch: toEpoch(uintOf(epoch!, 'epoch')), rows: listOf(rows!, validatorsMax, 'rows', readRow) };
+    }
+    case 'checkpoint-signatures': {
+      const [signatures] = tupleOf(fields, 1, type);
+      return { type, signatures: listOf(signatures!, validatorsMax, 'signatures', readCheckpointSignature) };
+    }
+    case 'status': {
+      const [epoch, view, lastFinalized, height] = tupleOf(fields, 4, type);
+      return {
+        type,
+        epoch: toEpoch(uintOf(epoch!, 'epoch')),
+        view: toView(uintOf(view!, 'view')),
+        lastFinalized: toView(uintOf(lastFinalized!, 'last finalized')),
+        height: toHeight(uintOf(height!, 'height')),
+      };
+    }
+    case 'request-certificates': {
+      const [epoch, from, to] = tupleOf(fields, 3, type);
+      const first = uintOf(from!, 'from');
+      return {
+        type,
+        epoch: toEpoch(uintOf(epoch!, 'epoch')),
+        from: toView(first),
+        to: toView(uintOf(to!, 'to', first + certificatesPageMax - 1)),
+      };
+    }
+    case 'request-block':
+    case 'request-batch':
+      return { type, digest: toHash(bytesOf(tupleOf(fields, 1, type)[0]!, 'digest', 32)) };
+    case 'request-checkpoint':
+      return { type, height: toHeight(uintOf(tupleOf(fields, 1, type)[0]!, 'height')) };
+    case 'request-boundary':
+      return { type, epoch: toEpoch(uintOf(tupleOf(fields, 1, type)[0]!, 'epoch')) };
+    case 'request-chain':
+      return { type, from: toHeight(uintOf(tupleOf(fields, 1, type)[0]!, 'from')) };
+    case 'block':
+      return { type, block: readBlock(tupleOf(fields, 1, type)[0]!) };
+    case 'batch': {
+      const decoded = decodeBatch(bytesOf(tupleOf(fields, 1, type)[0]!, 'batch'));
+      requireShape(decoded.ok, decoded.ok ? '' : decoded.error.message);
+      return { type, batch: decoded.value };
+    }
+    case 'chain': {
+      const [blocks, finalization] = tupleOf(fields, 2, type);
+      const certificate = readCertificate(finalization!);
+      requireShape(certificate.vote.type === 'finalize', 'a chain ends with a finalization');
+      return { type, blocks: listOf(blocks!, chainBlocksMax, 'blocks', readBlock), finalization: certificate };
+    }
+    default:
+      return unreachable(type);
+  }
+}
+
+function readBlock(value: Cbor): Block {
+  const decoded = decodeBlock(bytesOf(value, 'block'));
+  requireShape(decoded.ok, decoded.ok ? '' : decoded.error.message);
+  return decoded.value;
+}
+
+function readRow(value: Cbor): AcknowledgementRow {
+  const [author, seq, digest] = tupleOf(value, 3, 'row');
+  return {
+    author: toValidatorIndex(uintOf(author!, 'author', validatorsMax - 1)),
+    seq: uintOf(seq!, 'seq'),
+    digest: toHash(bytesOf(digest!, 'digest', 32)),
+  };
+}

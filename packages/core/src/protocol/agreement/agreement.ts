@@ -1,0 +1,739 @@
+/**
+ * Agreement within one epoch: Simplex in the dialect of protocol.md section 3. The rules carry their names.
+ *
+ *     R1 enterView    R2 propose    R3 notarize    R4 certify    R5 nullify    R6 finalize    R7 helpBehind    R8 isInBounds
+ *
+ * Inputs change what is known (`on...`); `react` then applies the rules until none of them fires. Nothing here waits: a
+ * rule that lacks something asks for it and is tried again when anything changes or time passes.
+ *
+ * Deviations: votes are taken up to `viewsAhead` views ahead instead of one, so that a node a little behind need not be
+ * helped; acceptance of a vote never moves the view by itself.
+ */
+import { equalBytes } from '../../bytes/hex.ts';
+import { type Block, createBlock } from '../../model/block.ts';
+import { type Hash, type Height, toHeight, toView, type ValidatorIndex, type View } from '../../model/brands.ts';
+import { type Certificate, votesOfCertificate } from '../../model/certificate.ts';
+import { certificatesPageMax } from '../../model/message.ts';
+import {
+  epochOfVote,
+  isSameProposal,
+  type Proposal,
+  type SignedVote,
+  type Vote,
+  viewOfVote,
+} from '../../model/vote.ts';
+import { assert } from '../../result.ts';
+import type { BatchBook } from '../batches/batch-book.ts';
+import { isValidListing } from '../batches/listing.ts';
+import { retryMs, skipTimeoutMs } from '../constants.ts';
+import type { ReplicaContext } from '../context.ts';
+import type { NullifyReason } from '../effects.ts';
+import { leaderOf } from '../epochs/epoch.ts';
+import { areConflictingVotes } from '../guard/evidence.ts';
+import type { PeerActivity } from '../guard/peer-activity.ts';
+import type { Fetcher } from '../sync/fetcher.ts';
+import type { BlockTree, ChainTip } from './block-tree.ts';
+import { advanceDeadlineMs, isIdle, leaderDeadlineMs, type TimerState } from './timers.ts';
+import { createViewState, tallyVote, type ViewState } from './view-state.ts';
+
+const viewsAhead = 8;
+
+/** What agreement asks of the other chapters. */
+export type AgreementPorts = {
+  readonly batches: BatchBook;
+  readonly tree: BlockTree;
+  readonly fetcher: Fetcher;
+  readonly activity: PeerActivity;
+  /** Digest of the checkpoint at this height if it is certified for this node; null otherwise. */
+  certifiedCheckpoint(height: Height): Hash | null;
+  /** A finalization is held: its block and all ancestors are final. */
+  onFinalized(certificate: Certificate, proposal: Proposal): void;
+};
+
+export class Agreement {
+  view: View = toView(1);
+  /** Highest view with a finalization; 0 is the epoch's genesis. */
+  lastFinalized: View = toView(0);
+  lastFinalization: Certificate | null = null;
+  readonly #views = new Map<View, ViewState>();
+  readonly #context: ReplicaContext;
+  readonly #ports: AgreementPorts;
+  #finalizedDigest: Hash;
+  #enteredAtMs = 0;
+  /** The certificate that let this node enter its view. */
+  #entry: Certificate | null = null;
+  #isLeaderSkipped = false;
+  #nullifiesSinceFinalized = 0;
+  readonly #helpedAtMs = new Map<ValidatorIndex, number>();
+  readonly #askedAtMs = new Map<string, number>();
+
+  constructor(context: ReplicaContext, ports: AgreementPorts, finalization: Certificate | null) {
+    this.#context = context;
+    this.#ports = ports;
+    this.#finalizedDigest = context.set.genesis.digest;
+    if (finalization !== null && finalization.vote.type === 'finalize') {
+      this.lastFinalized = finalization.vote.proposal.view;
+      this.lastFinalization = finalization;
+      this.#finalizedDigest = finalization.vote.proposal.digest;
+      this.view = toView(this.lastFinalized + 1);
+    }
+  }
+
+  // --- R1 -----------------------------------------------------------------------------------------------------------
+
+  /** R1. Enters a view, only forward. */
+  #enterView(
+    view: View,
+    entry: Certificate | null,
+    by: 'nullification' | 'notarization' | 'finalization' | 'start',
+  ): void {
+    if (view <= this.view && by !== 'start') return;
+    this.view = view;
+    this.#entry = entry;
+    this.#enteredAtMs = this.#context.now.ms;
+    this.#isLeaderSkipped = this.#isLeaderToSkip(view);
+    this.#context.emit({ type: 'report', fact: { type: 'entered-view', view, by } });
+  }
+
+  #isLeaderToSkip(view: View): boolean {
+    const leader = leaderOf(this.#context.set, view);
+    if (leader === this.#context.self) return false;
+    return this.#ports.activity.isSilent(leader, skipTimeoutMs(this.#context.constants));
+  }
+
+  // --- R2 -----------------------------------------------------------------------------------------------------------
+
+  /** R2. Proposes once in an own view. Returns whether it did. */
+  #propose(): boolean {
+    const state = this.#stateOf(this.view);
+    if (leaderOf(this.#context.set, this.view) !== this.#context.self || !this.#context.maySign) return false;
+    if (state.own.isNullified || state.own.notarize !== null || state.notarization !== null) return false;
+    const parentView = this.#highestUsable(this.view);
+    const digest = this.#digestOf(parentView);
+    const parent = digest === null ? null : this.#ports.tree.tip(digest);
+    const floors = digest === null ? null : this.#ports.tree.floorsAt(digest);
+    if (digest === null || parent === null || floors === null) return false;
+    if (!this.#hasNullifications(parentView, this.view, this.#others())) return false;
+
+    const height = toHeight(parent.height + 1);
+    const checkpoint = this.#ports.certifiedCheckpoint(
+      toHeight(Math.max(0, height - this.#context.constants.checkpointLag)),
+    );
+    const isParentFinalized = parentView <= this.lastFinalized;
+    if (!isParentFinalized && (parent.isBoundary || checkpoint === null)) {
+      const again = this.#ports.tree.get(digest);
+      if (again === undefined) return false;
+      this.#voteNotarize(state, { epoch: this.#context.set.epoch, view: this.view, parentView, digest }, again);
+      return true;
+    }
+    if (checkpoint === null || parent.isBoundary) return false;
+
+    const batches = this.#ports.batches.list(floors, height);
+    const isDue = batches.length > 0 || this.#context.now.ms >= this.#emptyProposalAtMs(isParentFinalized);
+    if (!isDue) return false;
+    const block = createBlock(
+      {
+        epoch: this.#context.set.epoch,
+        height,
+        rules: this.#context.rules,
+        parent: digest,
+        timeMs: Math.max(parent.timeMs + 1, this.#context.now.wallMs),
+        checkpoint,
+        nextSet: null,
+      },
+      batches,
+      [],
+    );
+    this.#ports.tree.add(block);
+    this.#voteNotarize(
+      state,
+      { epoch: this.#context.set.epoch, view: this.view, parentView, digest: block.digest },
+      block,
+    );
+    return true;
+  }
+
+  /** When a leader proposes although it has nothing to list. */
+  #emptyProposalAtMs(isParentFinalized: boolean): number {
+    const { deltaMs, heartbeatMs } = this.#context.constants;
+    return this.#enteredAtMs + (isParentFinalized ? heartbeatMs : 2 * deltaMs);
+  }
+
+  // --- R3 -----------------------------------------------------------------------------------------------------------
+
+  /** R3. Notarizes the leader's proposal of the current view, once. Returns whether it voted. */
+  #notarize(): boolean {
+    const state = this.#stateOf(this.view);
+    const { proposal } = state;
+    if (proposal === null || !this.#context.maySign) return false;
+    if (state.own.notarize !== null || state.own.isNullified || state.proposalStatus === 'equivocated') return false;
+    if (state.leaderVote === null) return false;
+    const verdict = this.#checkProposal(proposal);
+    if (verdict === 'wait') return false;
+    if (verdict === 'invalid') {
+      this.#nullify(state, 'invalid-proposal');
+      return true;
+    }
+    state.proposalStatus = 'verified';
+    this.#voteNotarize(state, proposal, null);
+    return true;
+  }
+
+  /** Whether the conditions of R3 hold; asks this leader for what is missing. "Not yet" is never "invalid". */
+  #checkProposal(proposal: Proposal): 'ok' | 'wait' | 'invalid' {
+    const { parentView, view, digest } = proposal;
+    const leader = [leaderOf(this.#context.set, view)];
+    if (parentView < this.lastFinalized) return 'invalid';
+    if (!this.#isUsable(parentView)) {
+      if (this.#views.get(parentView)?.certification === 'rejected') return 'invalid';
+      this.#askCertificates(parentView, parentView, leader);
+      return 'wait';
+    }
+    if (!this.#hasNullifications(parentView, view, leader)) return 'wait';
+    const block = this.#ports.tree.get(digest);
+    const parentDigest = this.#digestOf(parentView);
+    if (parentDigest === null) return 'wait';
+    if (block === undefined) {
+      this.#ports.fetcher.want('block', digest, leader);
+      return 'wait';
+    }
+    if (!this.#holdsBatches(block, leader)) return 'wait';
+    if (equalBytes(digest, parentDigest)) return 'ok';
+    return this.#checkBlock(block, parentDigest);
+  }
+
+  /** Whether a new block is valid on its parent. */
+  #checkBlock(block: Block, parentDigest: Hash): 'ok' | 'wait' | 'invalid' {
+    const parent = this.#ports.tree.tip(parentDigest);
+    const floors = this.#ports.tree.floorsAt(parentDigest);
+    if (parent === null || floors === null) return 'wait';
+    const { header } = block;
+    const { constants, now, rules, set } = this.#context;
+    if (parent.isBoundary || header.nextSet !== null || header.epoch !== set.epoch || header.rules !== rules)
+      return 'invalid';
+    if (!linksTo(block, parent) || block.evidence.length > 0) return 'invalid';
+    if (!isValidListing(block, floors, set.epoch, (reference) => this.#batchOf(reference.digest))) return 'invalid';
+    if (header.timeMs > Math.max(parent.timeMs + 1, now.wallMs + constants.clockDriftMs)) return 'wait';
+    const certified = this.#ports.certifiedCheckpoint(toHeight(Math.max(0, header.height - constants.checkpointLag)));
+    if (certified === null) return 'wait';
+    return equalBytes(certified, header.checkpoint) ? 'ok' : 'invalid';
+  }
+
+  #voteNotarize(state: ViewState, proposal: Proposal, block: Block | null): void {
+    assert(
+      state.own.notarize === null && !state.own.isNullified,
+      'a validator notarizes once in a view, before it nullifies',
+    );
+    state.own.notarize = proposal;
+    if (block !== null) {
+      state.proposal ??= proposal;
+      state.proposalStatus = 'verified';
+      state.proposalAtMs ??= this.#context.now.ms;
+      this.#context.emit({ type: 'persist', record: { type: 'block', block } });
+    }
+    this.#emitVote({ type: 'notarize', proposal }, block, false);
+  }
+
+  // --- R4 -----------------------------------------------------------------------------------------------------------
+
+  /** R4. Certifies the payload of notarized views, lowest first: links and presence, nothing that depends on state or clock. */
+  #certifyPending(): boolean {
+    let hasChanged = false;
+    for (const state of this.#sortedViews()) {
+      if (state.view <= this.lastFinalized || state.notarization === null) continue;
+      if (state.certification === 'ok' || state.certification === 'rejected') continue;
+      state.certification = 'pending';
+      const verdict = this.#certify(state);
+      if (verdict === 'wait') continue;
+      hasChanged = true;
+      state.certification = verdict;
+      const isOk = verdict === 'ok';
+      this.#context.emit({
+        type: 'persist',
+        record: { type: 'certified', epoch: this.#context.set.epoch, view: state.view, isOk },
+      });
+      if (isOk) this.#enterView(toView(state.view + 1), state.notarization, 'notarization');
+      else if (state.view === this.view) this.#nullify(state, 'rejected-notarization');
+    }
+    return hasChanged;
+  }
+
+  #certify(state: ViewState): 'ok' | 'wait' | 'rejected' {
+    const { parentView, digest } = state.proposal!;
+    const signers = state.notarization!.signers.filter((signer) => signer !== this.#context.self);
+    if (!this.#isUsable(parentView)) {
+      if (this.#views.get(parentView)?.certification === 'rejected') return 'rejected';
+      if (parentView > this.lastFinalized) this.#askCertificates(parentView, parentView, signers);
+      return 'wait';
+    }
+    const parentDigest = this.#digestOf(parentView)!;
+    const block = this.#ports.tree.get(digest);
+    if (equalBytes(digest, parentDigest) && this.#ports.tree.tip(digest) !== null) return 'ok';
+    if (block === undefined) {
+      this.#ports.fetcher.want('block', digest, signers);
+      return 'wait';
+    }
+    if (!this.#holdsBatches(block, signers)) return 'wait';
+    const parent = this.#ports.tree.tip(parentDigest);
+    if (parent === null) return 'wait';
+    const areReferencesTrue = block.batches.every((reference) => {
+      const { header } = this.#batchOf(reference.digest);
+      return header.author === reference.author && header.seq === reference.seq && header.epoch === block.header.epoch;
+    });
+    return linksTo(block, parent) && areReferencesTrue ? 'ok' : 'rejected';
+  }
+
+  // --- R5 -----------------------------------------------------------------------------------------------------------
+
+  /** R5. Nullifies the current view; afterwards neither notarize nor finalize is ever voted in it. */
+  #nullify(state: ViewState, reason: NullifyReason): void {
+    if (state.view !== this.view || state.own.isNullified || state.own.finalize !== null || !this.#context.maySign)
+      return;
+    state.own.isNullified = true;
+    state.nullifySentAtMs = this.#context.now.ms;
+    if (reason !== 'leader-silent' && reason !== 'leader-suspended' && reason !== 'leader-nullified')
+      this.#nullifiesSinceFinalized++;
+    this.#context.emit({ type: 'report', fact: { type: 'nullified', view: state.view, reason } });
+    this.#emitVote({ type: 'nullify', epoch: this.#context.set.epoch, view: state.view }, null, false);
+  }
+
+  /** The reason to nullify the current view by now, if there is one. */
+  #nullifyReason(state: ViewState): NullifyReason | null {
+    const { ms } = this.#context.now;
+    const leader = leaderOf(this.#context.set, this.view);
+    if (state.notarization !== null && state.certification === 'rejected') return 'rejected-notarization';
+    if (state.proposal === null && state.tally.nullify.has(leader)) return 'leader-nullified';
+    if (state.proposal === null && this.#isLeaderSkipped) return 'leader-silent';
+    const timers = this.#timers();
+    if (state.proposal === null) return ms >= leaderDeadlineMs(timers) ? 'leader-late' : null;
+    return ms >= advanceDeadlineMs(timers) ? 'certification-late' : null;
+  }
+
+  /** R5, retry: while still in the view, every tRetry the nullify is sent again with the certificate that let us enter. */
+  #retryNullify(state: ViewState): void {
+    if (!state.own.isNullified || this.#context.now.ms < state.nullifySentAtMs + retryMs(this.#context.constants))
+      return;
+    state.nullifySentAtMs = this.#context.now.ms;
+    this.#emitVote({ type: 'nullify', epoch: this.#context.set.epoch, view: state.view }, null, true);
+  }
+
+  // --- R6 -----------------------------------------------------------------------------------------------------------
+
+  /** R6. Votes to finalize every certified view, also one already left. */
+  #finalizePending(): boolean {
+    let hasVoted = false;
+    if (!this.#context.maySign) return false;
+    for (const state of this.#sortedViews()) {
+      if (state.view <= this.lastFinalized || state.notarization === null || state.certification !== 'ok') continue;
+      if (state.proposalStatus === 'equivocated' || state.own.isNullified || state.own.finalize !== null) continue;
+      const proposal = state.proposal!;
+      state.own.finalize = proposal;
+      this.#emitVote({ type: 'finalize', proposal }, null, false);
+      hasVoted = true;
+    }
+    return hasVoted;
+  }
+
+  // --- R7 -----------------------------------------------------------------------------------------------------------
+
+  /** R7. Helps a peer that is behind: highest finalization, own entry certificate, and what is held for its view. */
+  helpBehind(peer: ValidatorIndex, view: View): void {
+    if (view >= this.view) return;
+    const last = this.#helpedAtMs.get(peer);
+    if (last !== undefined && this.#context.now.ms < last + this.#context.constants.deltaMs / 4) return;
+    this.#helpedAtMs.set(peer, this.#context.now.ms);
+    const state = this.#views.get(view);
+    const held = [this.lastFinalization, state?.notarization, state?.nullification, this.#entry];
+    for (const certificate of new Set(held)) if (certificate) this.#sendCertificate([peer], certificate);
+  }
+
+  /** Answers a request for certificates of some views: whatever is held. */
+  onCertificatesRequest(peer: ValidatorIndex, from: View, to: View): void {
+    if (from < this.lastFinalized && this.lastFinalization !== null)
+      this.#sendCertificate([peer], this.lastFinalization);
+    for (let view = Math.max(from, this.lastFinalized); view <= to && view <= this.view + viewsAhead; view++) {
+      const state = this.#views.get(toView(view));
+      for (const certificate of [state?.finalization ?? state?.notarization, state?.nullification]) {
+        if (certificate) this.#sendCertificate([peer], certificate);
+      }
+    }
+  }
+
+  // --- R8 -----------------------------------------------------------------------------------------------------------
+
+  /** R8. Whether a vote of this view is taken at all. */
+  isInBounds(view: View): boolean {
+    return view > this.lastFinalized && view <= this.view + viewsAhead;
+  }
+
+  /** Whether a certificate could say anything new: asked before its signatures are checked. */
+  wantsCertificate(vote: Vote): boolean {
+    const view = viewOfVote(vote);
+    if (epochOfVote(vote) !== this.#context.set.epoch || view <= this.lastFinalized) return false;
+    const state = this.#views.get(view);
+    if (state === undefined) return true;
+    if (vote.type === 'notarize') return state.notarization === null;
+    return vote.type === 'nullify'
+      ? state.nullification === null && view >= this.lastFinalized
+      : state.finalization === null;
+  }
+
+  /** Whether a vote could say anything new: asked before its signature is checked. */
+  wantsVote(signed: SignedVote): boolean {
+    const view = viewOfVote(signed.vote);
+    if (epochOfVote(signed.vote) !== this.#context.set.epoch) return false;
+    if (signed.vote.type === 'nullify' && view < this.view) return true;
+    if (!this.isInBounds(view)) return false;
+    const known = this.#views.get(view)?.tally[signed.vote.type].get(signed.signer);
+    return known === undefined || areConflictingVotes(known, signed);
+  }
+
+  // --- Inputs -------------------------------------------------------------------------------------------------------
+
+  onProposal(signed: SignedVote, block: Block): void {
+    assert(signed.vote.type === 'notarize', 'a proposal is a vote to notarize');
+    const { proposal } = signed.vote;
+    if (!this.isInBounds(proposal.view) || signed.signer !== leaderOf(this.#context.set, proposal.view)) return;
+    if (equalBytes(block.digest, proposal.digest)) this.acceptBlock(block);
+    this.onVote(signed, null);
+  }
+
+  /** Takes in a block that a proposal or a certificate names. */
+  acceptBlock(block: Block): void {
+    if (this.#ports.tree.has(block.digest)) return;
+    this.#ports.tree.add(block);
+    this.#ports.fetcher.forget('block', block.digest);
+    this.#context.emit({ type: 'persist', record: { type: 'block', block } });
+  }
+
+  onVote(signed: SignedVote, entry: Certificate | null): void {
+    const view = viewOfVote(signed.vote);
+    if (epochOfVote(signed.vote) !== this.#context.set.epoch) return;
+    if (entry !== null) this.onCertificate(entry);
+    if (signed.vote.type === 'nullify' && view < this.view && signed.signer !== this.#context.self)
+      this.helpBehind(signed.signer, view);
+    if (!this.isInBounds(view)) return;
+    const state = this.#stateOf(view);
+    this.#noteConflicts(state, signed);
+    if (signed.vote.type === 'notarize' && signed.signer === leaderOf(this.#context.set, view))
+      this.#onLeaderVote(state, signed, signed.vote.proposal);
+    const certificate = tallyVote(state, signed, this.#context.set.quorum);
+    if (certificate !== null) this.onCertificate(certificate);
+  }
+
+  /** R3: the leader's first Notarize fixes the proposal, unless a certificate of the view is held. */
+  #onLeaderVote(state: ViewState, signed: SignedVote, proposal: Proposal): void {
+    state.leaderVote ??= signed;
+    if (state.proposal === null) {
+      state.proposal = proposal;
+      state.proposalStatus = 'unverified';
+      state.proposalAtMs = this.#context.now.ms;
+    } else if (!isSameProposal(state.proposal, proposal)) {
+      state.proposalStatus = 'equivocated';
+    }
+  }
+
+  #noteConflicts(state: ViewState, signed: SignedVote): void {
+    for (const votes of Object.values(state.tally)) {
+      const known = votes.get(signed.signer);
+      if (known !== undefined && areConflictingVotes(known, signed)) {
+        this.#context.prove({ type: 'votes', accused: signed.signer, first: known, second: signed });
+      }
+    }
+  }
+
+  /** Takes in a certificate: verified, or formed here. Persisted, passed on once to those who lack it. */
+  onCertificate(certificate: Certificate): void {
+    const { vote } = certificate;
+    if (!this.wantsCertificate(vote)) return;
+    const state = this.#stateOf(viewOfVote(vote));
+    for (const row of votesOfCertificate(certificate)) this.#noteConflicts(state, row);
+    this.#context.emit({ type: 'persist', record: { type: 'certificate', certificate } });
+    this.#passOn(state, certificate);
+    this.#apply(state, certificate);
+  }
+
+  #apply(state: ViewState, certificate: Certificate): void {
+    const { vote } = certificate;
+    if (vote.type === 'nullify') {
+      state.nullification = certificate;
+      this.#enterView(toView(state.view + 1), certificate, 'nullification');
+      return;
+    }
+    // R4: the certificate's proposal replaces the local one, and stands against the leader's later Notarize.
+    if (state.proposal !== null && !isSameProposal(state.proposal, vote.proposal)) state.proposalStatus = 'equivocated';
+    state.proposal = vote.proposal;
+    state.proposalAtMs ??= this.#context.now.ms;
+    if (vote.type === 'notarize') {
+      state.notarization = certificate;
+      return;
+    }
+    state.finalization = certificate;
+    this.#onFinalization(state, certificate, vote.proposal);
+  }
+
+  #onFinalization(state: ViewState, certificate: Certificate, proposal: Proposal): void {
+    this.lastFinalized = state.view;
+    this.lastFinalization = certificate;
+    this.#finalizedDigest = proposal.digest;
+    this.#nullifiesSinceFinalized = 0;
+    for (const view of this.#views.keys()) if (view < state.view) this.#views.delete(view);
+    this.#context.emit({ type: 'report', fact: { type: 'finalized', view: state.view, digest: proposal.digest } });
+    this.#ports.onFinalized(certificate, proposal);
+    this.#enterView(toView(state.view + 1), certificate, 'finalization');
+  }
+
+  /** Sends a certificate to those who have not voted for it themselves: the others are about to form it. */
+  #passOn(state: ViewState, certificate: Certificate): void {
+    const votes = state.tally[certificate.vote.type];
+    const lacking = this.#others().filter((peer) => !votes.has(peer));
+    if (lacking.length > 0 && this.#context.maySign) this.#sendCertificate(lacking, certificate);
+  }
+
+  // --- Applying the rules -------------------------------------------------------------------------------------------
+
+  /** Applies the rules until none of them fires. */
+  react(): void {
+    for (let round = 0; round < 64; round++) {
+      let hasChanged = this.#certifyPending();
+      hasChanged = this.#finalizePending() || hasChanged;
+      hasChanged = this.#propose() || hasChanged;
+      hasChanged = this.#notarize() || hasChanged;
+      const state = this.#stateOf(this.view);
+      const reason = state.own.isNullified ? null : this.#nullifyReason(state);
+      if (reason !== null && state.own.finalize === null && this.#context.maySign) {
+        this.#nullify(state, reason);
+        hasChanged = true;
+      }
+      this.#retryNullify(state);
+      if (!hasChanged) return;
+    }
+  }
+
+  /** When the rules must be applied again though nothing has come in. */
+  deadline(): number {
+    const state = this.#stateOf(this.view);
+    if (!this.#context.maySign) return Number.POSITIVE_INFINITY;
+    if (state.own.isNullified) return state.nullifySentAtMs + retryMs(this.#context.constants);
+    const timers = this.#timers();
+    let at = state.proposal === null ? leaderDeadlineMs(timers) : advanceDeadlineMs(timers);
+    if (state.own.finalize !== null) at = Number.POSITIVE_INFINITY;
+    if (leaderOf(this.#context.set, this.view) === this.#context.self && state.own.notarize === null) {
+      const proposeAt = this.#emptyProposalAtMs(this.#highestUsable(this.view) <= this.lastFinalized);
+      if (proposeAt > this.#context.now.ms) at = Math.min(at, proposeAt);
+    }
+    return at;
+  }
+
+  get isIdle(): boolean {
+    return isIdle(this.#timers());
+  }
+
+  #timers(): TimerState {
+    const usable = this.#highestUsable(this.view);
+    const state = this.#stateOf(this.view);
+    return {
+      constants: this.#context.constants,
+      enteredAtMs: this.#enteredAtMs,
+      pendingSinceMs: this.pendingSinceMs(),
+      isTailFinalized: usable <= this.lastFinalized,
+      isBoundaryPending: this.#isBoundaryPending(usable),
+      proposalAtMs: state.proposalAtMs,
+      nullifiesCount: this.#nullifiesSinceFinalized,
+      faultsMax: this.#context.set.faultsMax,
+    };
+  }
+
+  #isBoundaryPending(usable: View): boolean {
+    const digest = this.#digestOf(usable);
+    return usable > this.lastFinalized && digest !== null && this.#ports.tree.tip(digest)?.isBoundary === true;
+  }
+
+  /** Batches pending on the chain of the highest usable block. */
+  pending() {
+    const digest = this.#digestOf(this.#highestUsable(this.view));
+    const floors = digest === null ? null : this.#ports.tree.floorsAt(digest);
+    const height = digest === null ? undefined : this.#ports.tree.tip(digest)?.height;
+    if (floors === null || height === undefined) return [];
+    return this.#ports.batches.pending(floors, toHeight(height + 1));
+  }
+
+  pendingSinceMs(): number | null {
+    let oldest: number | null = null;
+    for (const { sinceMs } of this.pending()) if (oldest === null || sinceMs < oldest) oldest = sinceMs;
+    return oldest;
+  }
+
+  // --- Recovery -----------------------------------------------------------------------------------------------------
+
+  restoreVote(vote: Vote): void {
+    if (epochOfVote(vote) !== this.#context.set.epoch || viewOfVote(vote) <= this.lastFinalized) return;
+    const state = this.#stateOf(viewOfVote(vote));
+    if (vote.type === 'nullify') state.own.isNullified = true;
+    else if (vote.type === 'notarize') state.own.notarize = vote.proposal;
+    else state.own.finalize = vote.proposal;
+    // The own proposal is fixed as it was: a leader sends the same one again.
+    if (vote.type === 'notarize' && leaderOf(this.#context.set, state.view) === this.#context.self)
+      state.proposal ??= vote.proposal;
+    if (state.view > this.view) this.view = state.view;
+  }
+
+  restoreCertificate(certificate: Certificate): void {
+    if (!this.wantsCertificate(certificate.vote)) return;
+    this.#apply(this.#stateOf(viewOfVote(certificate.vote)), certificate);
+  }
+
+  restoreCertified(view: View, isOk: boolean): void {
+    const state = this.#views.get(view);
+    if (state === undefined || state.notarization === null) return;
+    state.certification = isOk ? 'ok' : 'rejected';
+    if (isOk) this.#enterView(toView(view + 1), state.notarization, 'notarization');
+  }
+
+  /** After all records: arms the timers and sends own votes again, so that they stand in the tallies. */
+  start(): void {
+    this.#enterView(this.view, this.#entry, 'start');
+    for (const state of this.#sortedViews()) {
+      if (state.view <= this.lastFinalized) continue;
+      const { notarize, isNullified, finalize } = state.own;
+      if (notarize !== null) {
+        const isLeader = leaderOf(this.#context.set, state.view) === this.#context.self;
+        this.#emitVote(
+          { type: 'notarize', proposal: notarize },
+          isLeader ? (this.#ports.tree.get(notarize.digest) ?? null) : null,
+          true,
+        );
+      }
+      if (isNullified)
+        this.#emitVote({ type: 'nullify', epoch: this.#context.set.epoch, view: state.view }, null, true);
+      if (finalize !== null) this.#emitVote({ type: 'finalize', proposal: finalize }, null, true);
+      state.nullifySentAtMs = this.#context.now.ms;
+    }
+  }
+
+  /** Sends a peer that has just connected the own votes that still matter. */
+  resendTo(peer: ValidatorIndex): void {
+    for (const state of this.#sortedViews()) {
+      if (state.view <= this.lastFinalized) continue;
+      for (const certificate of [state.notarization, state.nullification])
+        if (certificate !== null) this.#sendCertificate([peer], certificate);
+      for (const votes of Object.values(state.tally)) {
+        const own = votes.get(this.#context.self);
+        if (own === undefined) continue;
+        const block = own.vote.type === 'notarize' ? this.#ports.tree.get(own.vote.proposal.digest) : undefined;
+        const isProposal = block !== undefined && leaderOf(this.#context.set, state.view) === this.#context.self;
+        this.#context.emit({
+          type: 'send',
+          to: [peer],
+          message: isProposal ? { type: 'proposal', vote: own, block } : { type: 'vote', vote: own, entry: null },
+        });
+      }
+    }
+  }
+
+  /** What must survive a restart: certificates, own votes, certifications of views that are not finalized. */
+  *liveViews(): Iterable<ViewState> {
+    for (const state of this.#sortedViews()) if (state.view >= this.lastFinalized) yield state;
+  }
+
+  // --- Small questions ----------------------------------------------------------------------------------------------
+
+  #stateOf(view: View): ViewState {
+    let state = this.#views.get(view);
+    if (state === undefined) {
+      state = createViewState(view);
+      this.#views.set(view, state);
+    }
+    return state;
+  }
+
+  #sortedViews(): ViewState[] {
+    return [...this.#views.values()].sort((a, b) => a.view - b.view);
+  }
+
+  /** Usable: the epoch's genesis, finalized, or notarized with certification ok. */
+  #isUsable(view: View): boolean {
+    if (view === this.lastFinalized) return true;
+    const state = this.#views.get(view);
+    return (
+      view > this.lastFinalized && state !== undefined && state.notarization !== null && state.certification === 'ok'
+    );
+  }
+
+  #highestUsable(below: View): View {
+    for (let view = below - 1; view > this.lastFinalized; view--) if (this.#isUsable(toView(view))) return toView(view);
+    return this.lastFinalized;
+  }
+
+  #digestOf(view: View): Hash | null {
+    if (view === this.lastFinalized) return this.#finalizedDigest;
+    return this.#views.get(view)?.notarization != null ? this.#views.get(view)!.proposal!.digest : null;
+  }
+
+  /** Whether a nullification of every view between is held; asks for those that are not. */
+  #hasNullifications(after: View, before: View, ask: readonly ValidatorIndex[]): boolean {
+    let first: number | null = null;
+    let last = 0;
+    for (let view = after + 1; view < before; view++) {
+      if (this.#views.get(toView(view))?.nullification != null) continue;
+      first ??= view;
+      last = view;
+    }
+    if (first === null) return true;
+    this.#askCertificates(toView(first), toView(last), ask);
+    return false;
+  }
+
+  #askCertificates(from: View, to: View, peers: readonly ValidatorIndex[]): void {
+    for (const peer of peers) {
+      if (peer === this.#context.self) continue;
+      const key = `${peer}/${from}`;
+      const last = this.#askedAtMs.get(key);
+      if (last !== undefined && this.#context.now.ms < last + this.#context.constants.deltaMs) continue;
+      if (this.#askedAtMs.size > 4096) this.#askedAtMs.clear();
+      this.#askedAtMs.set(key, this.#context.now.ms);
+      const page = toView(Math.min(to, from + certificatesPageMax - 1));
+      this.#context.emit({
+        type: 'send',
+        to: [peer],
+        message: { type: 'request-certificates', epoch: this.#context.set.epoch, from, to: page },
+      });
+    }
+  }
+
+  #holdsBatches(block: Block, ask: readonly ValidatorIndex[]): boolean {
+    let holdsAll = true;
+    for (const { digest } of block.batches) {
+      if (this.#ports.batches.has(digest)) continue;
+      holdsAll = false;
+      this.#ports.fetcher.want('batch', digest, ask);
+    }
+    return holdsAll;
+  }
+
+  #batchOf(digest: Hash) {
+    const batch = this.#ports.batches.get(digest);
+    assert(batch !== undefined, 'listed batches are held before the block is checked');
+    return batch;
+  }
+
+  #others(): ValidatorIndex[] {
+    return this.#context.set.validators.map((_, i) => i as ValidatorIndex).filter((i) => i !== this.#context.self);
+  }
+
+  #sendCertificate(to: readonly ValidatorIndex[], certificate: Certificate): void {
+    this.#context.emit({ type: 'send', to, message: { type: 'certificate', certificate } });
+  }
+
+  #emitVote(vote: Vote, block: Block | null, isResend: boolean): void {
+    const entry = vote.type === 'nullify' && isResend ? this.#entry : null;
+    this.#context.emit({ type: 'vote', vote, block, entry, isResend });
+  }
+}
+
+function linksTo(block: Block, parent: ChainTip): boolean {
+  const { header } = block;
+  return (
+    equalBytes(header.parent, parent.digest) && header.height === parent.height + 1 && header.timeMs > parent.timeMs
+  );
+}

@@ -1,0 +1,108 @@
+/**
+ * Blocks a replica knows, by digest, and the floors of the chain each stands on. Blocks below the last finalized one are
+ * dropped once they are executed.
+ */
+import { toHex } from '../../bytes/hex.ts';
+import type { Block } from '../../model/block.ts';
+import type { Hash, Height } from '../../model/brands.ts';
+import { type Floors, floorsAfter } from '../batches/listing.ts';
+
+/** What a child needs to know of its parent: of a block held here, or of the one the chain started from. */
+export type ChainTip = {
+  readonly digest: Hash;
+  readonly height: Height;
+  readonly timeMs: number;
+  readonly isBoundary: boolean;
+};
+
+export class BlockTree {
+  readonly #blocks = new Map<string, Block>();
+  readonly #floors = new Map<string, Floors>();
+  /** The highest finalized block known in full, or the genesis. */
+  root: ChainTip;
+  #rootFloors: Floors;
+
+  constructor(root: ChainTip, floors: Floors) {
+    this.root = root;
+    this.#rootFloors = floors;
+  }
+
+  add(block: Block): void {
+    const name = toHex(block.digest);
+    if (!this.#blocks.has(name)) this.#blocks.set(name, block);
+  }
+
+  has(digest: Hash): boolean {
+    return this.#blocks.has(toHex(digest));
+  }
+
+  get(digest: Hash): Block | undefined {
+    return this.#blocks.get(toHex(digest));
+  }
+
+  tip(digest: Hash): ChainTip | null {
+    if (toHex(digest) === toHex(this.root.digest)) return this.root;
+    const block = this.get(digest);
+    return block === undefined ? null : tipOf(block);
+  }
+
+  /** Highest number listed of each author on the chain that ends with this block; null while an ancestor is unknown. */
+  floorsAt(digest: Hash): Floors | null {
+    const name = toHex(digest);
+    if (name === toHex(this.root.digest)) return this.#rootFloors;
+    const known = this.#floors.get(name);
+    if (known !== undefined) return known;
+    const block = this.#blocks.get(name);
+    if (block === undefined || block.header.height <= this.root.height) return null;
+    const parent = this.floorsAt(block.header.parent);
+    if (parent === null) return null;
+    const floors = floorsAfter(parent, block);
+    this.#floors.set(name, floors);
+    return floors;
+  }
+
+  /**
+   * Blocks from the root (exclusive) to this one, in order; `missing` names the first unknown ancestor instead, and the
+   * height it would have where that is known. Null when the block does not stand on the root.
+   */
+  pathFromRoot(digest: Hash): { blocks: Block[] } | { missing: Hash; height: Height | null } | null {
+    const blocks: Block[] = [];
+    let at = digest;
+    let height: Height | null = null;
+    const root = toHex(this.root.digest);
+    while (toHex(at) !== root) {
+      const block = this.get(at);
+      if (block === undefined) return { missing: at, height };
+      if (block.header.height <= this.root.height) return null;
+      blocks.push(block);
+      height = (block.header.height - 1) as Height;
+      at = block.header.parent;
+    }
+    return { blocks: blocks.reverse() };
+  }
+
+  /** Moves the root to a finalized child of it. */
+  advance(block: Block): void {
+    this.#rootFloors = floorsAfter(this.#rootFloors, block);
+    this.root = tipOf(block);
+  }
+
+  /** Forgets blocks at or below a height that nobody here needs again. */
+  prune(height: Height): void {
+    for (const [name, block] of this.#blocks) {
+      if (block.header.height <= height) {
+        this.#blocks.delete(name);
+        this.#floors.delete(name);
+      }
+    }
+  }
+
+  blocks(): Iterable<Block> {
+    return this.#blocks.values();
+  }
+}
+
+function tipOf(block: Block): ChainTip {
+  const { height, timeMs, nextSet } = block.header;
+  return { digest: block.digest, height, timeMs, isBoundary: nextSet !== null };
+}

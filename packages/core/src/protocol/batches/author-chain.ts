@@ -1,0 +1,149 @@
+/**
+ * What this node holds of one author's batches in one epoch: their numbers, how far they reach without gaps, and how far
+ * each validator has acknowledged them (protocol.md section 2).
+ *
+ * The first batch seen for a number stands; another one of the same number is kept only when a notarized block lists it,
+ * and then replaces the chain from there on (`advanceFloor`).
+ */
+import { equalBytes } from '../../bytes/hex.ts';
+import type { Batch } from '../../model/batch.ts';
+import type { Hash, ValidatorIndex } from '../../model/brands.ts';
+
+export type HeldBatch = { readonly batch: Batch; readonly sinceMs: number };
+
+type Acknowledged = { seq: number; readonly digest: Hash };
+
+export type AuthorChain = {
+  readonly author: ValidatorIndex;
+  /** Highest number listed by a finalized block, and the digest of that batch (null before the first). */
+  floor: number;
+  floorDigest: Hash | null;
+  /** Held batches above the floor, by number. */
+  readonly held: Map<number, HeldBatch>;
+  heldBytes: number;
+  /** Everything from the floor up to this number is held and linked. */
+  reach: number;
+  /** For each validator, how far its copy is known to reach along this chain. */
+  readonly acknowledged: number[];
+  /** Acknowledgements that can't be judged yet, since this node does not reach so far. */
+  readonly unjudged: Map<ValidatorIndex, Acknowledged>;
+  /** The author has signed two batches with one number. */
+  isEquivocating: boolean;
+};
+
+export function createAuthorChain(
+  author: ValidatorIndex,
+  validatorsCount: number,
+  floor: number,
+  floorDigest: Hash | null,
+): AuthorChain {
+  return {
+    author,
+    floor,
+    floorDigest,
+    held: new Map(),
+    heldBytes: 0,
+    reach: floor,
+    acknowledged: new Array<number>(validatorsCount).fill(0),
+    unjudged: new Map(),
+    isEquivocating: false,
+  };
+}
+
+/** Adds a batch whose number is free, and extends the reach. */
+export function addToChain(chain: AuthorChain, batch: Batch, nowMs: number): void {
+  chain.held.set(batch.header.seq, { batch, sinceMs: nowMs });
+  chain.heldBytes += batch.sizeBytes;
+  extendReach(chain);
+}
+
+/** Digest of the batch at the end of the reach; null when nothing has been reached yet. */
+export function reachDigest(chain: AuthorChain): Hash | null {
+  return digestAt(chain, chain.reach);
+}
+
+/** Records that a validator holds everything up to `seq`, if that is along this chain; judged later if it is too far. */
+export function acknowledge(chain: AuthorChain, validator: ValidatorIndex, seq: number, digest: Hash): void {
+  if (seq <= chain.floor) return;
+  if (seq > chain.reach) {
+    chain.unjudged.set(validator, { seq, digest });
+    return;
+  }
+  const own = digestAt(chain, seq);
+  if (own === null || !equalBytes(own, digest)) return;
+  if (seq > chain.acknowledged[validator]!) chain.acknowledged[validator] = seq;
+  const waiting = chain.unjudged.get(validator);
+  if (waiting !== undefined && waiting.seq <= seq) chain.unjudged.delete(validator);
+}
+
+/** How many validators are known to hold the batch with this number, and all before it. */
+export function countAcknowledged(chain: AuthorChain, seq: number): number {
+  let count = 0;
+  for (const reached of chain.acknowledged) if (reached >= seq) count++;
+  return count;
+}
+
+/** A finalized block lists this batch: numbers up to it are done. Returns the batches that fell below the floor. */
+export function advanceFloor(chain: AuthorChain, seq: number, digest: Hash): Batch[] {
+  if (seq <= chain.floor) return [];
+  const own = digestAt(chain, seq);
+  const isOther = own !== null && !equalBytes(own, digest);
+  chain.floor = seq;
+  chain.floorDigest = digest;
+  const dropped: Batch[] = [];
+  for (const [number, { batch }] of chain.held) {
+    if (number <= seq) remove(chain, number, batch, dropped);
+  }
+  if (isOther) {
+    // What is held above links to the other branch: forget how far it reached, and how far others did.
+    chain.acknowledged.fill(0);
+    chain.reach = seq;
+    for (const [number, { batch }] of chain.held) {
+      if (number === seq + 1 && !equalBytes(batch.header.previous, digest)) remove(chain, number, batch, dropped);
+    }
+  }
+  chain.reach = Math.max(chain.reach, seq);
+  extendReach(chain);
+  return dropped;
+}
+
+function remove(chain: AuthorChain, seq: number, batch: Batch, dropped: Batch[]): void {
+  chain.held.delete(seq);
+  chain.heldBytes -= batch.sizeBytes;
+  dropped.push(batch);
+}
+
+function digestAt(chain: AuthorChain, seq: number): Hash | null {
+  if (seq === chain.floor) return chain.floorDigest;
+  return chain.held.get(seq)?.batch.digest ?? null;
+}
+
+function extendReach(chain: AuthorChain): void {
+  for (;;) {
+    const next = nextLinked(chain);
+    if (next === null) break;
+    chain.reach = next;
+  }
+  for (const [validator, { seq, digest }] of [...chain.unjudged]) {
+    if (seq <= chain.reach) {
+      chain.unjudged.delete(validator);
+      acknowledge(chain, validator, seq, digest);
+    }
+  }
+}
+
+/** The number that continues the reach: the next one, or one whose `base` passes over what lies between. */
+function nextLinked(chain: AuthorChain): number | null {
+  const following = chain.held.get(chain.reach + 1)?.batch;
+  if (following !== undefined) {
+    const before = digestAt(chain, chain.reach);
+    const isLinked = before === null ? chain.reach === 0 : equalBytes(following.header.previous, before);
+    if (isLinked || following.header.base === following.header.seq) return following.header.seq;
+    return null;
+  }
+  let lowest: number | null = null;
+  for (const [seq, { batch }] of chain.held) {
+    if (seq > chain.reach && batch.header.base === seq && (lowest === null || seq < lowest)) lowest = seq;
+  }
+  return lowest;
+}

@@ -1,0 +1,373 @@
+/**
+ * The batches a replica knows: its own sequence, everybody's chains, acknowledgements, what is pending, and relaying what
+ * others lack (protocol.md section 2).
+ */
+import { toHex } from '../../bytes/hex.ts';
+import { type Batch, createBatch } from '../../model/batch.ts';
+import type { BatchReference, Block } from '../../model/block.ts';
+import { type Hash, type Height, toHeight, toValidatorIndex, type ValidatorIndex } from '../../model/brands.ts';
+import type { AcknowledgementRow } from '../../model/message.ts';
+import {
+  acknowledgeAfterMs,
+  retryMs,
+  sealAfterMs,
+  sealBytes,
+  sealTransactions,
+  unorderedBatchesMax,
+  unorderedBytesMax,
+} from '../constants.ts';
+import type { ReplicaContext } from '../context.ts';
+import {
+  type AuthorChain,
+  acknowledge,
+  addToChain,
+  advanceFloor,
+  createAuthorChain,
+  type HeldBatch,
+  reachDigest,
+} from './author-chain.ts';
+import { type Floors, listBatches } from './listing.ts';
+
+type Waiting = { readonly transactions: Uint8Array[]; bytes: number; sinceMs: number };
+
+export class BatchBook {
+  readonly chains: AuthorChain[];
+  /** Every batch held, by digest: unlisted ones, and listed ones until they are executed and retired. */
+  readonly #byDigest = new Map<string, Batch>();
+  readonly #context: ReplicaContext;
+  readonly #waiting: Waiting = { transactions: [], bytes: 0, sinceMs: 0 };
+  #ownSeq: number;
+  #ownDigest: Uint8Array;
+  /** Lowest own number whose transactions were not sealed again. */
+  #ownBase = 1;
+  #isSealing = false;
+  /** Something to acknowledge since this moment; null when the last vector sent says all. */
+  #acknowledgeSinceMs: number | null = null;
+  #acknowledgedAtMs = Number.NEGATIVE_INFINITY;
+  #vectorAtMs = Number.NEGATIVE_INFINITY;
+  /** When each pending batch was last relayed, by digest. */
+  readonly #relayedAtMs = new Map<string, number>();
+
+  constructor(context: ReplicaContext, floors: readonly { seq: number; digest: Hash | null }[]) {
+    this.#context = context;
+    this.chains = context.set.validators.map((_, i) =>
+      createAuthorChain(
+        toValidatorIndex(i),
+        context.set.validators.length,
+        floors[i]?.seq ?? 0,
+        floors[i]?.digest ?? null,
+      ),
+    );
+    this.#ownSeq = floors[context.self]?.seq ?? 0;
+    this.#ownDigest = floors[context.self]?.digest ?? new Uint8Array(0);
+  }
+
+  has(digest: Hash): boolean {
+    return this.#byDigest.has(toHex(digest));
+  }
+
+  get(digest: Hash): Batch | undefined {
+    return this.#byDigest.get(toHex(digest));
+  }
+
+  /** Bytes of transactions admitted here that no batch holds yet. */
+  get waitingBytes(): number {
+    return this.#waiting.bytes;
+  }
+
+  addTransactions(transactions: readonly Uint8Array[]): void {
+    if (this.#waiting.transactions.length === 0) this.#waiting.sinceMs = this.#context.now.ms;
+    for (const transaction of transactions) {
+      this.#waiting.transactions.push(transaction);
+      this.#waiting.bytes += transaction.length;
+    }
+  }
+
+  /** Seals waiting transactions where time, size or count says so, and own unordered batches leave room. */
+  sealDue(): void {
+    const own = this.chains[this.#context.self]!;
+    while (!this.#isSealing && this.#waiting.transactions.length > 0 && this.#context.maySign) {
+      const { transactions, bytes, sinceMs } = this.#waiting;
+      const isDue =
+        bytes >= sealBytes || transactions.length >= sealTransactions || this.#context.now.ms >= sinceMs + sealAfterMs;
+      if (!isDue || own.held.size >= unorderedBatchesMax || own.heldBytes >= unorderedBytesMax) return;
+      this.#seal(this.#takeWaiting());
+    }
+  }
+
+  #takeWaiting(): Uint8Array[] {
+    const { transactions } = this.#waiting;
+    let count = 0;
+    let bytes = 0;
+    while (
+      count < transactions.length &&
+      count < sealTransactions &&
+      (count === 0 || bytes + transactions[count]!.length <= sealBytes)
+    ) {
+      bytes += transactions[count]!.length;
+      count++;
+    }
+    this.#waiting.bytes -= bytes;
+    this.#waiting.sinceMs = this.#context.now.ms - sealAfterMs;
+    return transactions.splice(0, count);
+  }
+
+  #seal(transactions: Uint8Array[]): void {
+    const batch = createBatch(
+      {
+        epoch: this.#context.set.epoch,
+        author: this.#context.self,
+        seq: this.#ownSeq + 1,
+        base: Math.max(this.#ownBase, 1),
+        previous: this.#ownDigest,
+        expiryHeight: toHeight(this.#context.finalizedHeight() + this.#context.constants.retentionHeights),
+      },
+      transactions,
+    );
+    this.#ownSeq = batch.header.seq;
+    this.#ownDigest = batch.digest;
+    // The next one waits until this one is durable and signed: one seal is under way at a time.
+    this.#isSealing = true;
+    this.#context.emit({ type: 'seal', batch });
+  }
+
+  onOwnBatch(batch: Batch): void {
+    this.#isSealing = false;
+    this.#hold(batch);
+    this.#noteProgress();
+  }
+
+  /** Takes in a batch from the journal: durable before this start. */
+  restore(batch: Batch): void {
+    if (batch.header.epoch !== this.#context.set.epoch) return;
+    if (batch.header.author === this.#context.self && batch.header.seq > this.#ownSeq) {
+      this.#ownSeq = batch.header.seq;
+      this.#ownDigest = batch.digest;
+      this.#ownBase = Math.max(this.#ownBase, batch.header.base);
+    }
+    if (this.has(batch.digest)) return;
+    this.#byDigest.set(toHex(batch.digest), batch);
+    const chain = this.chains[batch.header.author];
+    if (chain !== undefined && batch.header.seq > chain.floor && !chain.held.has(batch.header.seq)) {
+      addToChain(chain, batch, this.#context.now.ms);
+    }
+  }
+
+  /**
+   * Takes in a batch from a peer.
+   *
+   * @param isWanted a block that this node follows lists it: kept whatever its number and the limits say
+   */
+  receive(batch: Batch, isWanted: boolean): 'stored' | 'known' | 'dropped' {
+    const { header } = batch;
+    const chain = this.chains[header.author];
+    if (header.epoch !== this.#context.set.epoch || chain === undefined) return 'dropped';
+    if (this.has(batch.digest)) return 'known';
+    const other = chain.held.get(header.seq)?.batch;
+    if (other !== undefined && !chain.isEquivocating) {
+      chain.isEquivocating = true;
+      this.#context.prove({ type: 'batches', accused: header.author, first: other, second: batch });
+    }
+    if (isWanted) {
+      this.#context.emit({ type: 'persist', record: { type: 'batch', batch } });
+      this.#hold(batch);
+      this.#noteProgress();
+      return 'stored';
+    }
+    if (other !== undefined || header.seq <= chain.floor) return 'dropped';
+    if (header.expiryHeight < this.#context.finalizedHeight()) return 'dropped';
+    if (header.expiryHeight > this.#context.finalizedHeight() + 2 * this.#context.constants.retentionHeights)
+      return 'dropped';
+    if (header.seq > chain.floor + 4 * unorderedBatchesMax && header.base < header.seq) return 'dropped';
+    if (chain.held.size >= unorderedBatchesMax || chain.heldBytes + batch.sizeBytes > unorderedBytesMax) {
+      if (header.seq !== chain.reach + 1) return 'dropped';
+      if (chain.heldBytes > 2 * unorderedBytesMax || chain.held.size >= 2 * unorderedBatchesMax) return 'dropped';
+    }
+    this.#context.emit({ type: 'persist', record: { type: 'batch', batch } });
+    this.#hold(batch);
+    this.#noteProgress();
+    return 'stored';
+  }
+
+  #hold(batch: Batch): void {
+    this.#byDigest.set(toHex(batch.digest), batch);
+    const chain = this.chains[batch.header.author]!;
+    if (batch.header.seq > chain.floor && !chain.held.has(batch.header.seq))
+      addToChain(chain, batch, this.#context.now.ms);
+  }
+
+  #noteProgress(): void {
+    for (const chain of this.chains) {
+      if (chain.reach > chain.acknowledged[this.#context.self]!) {
+        this.#acknowledgeSinceMs ??= this.#context.now.ms;
+      }
+    }
+  }
+
+  /** How far the own copy reaches, author by author. */
+  vector(): AcknowledgementRow[] {
+    const rows: AcknowledgementRow[] = [];
+    for (const chain of this.chains) {
+      const digest = reachDigest(chain);
+      if (chain.reach > 0 && digest !== null) rows.push({ author: chain.author, seq: chain.reach, digest });
+    }
+    return rows;
+  }
+
+  onAcknowledgement(from: ValidatorIndex, rows: readonly AcknowledgementRow[]): void {
+    for (const { author, seq, digest } of rows) {
+      const chain = this.chains[author];
+      if (chain !== undefined) acknowledge(chain, from, seq, digest);
+    }
+  }
+
+  /** Sends the own vector when something is new and the last one is long enough ago; again every tRetry while not idle. */
+  acknowledgeDue(isIdle: boolean): void {
+    if (!this.#context.maySign) return;
+    const { ms } = this.#context.now;
+    const isNew = this.#acknowledgeSinceMs !== null && ms >= this.#acknowledgedAtMs + acknowledgeAfterMs;
+    const isRepeat = !isIdle && ms >= this.#vectorAtMs + retryMs(this.#context.constants);
+    if (isNew || isRepeat) this.sendVector('all');
+  }
+
+  sendVector(to: 'all' | readonly ValidatorIndex[]): void {
+    if (!this.#context.maySign) return;
+    for (const chain of this.chains) {
+      // The own acknowledgement counts like another's, once it is sent: everything it says is durable by then.
+      if (to === 'all') chain.acknowledged[this.#context.self] = chain.reach;
+    }
+    const rows = this.vector();
+    if (to === 'all') {
+      this.#acknowledgedAtMs = this.#context.now.ms;
+      this.#vectorAtMs = this.#context.now.ms;
+      this.#acknowledgeSinceMs = null;
+    }
+    if (rows.length > 0)
+      this.#context.emit({
+        type: 'send',
+        to,
+        message: { type: 'acknowledgement', epoch: this.#context.set.epoch, rows },
+      });
+  }
+
+  /** Batches this validator acknowledged that no block on a chain with these floors lists yet. */
+  pending(floors: Floors, height: Height): HeldBatch[] {
+    const pending: HeldBatch[] = [];
+    for (const chain of this.chains) {
+      if (chain.isEquivocating) continue;
+      const reached = chain.acknowledged[this.#context.self]!;
+      for (let seq = Math.max(floors[chain.author]!, chain.floor) + 1; seq <= reached; seq++) {
+        const held = chain.held.get(seq);
+        if (held !== undefined && held.batch.header.expiryHeight >= height) pending.push(held);
+      }
+    }
+    return pending;
+  }
+
+  list(floors: Floors, height: Height): BatchReference[] {
+    return listBatches(this.chains, floors, this.#context.set.epoch, height, this.#context.set.quorum);
+  }
+
+  /** Sends what has been pending for Delta, and again every tRetry, to those whose vector does not cover it. */
+  relayDue(pending: readonly HeldBatch[]): void {
+    const { ms } = this.#context.now;
+    const { deltaMs } = this.#context.constants;
+    for (const { batch, sinceMs } of pending) {
+      if (ms < sinceMs + deltaMs) continue;
+      const name = toHex(batch.digest);
+      const last = this.#relayedAtMs.get(name);
+      if (last !== undefined && ms < last + retryMs(this.#context.constants)) continue;
+      this.#relayedAtMs.set(name, ms);
+      const lacking = this.#lacking(batch);
+      if (lacking.length > 0) this.#context.emit({ type: 'send', to: lacking, message: { type: 'batch', batch } });
+    }
+  }
+
+  /** Sends a peer that has just connected what it is not known to hold. */
+  relayTo(peer: ValidatorIndex, pending: readonly HeldBatch[]): void {
+    for (const { batch } of pending) {
+      if (this.#lacking(batch).includes(peer))
+        this.#context.emit({ type: 'send', to: [peer], message: { type: 'batch', batch } });
+    }
+  }
+
+  #lacking(batch: Batch): ValidatorIndex[] {
+    const chain = this.chains[batch.header.author]!;
+    const lacking: ValidatorIndex[] = [];
+    chain.acknowledged.forEach((seq, i) => {
+      if (i !== this.#context.self && seq < batch.header.seq) lacking.push(toValidatorIndex(i));
+    });
+    return lacking;
+  }
+
+  /** A block is finalized: its batches are ordered. They stay held until `retire`. */
+  onFinalized(block: Block): void {
+    const listed = new Set(block.batches.map((reference) => toHex(reference.digest)));
+    for (const { author, seq, digest } of block.batches) {
+      const chain = this.chains[author];
+      if (chain === undefined) continue;
+      for (const dropped of advanceFloor(chain, seq, digest)) {
+        const name = toHex(dropped.digest);
+        this.#relayedAtMs.delete(name);
+        if (!listed.has(name)) this.#byDigest.delete(name);
+      }
+    }
+    const own = this.chains[this.#context.self]!;
+    if (own.floor > this.#ownSeq) {
+      this.#ownSeq = own.floor;
+      this.#ownDigest = own.floorDigest!;
+    }
+    this.#sealExpiredAgain(block.header.height);
+    this.#noteProgress();
+  }
+
+  /** Own batches that can't be listed any more: their transactions are sealed again, above a new base. */
+  #sealExpiredAgain(height: Height): void {
+    const own = this.chains[this.#context.self]!;
+    const first = own.held.get(own.floor + 1)?.batch;
+    if (first === undefined || first.header.expiryHeight > height) return;
+    for (const [seq, { batch }] of [...own.held].sort(([a], [b]) => a - b)) {
+      this.addTransactions(batch.transactions);
+      own.held.delete(seq);
+      own.heldBytes -= batch.sizeBytes;
+      this.#byDigest.delete(toHex(batch.digest));
+    }
+    this.#ownBase = this.#ownSeq + 1;
+  }
+
+  /** A block is executed and stored elsewhere: its batches need no place here any more. */
+  retire(block: Block): void {
+    for (const { digest } of block.batches) this.#byDigest.delete(toHex(digest));
+  }
+
+  /** Batches that must survive a restart: all that are held here. */
+  held(): Iterable<Batch> {
+    return this.#byDigest.values();
+  }
+
+  deadline(): number {
+    let at = Number.POSITIVE_INFINITY;
+    const own = this.chains[this.#context.self]!;
+    const hasRoom = own.held.size < unorderedBatchesMax && own.heldBytes < unorderedBytesMax;
+    if (this.#waiting.transactions.length > 0 && !this.#isSealing && hasRoom && this.#context.maySign) {
+      at = this.#waiting.sinceMs + sealAfterMs;
+    }
+    if (this.#acknowledgeSinceMs !== null && this.#context.maySign)
+      at = Math.min(at, this.#acknowledgedAtMs + acknowledgeAfterMs);
+    return at;
+  }
+
+  /** When pending batches are next to be relayed, or the vector repeated. */
+  relayDeadline(pending: readonly HeldBatch[]): number {
+    if (pending.length === 0) return Number.POSITIVE_INFINITY;
+    let at = this.#vectorAtMs + retryMs(this.#context.constants);
+    for (const { batch, sinceMs } of pending) {
+      const last = this.#relayedAtMs.get(toHex(batch.digest));
+      at = Math.min(
+        at,
+        last === undefined ? sinceMs + this.#context.constants.deltaMs : last + retryMs(this.#context.constants),
+      );
+    }
+    return at;
+  }
+}

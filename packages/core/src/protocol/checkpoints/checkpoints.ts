@@ -1,0 +1,245 @@
+/**
+ * Certified checkpoints (protocol.md section 4): every validator signs the outcome of each height once; a quorum of equal
+ * statements certifies it. No new block at h is notarized before h - L is certified here.
+ *
+ * A certified statement that equals the own result certifies all lower heights for this node too: the history root binds
+ * every accepted transaction before it. So a node that catches up needs one certified checkpoint, not one for each height.
+ *
+ * Statements are compared, never signature bytes or headers that may vary.
+ */
+import { equalBytes, toHex } from '../../bytes/hex.ts';
+import { type Hash, type Height, toHeight, type ValidatorIndex } from '../../model/brands.ts';
+import { checkpointDigest } from '../../model/checkpoint.ts';
+import type { CheckpointSignature } from '../../model/checkpoint-signature.ts';
+import { retryMs } from '../constants.ts';
+import type { ReplicaContext } from '../context.ts';
+import type { Outcome } from '../effects.ts';
+
+type Tally = {
+  /** The first signature of each validator. */
+  readonly bySigner: Map<ValidatorIndex, { readonly signature: CheckpointSignature; readonly digest: string }>;
+};
+
+type Own = { readonly outcome: Outcome; readonly digest: Hash; readonly name: string };
+
+/** Heights above the own executed one for which signatures are kept. */
+const heightsAheadMax = 64;
+/** Certified heights for which signatures are kept, to answer peers at once. */
+const heightsKept = 32;
+
+export class Checkpoints {
+  readonly #context: ReplicaContext;
+  readonly #tallies = new Map<Height, Tally>();
+  readonly #own = new Map<Height, Own>();
+  /** A certified statement above the own results: compared when this node gets there. */
+  readonly #certifiedAhead = new Map<Height, string>();
+  certifiedHeight: Height;
+  #executedHeight: Height;
+  #askedAtMs = Number.NEGATIVE_INFINITY;
+  #resentAtMs = Number.NEGATIVE_INFINITY;
+  isDiverged = false;
+
+  /**
+   * @param recent own statements of the last heights executed before this start, at least L + 1 of them or all
+   * @param certifiedHeight highest height known as certified, at least genesis
+   */
+  constructor(context: ReplicaContext, recent: readonly Outcome[], certifiedHeight: Height) {
+    this.#context = context;
+    this.certifiedHeight = certifiedHeight;
+    this.#executedHeight = toHeight(0);
+    for (const outcome of recent) this.#noteOwn(outcome);
+  }
+
+  /** Digest of the checkpoint at a height if it is certified for this node; null otherwise. */
+  certifiedDigest(height: Height): Hash | null {
+    if (height > this.certifiedHeight) return null;
+    return this.#own.get(height)?.digest ?? null;
+  }
+
+  /** The own result of a height: signed once, compared with what others certified. */
+  onExecuted(outcome: Outcome): void {
+    const { statement } = outcome;
+    this.#noteOwn(outcome);
+    const ahead = this.#certifiedAhead.get(statement.height);
+    this.#certifiedAhead.delete(statement.height);
+    if (ahead !== undefined && ahead !== this.#own.get(statement.height)!.name) {
+      this.#diverge(statement.height);
+      return;
+    }
+    if (this.#context.maySign) this.#context.emit({ type: 'sign-checkpoint', outcome, isResend: false });
+    this.#certify(statement.height);
+  }
+
+  #noteOwn(outcome: Outcome): void {
+    const { statement } = outcome;
+    const digest = checkpointDigest(statement);
+    this.#own.set(statement.height, { outcome, digest, name: toHex(digest) });
+    if (statement.height > this.#executedHeight) this.#executedHeight = statement.height;
+    const kept = this.#executedHeight - Math.max(heightsKept, this.#context.constants.checkpointLag + 1);
+    for (const height of this.#own.keys()) if (height < kept && height < this.certifiedHeight) this.#own.delete(height);
+  }
+
+  /** Whether a signature could say anything new: asked before it is verified. */
+  wants(signature: CheckpointSignature): boolean {
+    const { height } = signature.statement;
+    if (height + heightsKept < this.#executedHeight || height > this.#executedHeight + heightsAheadMax * 16)
+      return false;
+    const known = this.#tallies.get(height)?.bySigner.get(signature.signer);
+    if (known === undefined) return height > this.certifiedHeight || this.#tallies.has(height);
+    return known.digest !== toHex(checkpointDigest(signature.statement));
+  }
+
+  /** Takes in a verified signature of a member of the epoch's set. */
+  onSignature(signature: CheckpointSignature): void {
+    const { statement, signer } = signature;
+    if (!equalBytes(statement.ledgerHash, this.#context.ledgerHash) || statement.epoch !== this.#context.set.epoch)
+      return;
+    if (!this.wants(signature)) return;
+    const digest = toHex(checkpointDigest(statement));
+    const tally = this.#tallyOf(statement.height);
+    const known = tally.bySigner.get(signer);
+    if (known !== undefined) {
+      const isSameRound = known.signature.statement.round === statement.round;
+      if (isSameRound && known.digest !== digest) {
+        this.#context.prove({ type: 'checkpoints', accused: signer, first: known.signature, second: signature });
+      }
+      return;
+    }
+    tally.bySigner.set(signer, { signature, digest });
+    this.#certify(statement.height);
+  }
+
+  #tallyOf(height: Height): Tally {
+    let tally = this.#tallies.get(height);
+    if (tally === undefined) {
+      tally = { bySigner: new Map() };
+      this.#tallies.set(height, tally);
+      this.#limitTallies();
+    }
+    return tally;
+  }
+
+  /** A lagging node keeps the heights right above its own and the newest one: either lets it go on. */
+  #limitTallies(): void {
+    for (const height of [...this.#tallies.keys()].sort((a, b) => a - b)) {
+      if (this.#tallies.size <= heightsAheadMax + heightsKept) return;
+      if (height < this.certifiedHeight || height > this.#executedHeight + heightsAheadMax / 2)
+        this.#tallies.delete(height);
+    }
+  }
+
+  #certify(height: Height): void {
+    const tally = this.#tallies.get(height);
+    if (tally === undefined || height <= this.certifiedHeight) return;
+    const counts = new Map<string, number>();
+    for (const { digest } of tally.bySigner.values()) counts.set(digest, (counts.get(digest) ?? 0) + 1);
+    for (const [digest, count] of counts) {
+      if (count >= this.#context.set.quorum) this.#onQuorum(height, digest, tally);
+    }
+  }
+
+  #onQuorum(height: Height, digest: string, tally: Tally): void {
+    const own = this.#own.get(height);
+    if (own === undefined) {
+      if (height > this.#executedHeight) this.#certifiedAhead.set(height, digest);
+      return;
+    }
+    if (own.name !== digest) {
+      this.#diverge(height);
+      return;
+    }
+    this.certifiedHeight = height;
+    const signatures = [...tally.bySigner.values()]
+      .filter((row) => row.digest === digest)
+      .map((row) => row.signature)
+      .sort((a, b) => a.signer - b.signer);
+    this.#context.emit({ type: 'certified-checkpoint', statement: own.outcome.statement, signatures });
+    this.#context.emit({ type: 'report', fact: { type: 'checkpoint-certified', height } });
+    for (const kept of this.#tallies.keys()) if (kept + heightsKept < height) this.#tallies.delete(kept);
+    for (const kept of this.#certifiedAhead.keys()) if (kept <= height) this.#certifiedAhead.delete(kept);
+  }
+
+  /** The own result differs from what a quorum certified: nothing here can be trusted any more. */
+  #diverge(height: Height): void {
+    if (this.isDiverged) return;
+    this.isDiverged = true;
+    this.#context.maySign = false;
+    this.#context.emit({ type: 'fence', reason: 'diverged', height });
+  }
+
+  /** Answers `Checkpoint{height}` with all signatures held, and those of the newest certified height. */
+  onRequest(peer: ValidatorIndex, height: Height): boolean {
+    const signatures = [...(this.#tallies.get(height)?.bySigner.values() ?? [])].map((row) => row.signature);
+    if (height < this.certifiedHeight) {
+      const newest = this.#tallies.get(this.certifiedHeight)?.bySigner.values() ?? [];
+      for (const row of newest) signatures.push(row.signature);
+    }
+    if (signatures.length > 0) this.#send([peer], signatures);
+    return signatures.length > 0;
+  }
+
+  /** Sends own signatures again and asks for the lowest uncertified height, every tRetry while one is not certified. */
+  retryDue(finalizedHeight: Height): void {
+    const { ms } = this.#context.now;
+    const pause = retryMs(this.#context.constants);
+    if (this.#executedHeight > this.certifiedHeight && ms >= this.#resentAtMs + pause) {
+      if (this.#resentAtMs !== Number.NEGATIVE_INFINITY) this.#sendOwn('all');
+      this.#resentAtMs = ms;
+    }
+    if (finalizedHeight > this.certifiedHeight && ms >= this.#askedAtMs + pause) {
+      if (this.#askedAtMs !== Number.NEGATIVE_INFINITY) this.#ask('all');
+      this.#askedAtMs = ms;
+    }
+    if (finalizedHeight <= this.certifiedHeight) {
+      this.#askedAtMs = Number.NEGATIVE_INFINITY;
+      this.#resentAtMs = Number.NEGATIVE_INFINITY;
+    }
+  }
+
+  onConnected(peer: ValidatorIndex, finalizedHeight: Height): void {
+    this.#sendOwn([peer]);
+    if (finalizedHeight > this.certifiedHeight) this.#ask([peer]);
+  }
+
+  #ask(to: 'all' | readonly ValidatorIndex[]): void {
+    this.#context.emit({
+      type: 'send',
+      to,
+      message: { type: 'request-checkpoint', height: toHeight(this.certifiedHeight + 1) },
+    });
+  }
+
+  /** Own signatures of uncertified heights, and of the newest certified one. */
+  #sendOwn(to: 'all' | readonly ValidatorIndex[]): void {
+    const signatures: CheckpointSignature[] = [];
+    for (const [height, tally] of this.#tallies) {
+      const own = tally.bySigner.get(this.#context.self);
+      if (own !== undefined && height >= this.certifiedHeight) signatures.push(own.signature);
+    }
+    if (signatures.length > 0) this.#send(to, signatures);
+  }
+
+  #send(to: 'all' | readonly ValidatorIndex[], signatures: readonly CheckpointSignature[]): void {
+    this.#context.emit({
+      type: 'send',
+      to,
+      message: { type: 'checkpoint-signatures', signatures: signatures.slice(0, 64) },
+    });
+  }
+
+  /** After a restart: results that are executed but not known as certified are signed again, the same statement. */
+  start(): void {
+    const outcomes = [...this.#own.values()].map((own) => own.outcome);
+    for (const outcome of outcomes.sort((a, b) => a.statement.height - b.statement.height)) {
+      if (outcome.statement.height >= this.certifiedHeight && outcome.statement.height > 0) {
+        this.#context.emit({ type: 'sign-checkpoint', outcome, isResend: false });
+      }
+    }
+  }
+
+  deadline(finalizedHeight: Height): number {
+    if (finalizedHeight <= this.certifiedHeight) return Number.POSITIVE_INFINITY;
+    const pause = retryMs(this.#context.constants);
+    return Math.max(this.#context.now.ms + 1, Math.min(this.#askedAtMs, this.#resentAtMs) + pause);
+  }
+}

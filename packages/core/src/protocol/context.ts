@@ -1,0 +1,24 @@
+/** What the chapters of a replica share: who and when it is, and where effects go. */
+import type { Hash, Height, ValidatorIndex } from '../model/brands.ts';
+import type { ProtocolConstants } from './constants.ts';
+import type { Effect, Instant } from './effects.ts';
+import type { EpochSet } from './epochs/epoch.ts';
+import type { FaultProof } from './guard/evidence.ts';
+
+export type ReplicaContext = {
+  readonly ledgerHash: Hash;
+  readonly set: EpochSet;
+  readonly self: ValidatorIndex;
+  /** Rule set that new blocks are executed under. */
+  readonly rules: number;
+  readonly constants: ProtocolConstants;
+  /** The moment of the step under way. */
+  now: Instant;
+  /** False while this node must not sign: fenced. */
+  maySign: boolean;
+  /** Height of the highest finalized block known in full. */
+  finalizedHeight(): Height;
+  emit(effect: Effect): void;
+  /** Records a proof of fault, once. */
+  prove(proof: FaultProof): void;
+};

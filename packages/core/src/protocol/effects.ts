@@ -1,0 +1,104 @@
+/**
+ * What goes into a replica and what comes out of it. The replica decides; the driver performs the effects in order.
+ *
+ * `vote`, `seal` and `sign-checkpoint` each mean: persist, then sign, then send, then feed the signed thing back. So the
+ * core cannot express signing before persisting, and never holds a key.
+ */
+
+import type { Verified } from '../crypto/verified.ts';
+import type { Batch, UnsignedBatch } from '../model/batch.ts';
+import type { Block } from '../model/block.ts';
+import type { Epoch, Hash, Height, ValidatorIndex, View } from '../model/brands.ts';
+import type { Certificate } from '../model/certificate.ts';
+import type { CheckpointStatement } from '../model/checkpoint.ts';
+import type { CheckpointSignature } from '../model/checkpoint-signature.ts';
+import type { Message } from '../model/message.ts';
+import type { SignedVote, Vote } from '../model/vote.ts';
+import type { FaultProof } from './guard/evidence.ts';
+
+/** The outcome of executing a block, and that block's time in milliseconds. */
+export type Outcome = { readonly statement: CheckpointStatement; readonly timeMs: number };
+
+/** A moment: `ms` runs evenly and only forward (timers); `wallMs` is the clock on the wall (block time). */
+export type Instant = { readonly ms: number; readonly wallMs: number };
+
+export type Input =
+  /** Time has reached `deadline()`. */
+  | { readonly type: 'tick' }
+  | { readonly type: 'connected'; readonly peer: ValidatorIndex }
+  | { readonly type: 'disconnected'; readonly peer: ValidatorIndex }
+  | { readonly type: 'message'; readonly from: ValidatorIndex; readonly message: Verified<Message> }
+  /** Transactions admitted at this node, to be sealed. */
+  | { readonly type: 'transactions'; readonly transactions: readonly Uint8Array[] }
+  /** Feedback of `vote`, `seal`, `sign-checkpoint`: durable, signed and sent. */
+  | { readonly type: 'own-vote'; readonly signed: SignedVote }
+  | { readonly type: 'own-batch'; readonly batch: Batch }
+  | { readonly type: 'own-checkpoint'; readonly signature: CheckpointSignature }
+  /** Feedback of `deliver`: executed, and the outcome is durable. */
+  | { readonly type: 'executed'; readonly outcome: Outcome };
+
+export type JournalRecord =
+  | { readonly type: 'own-vote'; readonly vote: Vote }
+  | { readonly type: 'own-checkpoint'; readonly statement: CheckpointStatement }
+  | { readonly type: 'batch'; readonly batch: Batch }
+  | { readonly type: 'block'; readonly block: Block }
+  | { readonly type: 'certificate'; readonly certificate: Certificate }
+  | { readonly type: 'certified'; readonly epoch: Epoch; readonly view: View; readonly isOk: boolean }
+  | { readonly type: 'evidence'; readonly proof: FaultProof };
+
+/** To whom: every other validator, or some. */
+export type Recipients = 'all' | readonly ValidatorIndex[];
+
+export type Effect =
+  | { readonly type: 'persist'; readonly record: JournalRecord }
+  /** Persist the vote (and the block), sign, send to all, feed back. `isResend`: already durable, only sign and send. */
+  | {
+      readonly type: 'vote';
+      readonly vote: Vote;
+      readonly block: Block | null;
+      readonly entry: Certificate | null;
+      readonly isResend: boolean;
+    }
+  | { readonly type: 'seal'; readonly batch: UnsignedBatch }
+  | { readonly type: 'sign-checkpoint'; readonly outcome: Outcome; readonly isResend: boolean }
+  | { readonly type: 'send'; readonly to: Recipients; readonly message: Message }
+  /** Answer a request from storage: what it asks for is no longer held by the replica. */
+  | { readonly type: 'serve'; readonly to: ValidatorIndex; readonly request: Message }
+  /** Execute a finalized block; heights arrive in order. `finalization` is null when only a descendant has one. */
+  | {
+      readonly type: 'deliver';
+      readonly block: Block;
+      readonly batches: readonly Batch[];
+      readonly finalization: Certificate | null;
+    }
+  /** A quorum has signed the own result of a height: keep the signatures. */
+  | {
+      readonly type: 'certified-checkpoint';
+      readonly statement: CheckpointStatement;
+      readonly signatures: readonly CheckpointSignature[];
+    }
+  /** The own state can't be trusted: stop signing anything at once. */
+  | { readonly type: 'fence'; readonly reason: 'diverged'; readonly height: Height }
+  | { readonly type: 'report'; readonly fact: Fact };
+
+/** What happened, for logs and metrics. */
+export type Fact =
+  | {
+      readonly type: 'entered-view';
+      readonly view: View;
+      readonly by: 'nullification' | 'notarization' | 'finalization' | 'start';
+    }
+  | { readonly type: 'nullified'; readonly view: View; readonly reason: NullifyReason }
+  | { readonly type: 'finalized'; readonly view: View; readonly digest: Hash }
+  | { readonly type: 'fault-proven'; readonly accused: ValidatorIndex; readonly kind: FaultProof['type'] }
+  | { readonly type: 'checkpoint-certified'; readonly height: Height }
+  | { readonly type: 'syncing'; readonly from: Height };
+
+export type NullifyReason =
+  | 'leader-late'
+  | 'certification-late'
+  | 'invalid-proposal'
+  | 'rejected-notarization'
+  | 'leader-nullified'
+  | 'leader-silent'
+  | 'leader-suspended';

@@ -1,0 +1,103 @@
+/**
+ * The door of a replica: checks a decoded message's signatures, signers and quorums, and who may say what on a link.
+ * What passes is `Verified<Message>`; nothing else enters the core.
+ *
+ * A vote's link must be its signer's (protocol.md R8); batches, certificates, checkpoint signatures and pages of the chain
+ * may be passed on by anybody.
+ */
+
+import { signedBytes } from '../../crypto/sealed.ts';
+import { type SignatureCheck, type Verified, verifySignatures } from '../../crypto/verified.ts';
+import type { Verifier } from '../../crypto/verifier.ts';
+import type { Hash, ValidatorIndex } from '../../model/brands.ts';
+import { type Certificate, votesOfCertificate } from '../../model/certificate.ts';
+import { checkpointSignatureCheck } from '../../model/checkpoint-signature.ts';
+import type { Message } from '../../model/message.ts';
+import { epochOfVote, type SignedVote, voteSignedBytes } from '../../model/vote.ts';
+import { type CairnError, fail, ok, type Result } from '../../result.ts';
+import type { EpochSet } from '../epochs/epoch.ts';
+
+type Checks = Result<readonly SignatureCheck[], CairnError>;
+
+export function admitMessage(
+  message: Message,
+  from: ValidatorIndex,
+  set: EpochSet,
+  ledgerHash: Hash,
+  verifier: Verifier,
+): Result<Verified<Message>, CairnError> {
+  const checks = checksOf(message, from, set, ledgerHash);
+  if (!checks.ok) return checks;
+  const verified = verifySignatures(message, checks.value, verifier);
+  return verified === null
+    ? refuse('bad-signature', `a ${message.type} carries a signature that does not hold`)
+    : ok(verified);
+}
+
+function checksOf(message: Message, from: ValidatorIndex, set: EpochSet, ledgerHash: Hash): Checks {
+  switch (message.type) {
+    case 'proposal':
+      return voteChecks(message.vote, from, set, ledgerHash);
+    case 'vote': {
+      const vote = voteChecks(message.vote, from, set, ledgerHash);
+      if (!vote.ok || message.entry === null) return vote;
+      const entry = certificateChecks(message.entry, set, ledgerHash);
+      return entry.ok ? ok([...vote.value, ...entry.value]) : entry;
+    }
+    case 'certificate':
+      return certificateChecks(message.certificate, set, ledgerHash);
+    case 'chain':
+      return certificateChecks(message.finalization, set, ledgerHash);
+    case 'batch': {
+      const { header, headerBytes, signature } = message.batch;
+      const author = set.validators[header.author];
+      if (header.epoch !== set.epoch || author === undefined)
+        return refuse('unknown-signer', 'a batch is of no author of this epoch');
+      return ok([{ publicKey: author.votingKey, message: signedBytes('batch', ledgerHash, headerBytes), signature }]);
+    }
+    case 'checkpoint-signatures': {
+      const checks: SignatureCheck[] = [];
+      for (const signature of message.signatures) {
+        const signer = set.validators[signature.signer];
+        if (signer === undefined)
+          return refuse('unknown-signer', 'a checkpoint is signed by no validator of this epoch');
+        checks.push(checkpointSignatureCheck(signature, signer));
+      }
+      return ok(checks);
+    }
+    default:
+      return ok([]);
+  }
+}
+
+function voteChecks(signed: SignedVote, from: ValidatorIndex, set: EpochSet, ledgerHash: Hash): Checks {
+  if (signed.signer !== from) return refuse('wrong-link', "a vote came over a link that is not its signer's");
+  return signedVoteCheck(signed, set, ledgerHash);
+}
+
+function signedVoteCheck(signed: SignedVote, set: EpochSet, ledgerHash: Hash): Checks {
+  const signer = set.validators[signed.signer];
+  if (signer === undefined || epochOfVote(signed.vote) !== set.epoch) {
+    return refuse('unknown-signer', 'a vote is of no validator of this epoch');
+  }
+  return ok([
+    { publicKey: signer.votingKey, message: voteSignedBytes(signed.vote, ledgerHash), signature: signed.signature },
+  ]);
+}
+
+/** A quorum of different signers, each with a signature. Their order was checked when the bitmap was read. */
+function certificateChecks(certificate: Certificate, set: EpochSet, ledgerHash: Hash): Checks {
+  if (certificate.signers.length < set.quorum)
+    return refuse('too-few-signers', 'a certificate has fewer signers than a quorum');
+  const checks: SignatureCheck[] = [];
+  for (const row of votesOfCertificate(certificate)) {
+    const check = signedVoteCheck(row, set, ledgerHash);
+    if (!check.ok) return check;
+    checks.push(...check.value);
+  }
+  return ok(checks);
+}
+
+function refuse(kind: string, message: string): { ok: false; error: CairnError } {
+  return fail({ code: `message.${kind}`, message });
+}

@@ -1,0 +1,68 @@
+/**
+ * Who has been heard of lately, to skip the views of a silent leader (protocol.md R1): a leader is silent when nothing
+ * came from it for `skipTimeout` while a quorum, this node included, was active all that time. When the whole network is
+ * quiet, nobody is silent.
+ *
+ * A leader whose link has been down for that long, while links to a quorum are up, is skipped as well: otherwise each of
+ * its views after a quiet time would cost a full timeout.
+ */
+import type { ValidatorIndex } from '../../model/brands.ts';
+
+export class PeerActivity {
+  readonly #heardAtMs: number[];
+  readonly #connectedSinceMs: (number | null)[];
+  readonly #downSinceMs: number[];
+  readonly #self: ValidatorIndex;
+  readonly #quorum: number;
+  readonly #windowMs: number;
+  /** Since when a quorum has been active without a break. */
+  #activeSinceMs = Number.POSITIVE_INFINITY;
+  #nowMs = 0;
+
+  constructor(validatorsCount: number, self: ValidatorIndex, quorum: number, windowMs: number, nowMs: number) {
+    this.#heardAtMs = new Array<number>(validatorsCount).fill(Number.NEGATIVE_INFINITY);
+    this.#connectedSinceMs = new Array<number | null>(validatorsCount).fill(null);
+    this.#downSinceMs = new Array<number>(validatorsCount).fill(nowMs);
+    this.#self = self;
+    this.#quorum = quorum;
+    this.#windowMs = windowMs;
+  }
+
+  onMoment(nowMs: number): void {
+    this.#nowMs = nowMs;
+    if (this.#activeCount() < this.#quorum) this.#activeSinceMs = Number.POSITIVE_INFINITY;
+  }
+
+  onHeard(peer: ValidatorIndex): void {
+    this.#heardAtMs[peer] = this.#nowMs;
+    if (this.#activeSinceMs === Number.POSITIVE_INFINITY && this.#activeCount() >= this.#quorum)
+      this.#activeSinceMs = this.#nowMs;
+  }
+
+  onConnected(peer: ValidatorIndex): void {
+    this.#connectedSinceMs[peer] = this.#nowMs;
+  }
+
+  onDisconnected(peer: ValidatorIndex): void {
+    this.#connectedSinceMs[peer] = null;
+    this.#downSinceMs[peer] = this.#nowMs;
+  }
+
+  isConnected(peer: ValidatorIndex): boolean {
+    return this.#connectedSinceMs[peer] !== null;
+  }
+
+  isSilent(peer: ValidatorIndex, timeoutMs: number): boolean {
+    const isUnreachable = !this.isConnected(peer) && this.#nowMs - this.#downSinceMs[peer]! > timeoutMs;
+    if (isUnreachable && this.#connectedCount() >= this.#quorum) return true;
+    return this.#nowMs - Math.max(this.#heardAtMs[peer]!, this.#activeSinceMs) > timeoutMs;
+  }
+
+  #activeCount(): number {
+    return this.#heardAtMs.filter((at, i) => i === this.#self || this.#nowMs - at <= this.#windowMs).length;
+  }
+
+  #connectedCount(): number {
+    return this.#connectedSinceMs.filter((since, i) => i === this.#self || since !== null).length;
+  }
+}

@@ -1,0 +1,401 @@
+/**
+ * A replica: the chapters of the protocol put together. `step` takes one input and returns what is to be done, in order;
+ * it reads no clock, draws no random number and touches nothing outside.
+ *
+ * Owns: views, batches not yet executed, blocks not yet executed, checkpoint tallies. Does not own: keys, sockets, files,
+ * the ledger's state, executed blocks.
+ */
+import { toHex } from '../bytes/hex.ts';
+import type { Verified } from '../crypto/verified.ts';
+import { type Hash, type Height, toHeight, type ValidatorIndex } from '../model/brands.ts';
+import type { Certificate } from '../model/certificate.ts';
+import { checkpointDigest } from '../model/checkpoint.ts';
+import type { Message } from '../model/message.ts';
+import { assert, unreachable } from '../result.ts';
+import { Agreement } from './agreement/agreement.ts';
+import { BlockTree, type ChainTip } from './agreement/block-tree.ts';
+import { BatchBook } from './batches/batch-book.ts';
+import { Checkpoints } from './checkpoints/checkpoints.ts';
+import { type ProtocolConstants, skipTimeoutMs } from './constants.ts';
+import type { ReplicaContext } from './context.ts';
+import type { Effect, Input, Instant, JournalRecord, Outcome } from './effects.ts';
+import type { EpochSet } from './epochs/epoch.ts';
+import type { FaultProof } from './guard/evidence.ts';
+import { PeerActivity } from './guard/peer-activity.ts';
+import { Delivery } from './sync/delivery.ts';
+import { Fetcher } from './sync/fetcher.ts';
+
+/** What storage knows when a replica starts: everything executed and certified. */
+export type ReplicaOrigin = {
+  readonly ledgerHash: Hash;
+  readonly set: EpochSet;
+  readonly self: ValidatorIndex;
+  readonly rules: number;
+  readonly constants: ProtocolConstants;
+  /** The last executed block, or the epoch's genesis. */
+  readonly executed: ChainTip;
+  /** Highest number listed of each author up to that block in this epoch, and its digest. */
+  readonly floors: readonly { readonly seq: number; readonly digest: Hash | null }[];
+  /** Finalization of the last executed block that has one of its own; null at genesis. */
+  readonly finalization: Certificate | null;
+  /** Own outcomes of the last executed heights, genesis included: at least L + 1 or all. */
+  readonly outcomes: readonly Outcome[];
+  readonly certifiedHeight: Height;
+};
+
+export type ReplicaStatus = {
+  readonly epoch: number;
+  readonly view: number;
+  readonly lastFinalizedView: number;
+  readonly finalizedHeight: Height;
+  readonly executedHeight: Height;
+  readonly certifiedHeight: Height;
+  readonly isIdle: boolean;
+  readonly isSyncing: boolean;
+  readonly maySign: boolean;
+  readonly pendingBatches: number;
+  readonly waitingBytes: number;
+  readonly proofsOfFault: number;
+};
+
+export class Replica {
+  readonly agreement: Agreement;
+  readonly batches: BatchBook;
+  readonly checkpoints: Checkpoints;
+  readonly #context: ReplicaContext;
+  readonly #tree: BlockTree;
+  readonly #delivery: Delivery;
+  readonly #fetcher: Fetcher;
+  readonly #activity: PeerActivity;
+  readonly #proofs = new Map<string, FaultProof>();
+  readonly #ownCheckpoints = new Map<Height, string>();
+  #effects: Effect[] = [];
+  #isStarted = false;
+
+  constructor(origin: ReplicaOrigin, now: Instant) {
+    this.#context = {
+      ledgerHash: origin.ledgerHash,
+      set: origin.set,
+      self: origin.self,
+      rules: origin.rules,
+      constants: origin.constants,
+      now,
+      maySign: true,
+      finalizedHeight: () => this.#tree.root.height,
+      emit: (effect) => {
+        this.#effects.push(effect);
+      },
+      prove: (proof) => this.#prove(proof),
+    };
+    const { set, self, constants } = origin;
+    this.#tree = new BlockTree(
+      origin.executed,
+      set.validators.map((_, i) => origin.floors[i]?.seq ?? 0),
+    );
+    this.batches = new BatchBook(this.#context, origin.floors);
+    this.#activity = new PeerActivity(set.validators.length, self, set.quorum, skipTimeoutMs(constants), now.ms);
+    this.#fetcher = new Fetcher(this.#context, this.#activity);
+    this.#delivery = new Delivery(
+      this.#context,
+      this.#tree,
+      this.batches,
+      this.#fetcher,
+      this.#activity,
+      origin.executed.height,
+    );
+    this.checkpoints = new Checkpoints(this.#context, origin.outcomes, origin.certifiedHeight);
+    this.agreement = new Agreement(
+      this.#context,
+      {
+        batches: this.batches,
+        tree: this.#tree,
+        fetcher: this.#fetcher,
+        activity: this.#activity,
+        certifiedCheckpoint: (height) => this.checkpoints.certifiedDigest(height),
+        onFinalized: (certificate, proposal) => this.#delivery.onFinalized(certificate, proposal),
+      },
+      origin.finalization,
+    );
+  }
+
+  // --- Recovery -----------------------------------------------------------------------------------------------------
+
+  /** Takes in one record of the journal; all of them in order, before `start`. */
+  restore(record: JournalRecord): void {
+    assert(!this.#isStarted, 'records are restored before the start');
+    switch (record.type) {
+      case 'own-vote':
+        return this.agreement.restoreVote(record.vote);
+      case 'own-checkpoint':
+        this.#ownCheckpoints.set(record.statement.height, toHex(checkpointDigest(record.statement)));
+        return;
+      case 'batch':
+        return this.batches.restore(record.batch);
+      case 'block':
+        if (record.block.header.height > this.#tree.root.height) this.#tree.add(record.block);
+        return;
+      case 'certificate':
+        return this.agreement.restoreCertificate(record.certificate);
+      case 'certified':
+        return this.agreement.restoreCertified(record.view, record.isOk);
+      case 'evidence':
+        this.#proofs.set(proofName(record.proof), record.proof);
+        return;
+      default:
+        return unreachable(record);
+    }
+  }
+
+  /** After all records: arms timers, resends what was signed, goes on where it was. */
+  start(now: Instant): Effect[] {
+    this.#context.now = now;
+    // What restoring emitted was either persisted already or is sent again below.
+    this.#effects = [];
+    this.#isStarted = true;
+    this.#activity.onMoment(now.ms);
+    this.checkpoints.start();
+    this.agreement.start();
+    this.#react();
+    return this.#takeEffects();
+  }
+
+  /** Records from which a replica with the storage of now would be restored: the journal may begin anew with these. */
+  *liveRecords(): Iterable<JournalRecord> {
+    for (const batch of this.batches.held()) yield { type: 'batch', batch };
+    for (const block of this.#tree.blocks()) yield { type: 'block', block };
+    for (const state of this.agreement.liveViews()) {
+      const { own } = state;
+      if (own.notarize !== null) yield { type: 'own-vote', vote: { type: 'notarize', proposal: own.notarize } };
+      if (own.isNullified)
+        yield { type: 'own-vote', vote: { type: 'nullify', epoch: this.#context.set.epoch, view: state.view } };
+      if (own.finalize !== null) yield { type: 'own-vote', vote: { type: 'finalize', proposal: own.finalize } };
+      for (const certificate of [state.notarization, state.nullification, state.finalization]) {
+        if (certificate !== null) yield { type: 'certificate', certificate };
+      }
+      if (state.certification === 'ok' || state.certification === 'rejected') {
+        yield {
+          type: 'certified',
+          epoch: this.#context.set.epoch,
+          view: state.view,
+          isOk: state.certification === 'ok',
+        };
+      }
+    }
+    for (const proof of this.#proofs.values()) yield { type: 'evidence', proof };
+  }
+
+  // --- Steps --------------------------------------------------------------------------------------------------------
+
+  step(now: Instant, input: Input): Effect[] {
+    assert(this.#isStarted, 'a replica is started before it takes steps');
+    this.#context.now = now;
+    this.#activity.onMoment(now.ms);
+    this.#take(input);
+    this.#react();
+    return this.#takeEffects();
+  }
+
+  #take(input: Input): void {
+    switch (input.type) {
+      case 'tick':
+        return;
+      case 'connected':
+        return this.#onConnected(input.peer);
+      case 'disconnected':
+        return this.#activity.onDisconnected(input.peer);
+      case 'message':
+        this.#activity.onHeard(input.from);
+        return this.#onMessage(input.from, input.message);
+      case 'transactions':
+        return this.batches.addTransactions(input.transactions);
+      case 'own-vote':
+        return this.agreement.onVote(input.signed, null);
+      case 'own-batch':
+        return this.batches.onOwnBatch(input.batch);
+      case 'own-checkpoint':
+        return this.checkpoints.onSignature(input.signature);
+      case 'executed':
+        return this.#onExecuted(input.outcome);
+      default:
+        return unreachable(input);
+    }
+  }
+
+  #onConnected(peer: ValidatorIndex): void {
+    this.#activity.onConnected(peer);
+    const { set } = this.#context;
+    this.#context.emit({
+      type: 'send',
+      to: [peer],
+      message: {
+        type: 'status',
+        epoch: set.epoch,
+        view: this.agreement.view,
+        lastFinalized: this.agreement.lastFinalized,
+        height: this.#tree.root.height,
+      },
+    });
+    this.batches.sendVector([peer]);
+    this.agreement.resendTo(peer);
+    this.checkpoints.onConnected(peer, this.#tree.root.height);
+    this.batches.relayTo(peer, this.agreement.pending());
+  }
+
+  #onMessage(from: ValidatorIndex, message: Verified<Message>): void {
+    switch (message.type) {
+      case 'proposal':
+        return this.agreement.onProposal(message.vote, message.block);
+      case 'vote':
+        return this.agreement.onVote(message.vote, message.entry);
+      case 'certificate':
+        return this.agreement.onCertificate(message.certificate);
+      case 'acknowledgement':
+        if (message.epoch === this.#context.set.epoch) this.batches.onAcknowledgement(from, message.rows);
+        return;
+      case 'checkpoint-signatures':
+        for (const signature of message.signatures) this.checkpoints.onSignature(signature);
+        return;
+      case 'status':
+        if (message.epoch === this.#context.set.epoch && message.lastFinalized < this.agreement.lastFinalized) {
+          this.agreement.helpBehind(from, message.view);
+        }
+        return;
+      case 'request-certificates':
+        if (message.epoch === this.#context.set.epoch)
+          this.agreement.onCertificatesRequest(from, message.from, message.to);
+        return;
+      case 'request-block': {
+        const block = this.#tree.get(message.digest);
+        if (block === undefined) this.#context.emit({ type: 'serve', to: from, request: message });
+        else this.#context.emit({ type: 'send', to: [from], message: { type: 'block', block } });
+        return;
+      }
+      case 'request-batch': {
+        const batch = this.batches.get(message.digest);
+        if (batch === undefined) this.#context.emit({ type: 'serve', to: from, request: message });
+        else this.#context.emit({ type: 'send', to: [from], message: { type: 'batch', batch } });
+        return;
+      }
+      case 'request-checkpoint':
+        if (!this.checkpoints.onRequest(from, message.height))
+          this.#context.emit({ type: 'serve', to: from, request: message });
+        return;
+      case 'request-boundary':
+      case 'request-chain':
+        this.#context.emit({ type: 'serve', to: from, request: message });
+        return;
+      case 'block':
+        if (this.#fetcher.isWanted('block', message.block.digest)) this.agreement.acceptBlock(message.block);
+        return;
+      case 'batch': {
+        const { batch } = message;
+        const isWanted = this.#fetcher.isWanted('batch', batch.digest);
+        if (this.batches.receive(batch, isWanted) !== 'dropped') this.#fetcher.forget('batch', batch.digest);
+        return;
+      }
+      case 'chain':
+        if (this.#delivery.onChain(message.blocks, message.finalization))
+          this.agreement.onCertificate(message.finalization);
+        return;
+      default:
+        return unreachable(message);
+    }
+  }
+
+  #onExecuted(outcome: Outcome): void {
+    const { statement } = outcome;
+    const signed = this.#ownCheckpoints.get(statement.height);
+    this.#ownCheckpoints.delete(statement.height);
+    this.#delivery.onExecuted(statement.height);
+    if (signed !== undefined && signed !== toHex(checkpointDigest(statement))) {
+      // This node has signed another result for this height before: it must not sign a second one.
+      this.#context.maySign = false;
+      this.#context.emit({ type: 'fence', reason: 'diverged', height: statement.height });
+      return;
+    }
+    this.checkpoints.onExecuted(outcome);
+  }
+
+  #react(): void {
+    this.batches.sealDue();
+    this.#delivery.react();
+    this.agreement.react();
+    this.#delivery.react();
+    this.batches.acknowledgeDue(this.agreement.isIdle);
+    this.batches.relayDue(this.agreement.pending());
+    this.checkpoints.retryDue(this.#tree.root.height);
+    this.#fetcher.askDue();
+  }
+
+  /** When `tick` must come, in the milliseconds of `Instant.ms`, if nothing else does before. */
+  deadline(): number {
+    return Math.min(
+      this.agreement.deadline(),
+      this.batches.deadline(),
+      this.batches.relayDeadline(this.agreement.pending()),
+      this.checkpoints.deadline(this.#tree.root.height),
+      this.#fetcher.deadline(),
+      this.#delivery.deadline(),
+    );
+  }
+
+  /** Whether a message could say anything new: asked before its signatures are checked. */
+  wants(message: Message): boolean {
+    switch (message.type) {
+      case 'vote':
+        return this.agreement.wantsVote(message.vote);
+      case 'proposal':
+        return this.agreement.wantsVote(message.vote);
+      case 'certificate':
+        return this.agreement.wantsCertificate(message.certificate.vote);
+      case 'batch':
+        return !this.batches.has(message.batch.digest);
+      case 'checkpoint-signatures':
+        return message.signatures.some((signature) => this.checkpoints.wants(signature));
+      case 'chain':
+        return message.blocks.some((block) => block.header.height > this.#tree.root.height);
+      default:
+        return true;
+    }
+  }
+
+  status(): ReplicaStatus {
+    return {
+      epoch: this.#context.set.epoch,
+      view: this.agreement.view,
+      lastFinalizedView: this.agreement.lastFinalized,
+      finalizedHeight: this.#tree.root.height,
+      executedHeight: this.#delivery.executedHeight,
+      certifiedHeight: this.checkpoints.certifiedHeight,
+      isIdle: this.agreement.isIdle,
+      isSyncing: this.#delivery.isSyncing || this.#tree.root.height > this.#delivery.executedHeight + 16,
+      maySign: this.#context.maySign,
+      pendingBatches: this.agreement.pending().length,
+      waitingBytes: this.batches.waitingBytes,
+      proofsOfFault: this.#proofs.size,
+    };
+  }
+
+  proofs(): Iterable<FaultProof> {
+    return this.#proofs.values();
+  }
+
+  #prove(proof: FaultProof): void {
+    const name = proofName(proof);
+    if (this.#proofs.has(name)) return;
+    this.#proofs.set(name, proof);
+    this.#context.emit({ type: 'persist', record: { type: 'evidence', proof } });
+    this.#context.emit({ type: 'report', fact: { type: 'fault-proven', accused: proof.accused, kind: proof.type } });
+  }
+
+  #takeEffects(): Effect[] {
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+}
+
+/** One proof for each accused and kind is enough. */
+function proofName(proof: FaultProof): string {
+  return `${proof.accused}/${proof.type}`;
+}
