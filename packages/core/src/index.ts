@@ -4,6 +4,11 @@ export { base64urlToBytes, bytesToBase64url } from './bytes/base64url.ts';
 // bytes
 export type { Cbor, CborError, CborKey, CborOptions, Encodable } from './bytes/cbor.ts';
 export { CborReader, CborWriter, decodeCbor, encodeCbor, Tagged } from './bytes/cbor.ts';
+export type { CoseSign1, CoseSign1Parts } from './bytes/cose.ts';
+export { decodeCoseSign1, encodeCoseSign1, encodeSigStructure } from './bytes/cose.ts';
+// shapes
+export { compareBytes, equalBytes, fromHex, toHex } from './bytes/hex.ts';
+export { bytesOf, decodeShape, listOf, readShape, requireShape, textOf, tupleOf, uintOf } from './bytes/shape.ts';
 export type { Sha256 } from './crypto/hash.ts';
 export { installSha256, sha256 } from './crypto/hash.ts';
 export { coseAlgorithmsOf, encodeCoseKey, keyId, keyIdSizeBytes, keyThumbprint } from './crypto/keys.ts';
@@ -24,6 +29,15 @@ export type { SignatureCheck, Verified } from './crypto/verified.ts';
 export { acceptVerdicts, verifySignatures } from './crypto/verified.ts';
 export type { KeyAlgorithm, Signer, Verifier } from './crypto/verifier.ts';
 export { publicKeySizeBytes, signatureSizeBytes } from './crypto/verifier.ts';
+export type { Batch, BatchHeader, UnsignedBatch } from './model/batch.ts';
+export { batchBytesMax, createBatch, decodeBatch, encodeBatch, signBatch } from './model/batch.ts';
+export type { BatchReference, Block, BlockHeader } from './model/block.ts';
+export { blockFromParts, createBlock, decodeBlock, encodeBlock } from './model/block.ts';
+// model: brands, batches, blocks, votes, certificates, messages
+export type { Epoch, Hash, Height, ValidatorIndex, View } from './model/brands.ts';
+export { toEpoch, toHash, toHeight, toValidatorIndex, toView } from './model/brands.ts';
+export type { Certificate } from './model/certificate.ts';
+export { createCertificate, decodeCertificate, encodeCertificate, votesOfCertificate } from './model/certificate.ts';
 export type { CheckpointHeader, CheckpointStatement } from './model/checkpoint.ts';
 export {
   checkpointDigest,
@@ -36,31 +50,6 @@ export {
   protectedHeaderOf,
   readCheckpointStatement,
 } from './model/checkpoint.ts';
-export type { Validator } from './model/validator-set.ts';
-export {
-  quorum,
-  readValidator,
-  readValidatorSet,
-  sortValidators,
-  validatorSetDigest,
-  validatorToCbor,
-} from './model/validator-set.ts';
-export type { CairnError, Failure, Ok, Result } from './result.ts';
-export { AssertionFailed, assert, fail, ok, unreachable } from './result.ts';
-
-// shapes
-export { equalBytes, fromHex, toHex, compareBytes } from './bytes/hex.ts';
-export { bytesOf, decodeShape, listOf, readShape, requireShape, textOf, tupleOf, uintOf } from './bytes/shape.ts';
-
-// model: brands, batches, blocks, votes, certificates, messages
-export type { Epoch, Hash, Height, ValidatorIndex, View } from './model/brands.ts';
-export { toEpoch, toHash, toHeight, toValidatorIndex, toView } from './model/brands.ts';
-export type { Batch, BatchHeader, UnsignedBatch } from './model/batch.ts';
-export { batchBytesMax, createBatch, decodeBatch, encodeBatch, signBatch } from './model/batch.ts';
-export type { BatchReference, Block, BlockHeader } from './model/block.ts';
-export { blockFromParts, createBlock, decodeBlock, encodeBlock } from './model/block.ts';
-export type { Certificate } from './model/certificate.ts';
-export { createCertificate, decodeCertificate, encodeCertificate, votesOfCertificate } from './model/certificate.ts';
 export type { CheckpointSignature } from './model/checkpoint-signature.ts';
 export {
   checkpointSignatureCheck,
@@ -71,9 +60,17 @@ export {
 } from './model/checkpoint-signature.ts';
 export type { Channel, Message } from './model/message.ts';
 export { chainBlocksMax, channelOf, decodeMessage, encodeMessage } from './model/message.ts';
+export type { Validator } from './model/validator-set.ts';
+export {
+  quorum,
+  readValidator,
+  readValidatorSet,
+  sortValidators,
+  validatorSetDigest,
+  validatorToCbor,
+} from './model/validator-set.ts';
 export type { Proposal, SignedVote, Vote } from './model/vote.ts';
 export { epochOfVote, isSameProposal, readVote, viewOfVote, voteSignedBytes, voteToCbor } from './model/vote.ts';
-
 // protocol
 export type { ProtocolConstants } from './protocol/constants.ts';
 export { defaultConstants } from './protocol/constants.ts';
@@ -85,3 +82,5 @@ export type { FaultProof } from './protocol/guard/evidence.ts';
 export { areConflictingVotes, faultProofToCbor, readFaultProof } from './protocol/guard/evidence.ts';
 export type { ReplicaOrigin, ReplicaStatus } from './protocol/replica.ts';
 export { Replica } from './protocol/replica.ts';
+export type { CairnError, Failure, Ok, Result } from './result.ts';
+export { AssertionFailed, assert, fail, ok, unreachable } from './result.ts';
