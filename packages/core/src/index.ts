@@ -9,6 +9,7 @@ export { decodeCoseSign1, encodeCoseSign1, encodeSigStructure } from './bytes/co
 // shapes
 export { compareBytes, equalBytes, fromHex, toHex } from './bytes/hex.ts';
 export { bytesOf, decodeShape, listOf, readShape, requireShape, textOf, tupleOf, uintOf } from './bytes/shape.ts';
+export { checkEd25519KeyBytes, offCurveKey, passesEd25519Rule } from './crypto/ed25519-rule.ts';
 export type { Sha256 } from './crypto/hash.ts';
 export { installSha256, sha256 } from './crypto/hash.ts';
 export { coseAlgorithmsOf, encodeCoseKey, keyId, keyIdSizeBytes, keyThumbprint } from './crypto/keys.ts';
@@ -24,6 +25,9 @@ export {
   verifyConsistency,
   verifyInclusion,
 } from './crypto/merkle.ts';
+export { nobleSigner } from './crypto/noble-signer.ts';
+export { nobleVerifier } from './crypto/noble-verifier.ts';
+export { isUncompressedPoint, passesP256Rule } from './crypto/p256-rule.ts';
 export { signedBytes } from './crypto/sealed.ts';
 export type { SignatureCheck, Verified } from './crypto/verified.ts';
 export { acceptVerdicts, verifySignatures } from './crypto/verified.ts';
