@@ -1,0 +1,49 @@
+/**
+ * Errors as answers: problem details (RFC 9457) with the code of the catalogue, the particular case, and what to do. No
+ * answer ever holds a stack trace or a path of this machine.
+ */
+import type { CairnError } from '@cairn-ledger/core';
+import type { FastifyReply } from 'fastify';
+import { describeError, type NodeErrorCode } from '../errors.ts';
+
+export const PROBLEM_TYPE = 'application/problem+json';
+
+export type Problem = CairnError & {
+  /** Transaction that the problem is about, hex. */
+  readonly transaction?: string | undefined;
+  readonly retryAfterMs?: number | undefined;
+};
+
+/** A problem with a code of the node's own. */
+export function problemOf(code: NodeErrorCode, message: string, more?: { readonly retryAfterMs: number }): Problem {
+  return { code, message, ...more };
+}
+
+/** HTTP status of a code; one that no catalogue knows is the request's fault. */
+export function statusOf(code: string): number {
+  return describeError(code)?.status ?? 422;
+}
+
+/** Whole seconds for Retry-After: at least 1. */
+export function retryAfterSeconds(retryAfterMs: number): number {
+  return Math.max(1, Math.ceil(retryAfterMs / 1000));
+}
+
+export function problemText(problem: Problem): string {
+  const entry = describeError(problem.code);
+  return JSON.stringify({
+    type: `urn:cairn:error:${problem.code}`,
+    title: entry?.title ?? problem.code,
+    status: statusOf(problem.code),
+    detail: problem.message,
+    code: problem.code,
+    whatToDo: entry?.whatToDo,
+    transaction: problem.transaction,
+    retryAfterSeconds: problem.retryAfterMs === undefined ? undefined : retryAfterSeconds(problem.retryAfterMs),
+  });
+}
+
+export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  if (problem.retryAfterMs !== undefined) reply.header('retry-after', retryAfterSeconds(problem.retryAfterMs));
+  return reply.code(statusOf(problem.code)).header('content-type', PROBLEM_TYPE).send(problemText(problem));
+}
