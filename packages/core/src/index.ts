@@ -64,6 +64,15 @@ export {
 } from './model/checkpoint-signature.ts';
 export type { Channel, Message } from './model/message.ts';
 export { chainBlocksMax, channelOf, decodeMessage, encodeMessage } from './model/message.ts';
+export type { DecodedBundle, InclusionProof, ReceiptBundle, ReceiptRow } from './model/receipt.ts';
+export {
+  bundleToReceipts,
+  decodeBundle,
+  decodeReceipt,
+  encodeBundle,
+  receiptBytesMax,
+  receiptsToBundle,
+} from './model/receipt.ts';
 export type { Validator } from './model/validator-set.ts';
 export {
   quorum,
@@ -75,6 +84,12 @@ export {
 } from './model/validator-set.ts';
 export type { Proposal, SignedVote, Vote } from './model/vote.ts';
 export { epochOfVote, isSameProposal, readVote, viewOfVote, voteSignedBytes, voteToCbor } from './model/vote.ts';
+export type { CheckpointRows, VerifiedCheckpoint } from './proof/checkpoint.ts';
+export { verifyCheckpoint } from './proof/checkpoint.ts';
+export type { VerifiedReceipt } from './proof/receipt.ts';
+export { verifyBundle, verifyReceipt } from './proof/receipt.ts';
+export type { AnchorValidator, TrustAnchor } from './proof/trust-anchor.ts';
+export { createTrustAnchor, firstEpoch, genesisToTrustAnchor } from './proof/trust-anchor.ts';
 // protocol
 export type { ProtocolConstants } from './protocol/constants.ts';
 export { defaultConstants } from './protocol/constants.ts';
