@@ -136,8 +136,9 @@ export function verifyConsistency(
   path: readonly Hash[],
 ): boolean {
   if (!Number.isSafeInteger(oldSize) || !Number.isSafeInteger(newSize)) return false;
-  if (oldSize < 1 || oldSize > newSize || !areHashes([oldRoot, newRoot, ...path])) return false;
+  if (oldSize < 1 || oldSize > newSize) return false;
   if (oldSize === newSize) return path.length === 0 && equalBytes(oldRoot, newRoot);
+  if (!areHashes([oldRoot, newRoot, ...path])) return false;
   let index = oldSize - 1;
   let last = newSize - 1;
   while (isOdd(index)) {
