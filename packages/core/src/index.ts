@@ -6,8 +6,23 @@ export type { Cbor, CborError, CborKey, CborOptions, Encodable } from './bytes/c
 export { CborReader, CborWriter, decodeCbor, encodeCbor, Tagged } from './bytes/cbor.ts';
 export type { CoseSign1, CoseSign1Parts } from './bytes/cose.ts';
 export { decodeCoseSign1, encodeCoseSign1, encodeSigStructure } from './bytes/cose.ts';
+export type { Decimal } from './bytes/decimal.ts';
+export {
+  addDecimals,
+  compareDecimals,
+  decimalToText,
+  isWithinLimits,
+  subtractDecimals,
+  textToDecimal,
+  trimDecimal,
+} from './bytes/decimal.ts';
 // shapes
 export { compareBytes, equalBytes, fromHex, toHex } from './bytes/hex.ts';
+export type { PackOptions, Reading, ReadingNumber, ReadingValue } from './bytes/senml.ts';
+export { decodePack, deviceOfBaseName, qualifyName } from './bytes/senml.ts';
+export type { NumberInput, ReadingInput } from './bytes/senml-encode.ts';
+export { encodePack } from './bytes/senml-encode.ts';
+export type { PackSummary } from './bytes/senml-pack.ts';
 export { bytesOf, decodeShape, listOf, readShape, requireShape, textOf, tupleOf, uintOf } from './bytes/shape.ts';
 export { checkEd25519KeyBytes, offCurveKey, passesEd25519Rule } from './crypto/ed25519-rule.ts';
 export type { Sha256 } from './crypto/hash.ts';
@@ -73,6 +88,24 @@ export {
   receiptBytesMax,
   receiptsToBundle,
 } from './model/receipt.ts';
+export type { TransactionContent, UnsignedTransaction } from './model/sign-transaction.ts';
+export { completeTransaction, prepareTransaction, signTransaction } from './model/sign-transaction.ts';
+export type {
+  HashEnvelope,
+  RawOperation,
+  Transaction,
+  TransactionBody,
+  TransactionHeader,
+} from './model/transaction.ts';
+export {
+  audienceOf,
+  contentType,
+  decodeTransaction,
+  operationsMax,
+  readingsOf,
+  transactionBytesMax,
+  transactionEntry,
+} from './model/transaction.ts';
 export type { Validator } from './model/validator-set.ts';
 export {
   quorum,

@@ -26,7 +26,9 @@ export type CborErrorCode =
   | 'cbor.key-type'
   | 'cbor.key-order'
   | 'cbor.duplicate-key'
-  | 'cbor.depth';
+  | 'cbor.depth'
+  | 'cbor.number'
+  | 'senml.invalid';
 
 /** `offset` is where in the input the refused item begins. */
 export type CborError = { readonly code: CborErrorCode; readonly message: string; readonly offset: number };

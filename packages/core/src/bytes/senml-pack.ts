@@ -1,0 +1,416 @@
+/**
+ * SenML packs (RFC 8428) in CBOR: checked and read in one pass over their bytes, without building records.
+ *
+ * `PackReader` stops at each record that has a value or a sum and says where its fields lie; `summarizePack` sums a pack up
+ * for whoever only has to know that all of it can be read. What is checked here is all there is to check: whatever
+ * `summarizePack` accepts, `decodePack` (senml.ts) reads.
+ *
+ * Rules beyond the RFC, and where it leaves a choice:
+ *
+ * - **Time is absolute when it is on the ledger.** A time below 2^28 s is relative to "now" (RFC 8428 section 4.5.3),
+ *   which every node would read differently. It counts from the instant the pack is given with: for a transaction its own
+ *   `iat`, signed by the device; without one such a time is refused. The result lies between 1970 and the year 9999.
+ * - A name without a base name (absent or empty) lies under the device that signs, as `device/name`, or is the device's own name when
+ *   it is empty. With one it is the base name and the name put together. Either way its characters are those of RFC 8428
+ *   section 4.5.1, and it has at most 255.
+ * - A record has at most one of v, vs, vb, vd. One with neither value nor sum holds base fields only.
+ * - The labels of the RFC are integers in CBOR, never texts. Other texts are extensions: skipped, unless they end in `_`,
+ *   which means "must be understood" and refuses the pack. Other integers are refused.
+ * - `bver` is at most 10 and never changes within the pack.
+ */
+import { CborFault, type CborReader, major } from './cbor-reader.ts';
+import { addDecimals, compareDecimals, type Decimal, integerToDecimal, roundDecimal } from './decimal.ts';
+import { createPayloadReader, readFractionHeader, readNumber, readPayload, skipNumber } from './payload.ts';
+import {
+  absoluteTimeMin,
+  nameBytesMax,
+  packRecordsMax,
+  senmlJsonLabels,
+  senmlLabel,
+  timeMsMax,
+  unitBytesMax,
+} from './senml-label.ts';
+
+const versionMax = 10;
+/** Integers up to this are taken as milliseconds without bigints; a sum of three stays safe. */
+const fastSecondsMax = 1_000_000_000_000;
+const fastMantissaMax = 1_000_000_000_000_000;
+const labelMin = senmlLabel.baseSum;
+const labelMax = senmlLabel.dataValue;
+const bitOf = (label: number): number => 1 << (label - labelMin);
+const valueBits =
+  bitOf(senmlLabel.value) |
+  bitOf(senmlLabel.stringValue) |
+  bitOf(senmlLabel.booleanValue) |
+  bitOf(senmlLabel.dataValue);
+const readingBits = valueBits | bitOf(senmlLabel.sum);
+const recordBits =
+  readingBits | bitOf(senmlLabel.name) | bitOf(senmlLabel.unit) | bitOf(senmlLabel.time) | bitOf(senmlLabel.updateTime);
+
+/** Stands for the milliseconds of a time that are not whole, or too many. */
+const notFast = Number.MIN_SAFE_INTEGER;
+/** Offset of a field that is absent. */
+const nowhere = -1;
+const zero: Decimal = { mantissa: 0n, exponent: 0 };
+const absoluteTimeMinDecimal = integerToDecimal(absoluteTimeMin);
+const absoluteTimeMinMs = absoluteTimeMin * 1000;
+
+/** 1: a letter or digit, 2: the other characters of a name (RFC 8428 section 4.5.1). */
+const nameClass = new Uint8Array(256);
+for (let i = 0x30; i <= 0x39; i++) nameClass[i] = 1;
+for (let i = 0x41; i <= 0x5a; i++) nameClass[i] = 1;
+for (let i = 0x61; i <= 0x7a; i++) nameClass[i] = 1;
+for (const character of '-:./_') nameClass[character.charCodeAt(0)] = 2;
+
+export type PackSummary = {
+  readonly readingsCount: number;
+  /** Whole milliseconds since 1970, rounded to the nearest. */
+  readonly timeMinMs: number;
+  readonly timeMaxMs: number;
+  /** The base name of the first reading; null without one: the pack lies under the device that signs. */
+  readonly baseName: string | null;
+  /** False where readings lie under different base names. */
+  readonly isOneBaseName: boolean;
+  /** Up to four different names, in order, each with its base name. */
+  readonly names: readonly string[];
+};
+
+const namesMax = 4;
+
+/** Reads a pack to its last record, checking all of it, and sums it up; throws `CborFault`. */
+export function summarizePack(pack: PackReader): PackSummary {
+  const { bytes } = pack.reader;
+  let readingsCount = 0;
+  let timeMinMs = Number.MAX_SAFE_INTEGER;
+  let timeMaxMs = 0;
+  let baseName: string | null = null;
+  let isOneBaseName = true;
+  let baseStart = 0;
+  let baseEnd = 0;
+  let nameStart = 0;
+  let nameEnd = 0;
+  const names: string[] = [];
+  while (pack.next()) {
+    const { timeMs } = pack;
+    if (timeMs < timeMinMs) timeMinMs = timeMs;
+    if (timeMs > timeMaxMs) timeMaxMs = timeMs;
+    const isSameBase = readingsCount > 0 && isSame(bytes, baseStart, baseEnd, pack.baseNameStart, pack.baseNameEnd);
+    const isSameName = isSameBase && isSame(bytes, nameStart, nameEnd, pack.nameStart, pack.nameEnd);
+    if (!isSameName) {
+      if (readingsCount === 0) baseName = pack.baseName();
+      else if (!isSameBase) isOneBaseName = false;
+      const name = names.length < namesMax ? pack.writtenName() : '';
+      if (names.length < namesMax && !names.includes(name)) names.push(name);
+      baseStart = pack.baseNameStart;
+      baseEnd = pack.baseNameEnd;
+      nameStart = pack.nameStart;
+      nameEnd = pack.nameEnd;
+    }
+    readingsCount++;
+  }
+  return { readingsCount, timeMinMs, timeMaxMs, baseName, isOneBaseName, names };
+}
+
+/** Reads the records of a pack in order. The fields say where the parts of the present record lie in the bytes. */
+export class PackReader {
+  readonly reader: CborReader;
+  private readonly nowMs: number | null;
+  private recordsLeft: number;
+  private readingsCount = 0;
+  private version = 0;
+
+  baseNameStart = 0;
+  baseNameEnd = 0;
+  /** Offset of the item, or -1 where the field is absent; also below. */
+  baseUnitAt = nowhere;
+  baseValueAt = nowhere;
+  baseSumAt = nowhere;
+  private baseTimeAt = nowhere;
+  private baseTimeMs = 0;
+
+  nameStart = 0;
+  nameEnd = 0;
+  unitAt = nowhere;
+  valueAt = nowhere;
+  /** Label of the value, where there is one. */
+  valueLabel = 0;
+  sumAt = nowhere;
+  updateTimeAt = nowhere;
+  private timeAt = nowhere;
+  private recordTimeMs = 0;
+  /** Of the present record: absolute, rounded to whole milliseconds. */
+  timeMs = 0;
+
+  /** `nowMs`: what relative times count from; null refuses them. */
+  constructor(bytes: Uint8Array, start: number, end: number, nowMs: number | null) {
+    this.nowMs = nowMs;
+    this.reader = createPayloadReader(bytes, start, end);
+    this.recordsLeft = this.reader.readArrayHeader();
+    if (this.recordsLeft > packRecordsMax) refuse(start, `a pack has at most ${packRecordsMax} records`);
+  }
+
+  /** Goes on to the next record with a value or a sum; false after the last: the reader stands behind the pack then. */
+  next(): boolean {
+    while (this.recordsLeft > 0) {
+      this.recordsLeft--;
+      if (this.readRecord()) {
+        this.readingsCount++;
+        return true;
+      }
+    }
+    if (this.readingsCount === 0) refuse(this.reader.offset, 'a pack holds at least one reading');
+    return false;
+  }
+
+  baseName(): string | null {
+    return this.baseNameEnd === this.baseNameStart
+      ? null
+      : asciiOf(this.reader.bytes, this.baseNameStart, this.baseNameEnd);
+  }
+
+  /** The base name, where there is one, and the name. */
+  writtenName(): string {
+    return (
+      asciiOf(this.reader.bytes, this.baseNameStart, this.baseNameEnd) +
+      asciiOf(this.reader.bytes, this.nameStart, this.nameEnd)
+    );
+  }
+
+  /** The absolute time of the present record, exactly, and whether a float took part. */
+  exactTime(): { decimal: Decimal; isFloat: boolean } {
+    const base = this.timeAtOffset(this.baseTimeAt);
+    const own = this.timeAtOffset(this.timeAt);
+    let decimal = addDecimals(base.decimal, own.decimal);
+    if (compareDecimals(decimal, absoluteTimeMinDecimal) < 0) {
+      if (this.nowMs === null) refuseRelativeTime(this.reader.offset);
+      decimal = addDecimals(decimal, { mantissa: BigInt(this.nowMs), exponent: -3 });
+    }
+    return { decimal, isFloat: base.floatWidth !== 0 || own.floatWidth !== 0 };
+  }
+
+  private timeAtOffset(offset: number): { decimal: Decimal; floatWidth: number } {
+    if (offset === nowhere) return { decimal: zero, floatWidth: 0 };
+    const { bytes, end } = this.reader;
+    return readNumber(createPayloadReader(bytes, offset, end), 2);
+  }
+
+  private readRecord(): boolean {
+    const { reader } = this;
+    const start = reader.offset;
+    const count = reader.readMapHeader();
+    this.nameStart = 0;
+    this.nameEnd = 0;
+    this.unitAt = nowhere;
+    this.valueAt = nowhere;
+    this.sumAt = nowhere;
+    this.updateTimeAt = nowhere;
+    this.timeAt = nowhere;
+    this.recordTimeMs = 0;
+    let seen = 0;
+    let extensions: string[] | null = null;
+    for (let i = 0; i < count; i++) {
+      const labelAt = reader.offset;
+      if (reader.peekMajor() === major.text) {
+        extensions ??= [];
+        this.readExtension(extensions);
+        continue;
+      }
+      const label = reader.readInteger();
+      if (typeof label === 'bigint' || label < labelMin || label > labelMax)
+        refuse(labelAt, `${label} is no label of SenML`);
+      const bit = bitOf(label);
+      if ((seen & bit) !== 0) throw new CborFault('cbor.duplicate-key', 'a map key occurs twice', labelAt);
+      seen |= bit;
+      this.readField(label);
+    }
+    const values = seen & valueBits;
+    if ((values & (values - 1)) !== 0) refuse(start, 'a record has at most one of v, vs, vb and vd');
+    if ((seen & readingBits) === 0) {
+      if ((seen & recordBits) !== 0) refuse(start, 'a record with a name, unit or time has a value or a sum');
+      return false;
+    }
+    this.checkName(start);
+    this.resolveTime(start);
+    return true;
+  }
+
+  private readField(label: number): void {
+    const { reader } = this;
+    const at = reader.offset;
+    switch (label) {
+      case senmlLabel.name: {
+        const length = reader.readTextHeader();
+        this.nameStart = reader.offset;
+        this.nameEnd = reader.offset += length;
+        return;
+      }
+      case senmlLabel.baseName: {
+        const length = reader.readTextHeader();
+        this.baseNameStart = reader.offset;
+        this.baseNameEnd = reader.offset += length;
+        // Checked here too, since the record may have no reading.
+        checkCharacters(reader.bytes, this.baseNameStart, this.baseNameEnd, true);
+        return;
+      }
+      case senmlLabel.time:
+        this.timeAt = at;
+        this.recordTimeMs = this.readTime();
+        return;
+      case senmlLabel.baseTime:
+        this.baseTimeAt = at;
+        this.baseTimeMs = this.readTime();
+        return;
+      case senmlLabel.unit:
+        this.unitAt = at;
+        this.readUnit();
+        return;
+      case senmlLabel.baseUnit:
+        this.baseUnitAt = at;
+        this.readUnit();
+        return;
+      case senmlLabel.value:
+        this.setValue(label, at);
+        skipNumber(reader, 2);
+        return;
+      case senmlLabel.stringValue:
+        this.setValue(label, at);
+        reader.skipText();
+        return;
+      case senmlLabel.booleanValue:
+        this.setValue(label, at);
+        reader.readBoolean();
+        return;
+      case senmlLabel.dataValue: {
+        this.setValue(label, at);
+        const length = reader.readBytesHeader();
+        reader.offset += length;
+        return;
+      }
+      case senmlLabel.sum:
+        this.sumAt = at;
+        skipNumber(reader, 2);
+        return;
+      case senmlLabel.updateTime:
+        this.updateTimeAt = at;
+        skipNumber(reader, 2);
+        return;
+      case senmlLabel.baseValue:
+        this.baseValueAt = at;
+        skipNumber(reader, 2);
+        return;
+      case senmlLabel.baseSum:
+        this.baseSumAt = at;
+        skipNumber(reader, 2);
+        return;
+      default: {
+        const version = reader.readUint();
+        if (version < 1 || version > versionMax) refuse(at, `SenML version ${version} is not known`);
+        if (this.version !== 0 && this.version !== version) refuse(at, 'a pack has one version');
+        this.version = version;
+      }
+    }
+  }
+
+  private setValue(label: number, at: number): void {
+    this.valueLabel = label;
+    this.valueAt = at;
+  }
+
+  private readUnit(): void {
+    const { reader } = this;
+    const at = reader.offset;
+    reader.skipText();
+    if (reader.offset - at > unitBytesMax) refuse(at, `a unit has at most ${unitBytesMax} bytes`);
+  }
+
+  private readExtension(extensions: string[]): void {
+    const { reader } = this;
+    const at = reader.offset;
+    const key = reader.readText();
+    if (senmlJsonLabels.has(key)) refuse(at, `"${key}" is an integer label in CBOR`);
+    if (key.endsWith('_')) refuse(at, `"${key}" must be understood, and is not`);
+    if (extensions.includes(key)) throw new CborFault('cbor.duplicate-key', 'a map key occurs twice', at);
+    extensions.push(key);
+    readPayload(reader, 2);
+  }
+
+  /** Reads a time; its milliseconds where they are whole and small enough to compute with, else `notFast`. */
+  private readTime(): number {
+    const { reader } = this;
+    const start = reader.offset;
+    const byte = reader.peekByte();
+    if (byte < 0x40) {
+      const seconds = reader.readInteger();
+      return typeof seconds === 'number' && isWithin(seconds, fastSecondsMax) ? seconds * 1000 : notFast;
+    }
+    if (byte === 0xc4) {
+      reader.offset++;
+      const exponent = readFractionHeader(reader, 3);
+      if (exponent <= 0 && exponent >= -3 && reader.peekByte() < 0x40) {
+        const mantissa = reader.readInteger();
+        const scaled = exponent === -3 ? 1 : exponent === -2 ? 10 : exponent === -1 ? 100 : 1000;
+        const max = exponent === -3 ? fastMantissaMax : fastSecondsMax;
+        return typeof mantissa === 'number' && isWithin(mantissa, max) ? mantissa * scaled : notFast;
+      }
+      reader.offset = start;
+    }
+    skipNumber(reader, 2);
+    return notFast;
+  }
+  private checkName(start: number): void {
+    const baseLength = this.baseNameEnd - this.baseNameStart;
+    const length = this.nameEnd - this.nameStart;
+    if (baseLength + length > nameBytesMax) refuse(start, `a name has at most ${nameBytesMax} characters`);
+    if (length > 0) checkCharacters(this.reader.bytes, this.nameStart, this.nameEnd, baseLength === 0);
+  }
+
+  private resolveTime(start: number): void {
+    let ms: number;
+    if (this.recordTimeMs !== notFast && this.baseTimeMs !== notFast) {
+      ms = this.recordTimeMs + this.baseTimeMs;
+      if (ms < absoluteTimeMinMs) {
+        if (this.nowMs === null) refuseRelativeTime(start);
+        ms += this.nowMs;
+      }
+    } else {
+      const rounded = roundDecimal(this.exactTime().decimal, 3);
+      ms = rounded >= 0n && rounded <= BigInt(timeMsMax) ? Number(rounded) : -1;
+    }
+    if (ms < 0 || ms > timeMsMax) refuse(start, 'a time lies between 1970 and the year 9999');
+    this.timeMs = ms;
+  }
+}
+
+function checkCharacters(bytes: Uint8Array, start: number, end: number, isBeginning: boolean): void {
+  for (let i = start; i < end; i++) {
+    if (nameClass[bytes[i]!] === 0) refuse(i, 'a name is of letters, digits and - : . / _');
+  }
+  if (isBeginning && start < end && nameClass[bytes[start]!] !== 1)
+    refuse(start, 'a name begins with a letter or digit');
+}
+
+function asciiOf(bytes: Uint8Array, start: number, end: number): string {
+  let text = '';
+  for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i]!);
+  return text;
+}
+
+function isSame(bytes: Uint8Array, aStart: number, aEnd: number, bStart: number, bEnd: number): boolean {
+  const length = aEnd - aStart;
+  if (length !== bEnd - bStart) return false;
+  if (aStart === bStart) return true;
+  for (let i = 0; i < length; i++) if (bytes[aStart + i] !== bytes[bStart + i]) return false;
+  return true;
+}
+
+function isWithin(value: number, max: number): boolean {
+  return value <= max && value >= -max;
+}
+
+function refuseRelativeTime(at: number): never {
+  refuse(at, 'a relative time, and nothing it counts from: send absolute times (t or bt from 2^28), or sign with iat');
+}
+
+function refuse(at: number, message: string): never {
+  throw new CborFault('senml.invalid', message, at);
+}
