@@ -92,7 +92,8 @@ function helloOf(fields: readonly Cbor[]): Result<Hello, CairnError> {
   if (typeof id !== 'string' || id.length === 0 || id.length > ID_LENGTH_MAX) return malformed('hello with a bad id');
   const channel = typeof channelIndex === 'number' ? CHANNELS[channelIndex] : undefined;
   if (channel === undefined) return malformed('hello with an unknown channel');
-  return ok({ type: 'hello', version, ledgerHash, id, channel, instance, sequence });
+  // It is kept as long as the link: a copy, so that the chunk it came in is not.
+  return ok({ type: 'hello', version, ledgerHash, id, channel, instance: instance.slice(), sequence });
 }
 
 function isCount(value: Cbor | undefined): value is number {

@@ -27,7 +27,7 @@ export type TestNodeOptions = Partial<Omit<TlsTransportOptions, 'id' | 'linkSecr
 export function createNode(
   id: PeerId,
   options: TestNodeOptions = {},
-  secretKey = new Uint8Array(randomBytes(32)),
+  secretKey: Uint8Array = randomBytes(32),
 ): TestNode {
   const frames: TestNode['frames'] = [];
   const log: LogEntry[] = [];
