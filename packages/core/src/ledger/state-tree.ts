@@ -1,0 +1,359 @@
+/**
+ * State tree (protocol.md section 4): what the state root is computed over.
+ *
+ * An entry is (SHA-256 of the key, SHA-256 of the value). Entries fall into 65,536 buckets by the first 16 bits of the key
+ * hash. Buckets hang in a tree of 16 children per node, four nodes deep; a bucket of more than 256 entries is itself such
+ * a node, whose children are buckets by the next four bits, and so on. The tree is a function of its entries alone.
+ *
+ *     bucket hash = SHA-256(0x00 || key hash 1 || value hash 1 || ...)     entries ascending by key hash
+ *     node hash   = SHA-256(0x01 || child hash 0 || ... || child hash 15)
+ *
+ * 16 children instead of 2 make a proof 2 KiB instead of 0.5, and a block of 1,000 changes a fifth of the hashing.
+ *
+ * In memory: the hashes of nodes and buckets (2.2 MiB), entry counts (0.25 MiB), the parts of split buckets, and recently
+ * changed buckets up to 2 MiB. Everything else is read from the entry source, usually a table ordered by key hash. When
+ * `update` or `prove` is called, the source must hold exactly what the updates before left.
+ */
+import { compareBytes } from '../bytes/hex.ts';
+import { sha256 } from '../crypto/hash.ts';
+import { type Hash, toHash } from '../model/brands.ts';
+import { assert } from '../result.ts';
+import {
+  bucketDepth,
+  bucketEntriesMax,
+  bucketTag,
+  childCount,
+  entryBytes,
+  hashBytes,
+  nibbleAt,
+  nodeTag,
+  type StateProof,
+} from './state-proof.ts';
+import type { Write } from './store.ts';
+
+const bucketCount = 65_536;
+/** Memory for recently changed buckets, each counted with what holding it costs. */
+const recentBytesMax = 2 << 20;
+const recentOverheadBytes = 192;
+
+export type StateEntry = { readonly keyHash: Uint8Array; readonly valueHash: Uint8Array };
+
+export interface EntrySource {
+  /** All entries with first <= key hash <= last, ascending. */
+  entriesBetween(first: Hash, last: Hash): Iterable<StateEntry>;
+}
+
+export interface StateTree {
+  root(): Hash;
+  entryCount(): number;
+  /** Applies the writes of a block, at most one per key, and returns the new root. */
+  update(writes: readonly Write[]): Hash;
+  prove(keyHash: Hash): StateProof;
+  /** Hashes of the 16 children of the node at a path of nibbles; null where that is a bucket. For finding a difference. */
+  childrenOf(path: readonly number[]): Hash[] | null;
+}
+
+type Change = { readonly keyHash: Hash; readonly valueHash: Hash | null };
+
+/** A bucket or node below one of the 65,536: its number of entries and its hash. */
+type Part = { readonly count: number; readonly hash: Hash };
+
+/** Opens the tree over all entries of the source: about 0.2 s for 100,000. */
+export function createStateTree(source: EntrySource): StateTree {
+  /** rows[d] holds the hashes of all nodes d nibbles below the root, one after the other; the last row is the buckets. */
+  const rows = emptyRows();
+  const counts = new Uint32Array(bucketCount);
+  /** The parts of split buckets, by path (a text of hexadecimal nibbles). */
+  const parts = new Map<string, Part>();
+  const recent = createRecentBuckets();
+  let entryCount = 0;
+  load();
+
+  return {
+    root: () => toHash(rows[0]!.slice()),
+    entryCount: () => entryCount,
+    update(writes) {
+      const changes = writes.map(writeToChange).sort((a, b) => compareBytes(a.keyHash, b.keyHash));
+      const touched: number[] = [];
+      for (let start = 0; start < changes.length; ) {
+        const bucket = bucketOf(changes[start]!.keyHash);
+        let end = start + 1;
+        while (end < changes.length && bucketOf(changes[end]!.keyHash) === bucket) end++;
+        putBucket(bucket, updatePart(pathOfBucket(bucket), changes.slice(start, end)));
+        touched.push(bucket);
+        start = end;
+      }
+      rehash(touched);
+      return toHash(rows[0]!.slice());
+    },
+    prove(keyHash) {
+      let path = pathOfBucket(bucketOf(keyHash));
+      const nodes: Uint8Array[] = [];
+      for (let depth = 0; depth < bucketDepth; depth++) nodes.push(upperNode(depth, quotientOfBucket(keyHash, depth)));
+      while (partAt(path).count > bucketEntriesMax) {
+        nodes.push(splitNode(path));
+        path += nibbleText(nibbleAt(keyHash, path.length));
+      }
+      return { bucket: entriesOf(path), nodes: nodes.reverse() };
+    },
+    childrenOf(path) {
+      if (path.length < bucketDepth)
+        return childHashes(
+          upperNode(
+            path.length,
+            path.reduce((index, nibble) => index * childCount + nibble, 0),
+          ),
+        );
+      const text = path.map(nibbleText).join('');
+      return partAt(text).count > bucketEntriesMax ? childHashes(splitNode(text)) : null;
+    },
+  };
+
+  function load(): void {
+    let bucket = -1;
+    let entries: StateEntry[] = [];
+    const finish = (): void => {
+      if (bucket >= 0) putBucket(bucket, buildPart(pathOfBucket(bucket), joinEntries(entries)));
+    };
+    const touched = new Set<number>();
+    for (const entry of source.entriesBetween(firstUnder(''), lastUnder(''))) {
+      const own = bucketOf(entry.keyHash);
+      assert(own >= bucket, 'the entry source is ordered by key hash');
+      if (own !== bucket) {
+        finish();
+        bucket = own;
+        entries = [];
+        touched.add(own);
+      }
+      entries.push(entry);
+    }
+    finish();
+    rehash([...touched]);
+  }
+
+  function putBucket(bucket: number, part: Part): void {
+    entryCount += part.count - counts[bucket]!;
+    counts[bucket] = part.count;
+    rows[bucketDepth]!.set(part.hash, bucket * hashBytes);
+  }
+
+  /** Rehashes the nodes above the given buckets, level by level. */
+  function rehash(buckets: readonly number[]): void {
+    let below = buckets;
+    for (let depth = bucketDepth - 1; depth >= 0; depth--) {
+      const parents = new Set<number>();
+      for (const index of below) parents.add(index >> 4);
+      for (const index of parents) rows[depth]!.set(sha256(upperNode(depth, index)), index * hashBytes);
+      below = [...parents];
+    }
+  }
+
+  /** Applies changes, all under `path`, to the bucket or split bucket there. */
+  function updatePart(path: string, changes: readonly Change[]): Part {
+    if (partAt(path).count <= bucketEntriesMax) return buildPart(path, mergeEntries(entriesOf(path), changes));
+    let count = partAt(path).count;
+    for (let nibble = 0; nibble < childCount; nibble++) {
+      const own = changes.filter((change) => nibbleAt(change.keyHash, path.length) === nibble);
+      if (own.length === 0) continue;
+      const child = path + nibbleText(nibble);
+      count -= partAt(child).count;
+      const part = updatePart(child, own);
+      parts.set(child, part);
+      count += part.count;
+    }
+    if (count > bucketEntriesMax) return { count, hash: sha256(splitNode(path)) };
+    dropPartsUnder(path);
+    return buildPart(path, mergeEntries(readEntries(path), changes));
+  }
+
+  /** Makes a bucket of the entries, or splits them when they are too many. */
+  function buildPart(path: string, bucket: Uint8Array): Part {
+    const count = countIn(bucket);
+    if (count <= bucketEntriesMax) {
+      recent.put(path, bucket);
+      return { count, hash: sha256(bucket) };
+    }
+    recent.drop(path);
+    let start = 1;
+    for (let nibble = 0; nibble < childCount; nibble++) {
+      let end = start;
+      while (end < bucket.length && nibbleAt(bucket.subarray(end, end + hashBytes), path.length) === nibble)
+        end += entryBytes;
+      const child = path + nibbleText(nibble);
+      parts.set(child, buildPart(child, withTag(bucketTag, bucket.subarray(start, end))));
+      start = end;
+    }
+    return { count, hash: sha256(splitNode(path)) };
+  }
+
+  function dropPartsUnder(path: string): void {
+    for (let nibble = 0; nibble < childCount; nibble++) {
+      const child = path + nibbleText(nibble);
+      if (parts.get(child)!.count > bucketEntriesMax) dropPartsUnder(child);
+      parts.delete(child);
+      recent.drop(child);
+    }
+  }
+
+  function partAt(path: string): Part {
+    if (path.length > bucketDepth) {
+      const part = parts.get(path);
+      assert(part !== undefined, 'every part of a split bucket is known');
+      return part;
+    }
+    const bucket = Number.parseInt(path, childCount);
+    return {
+      count: counts[bucket]!,
+      hash: toHash(rows[bucketDepth]!.subarray(bucket * hashBytes, (bucket + 1) * hashBytes)),
+    };
+  }
+
+  /** What is hashed for a node of the upper rows. */
+  function upperNode(depth: number, index: number): Uint8Array {
+    const at = index * childCount * hashBytes;
+    return withTag(nodeTag, rows[depth + 1]!.subarray(at, at + childCount * hashBytes));
+  }
+
+  /** What is hashed for a split bucket. */
+  function splitNode(path: string): Uint8Array {
+    const node = new Uint8Array(1 + childCount * hashBytes);
+    node[0] = nodeTag;
+    for (let nibble = 0; nibble < childCount; nibble++) {
+      node.set(partAt(path + nibbleText(nibble)).hash, 1 + nibble * hashBytes);
+    }
+    return node;
+  }
+
+  /** What is hashed for a bucket that is not split. */
+  function entriesOf(path: string): Uint8Array {
+    if (partAt(path).count === 0) return Uint8Array.of(bucketTag);
+    const bucket = recent.get(path) ?? readEntries(path);
+    assert(countIn(bucket) === partAt(path).count, 'the entry source holds what the updates before left');
+    return bucket;
+  }
+
+  function readEntries(path: string): Uint8Array {
+    return joinEntries([...source.entriesBetween(firstUnder(path), lastUnder(path))]);
+  }
+}
+
+function emptyRows(): Uint8Array[] {
+  const rows: Uint8Array[] = [];
+  let hash = sha256(Uint8Array.of(bucketTag));
+  for (let depth = bucketDepth; depth >= 0; depth--) {
+    const count = 1 << (4 * depth);
+    const row = new Uint8Array(count * hashBytes);
+    for (let i = 0; i < count; i++) row.set(hash, i * hashBytes);
+    rows[depth] = row;
+    hash = sha256(withTag(nodeTag, row.subarray(0, childCount * hashBytes)));
+  }
+  return rows;
+}
+
+/** Recently built buckets by path, up to a number of bytes; the oldest go first. */
+function createRecentBuckets() {
+  const buckets = new Map<string, Uint8Array>();
+  let sizeBytes = 0;
+  const drop = (path: string): void => {
+    const known = buckets.get(path);
+    if (known === undefined) return;
+    sizeBytes -= known.length + recentOverheadBytes;
+    buckets.delete(path);
+  };
+  return {
+    drop,
+    get: (path: string): Uint8Array | undefined => buckets.get(path),
+    put(path: string, bucket: Uint8Array): void {
+      drop(path);
+      buckets.set(path, bucket);
+      sizeBytes += bucket.length + recentOverheadBytes;
+      while (sizeBytes > recentBytesMax) drop(buckets.keys().next().value!);
+    },
+  };
+}
+
+function writeToChange(write: Write): Change {
+  return { keyHash: sha256(write.key), valueHash: write.value === null ? null : sha256(write.value) };
+}
+
+/** Applies changes, ascending by key hash, to the entries of a bucket. */
+function mergeEntries(bucket: Uint8Array, changes: readonly Change[]): Uint8Array {
+  const merged = new Uint8Array(bucket.length + changes.length * entryBytes);
+  merged[0] = bucketTag;
+  let to = 1;
+  let from = 1;
+  const copyEntry = (): void => {
+    merged.set(bucket.subarray(from, from + entryBytes), to);
+    from += entryBytes;
+    to += entryBytes;
+  };
+  for (const { keyHash, valueHash } of changes) {
+    while (from < bucket.length && compareBytes(bucket.subarray(from, from + hashBytes), keyHash) < 0) copyEntry();
+    if (from < bucket.length && compareBytes(bucket.subarray(from, from + hashBytes), keyHash) === 0)
+      from += entryBytes;
+    if (valueHash === null) continue;
+    merged.set(keyHash, to);
+    merged.set(valueHash, to + hashBytes);
+    to += entryBytes;
+  }
+  while (from < bucket.length) copyEntry();
+  return merged.slice(0, to);
+}
+
+function joinEntries(entries: readonly StateEntry[]): Uint8Array {
+  const bucket = new Uint8Array(1 + entries.length * entryBytes);
+  bucket[0] = bucketTag;
+  entries.forEach((entry, i) => {
+    bucket.set(entry.keyHash, 1 + i * entryBytes);
+    bucket.set(entry.valueHash, 1 + i * entryBytes + hashBytes);
+  });
+  return bucket;
+}
+
+function countIn(bucket: Uint8Array): number {
+  return (bucket.length - 1) / entryBytes;
+}
+
+function bucketOf(keyHash: Uint8Array): number {
+  return keyHash[0]! * 256 + keyHash[1]!;
+}
+
+/** Index, among the nodes `depth` nibbles below the root, of the one above a key's bucket. */
+function quotientOfBucket(keyHash: Uint8Array, depth: number): number {
+  return bucketOf(keyHash) >> (4 * (bucketDepth - depth));
+}
+
+function pathOfBucket(bucket: number): string {
+  return bucket.toString(childCount).padStart(bucketDepth, '0');
+}
+
+function nibbleText(nibble: number): string {
+  return nibble.toString(childCount);
+}
+
+/** The smallest, and the largest, key hash under a path of nibbles. */
+function firstUnder(path: string): Hash {
+  return hashUnder(path, '0');
+}
+
+function lastUnder(path: string): Hash {
+  return hashUnder(path, 'f');
+}
+
+function hashUnder(path: string, fill: string): Hash {
+  const text = path.padEnd(2 * hashBytes, fill);
+  const hash = new Uint8Array(hashBytes);
+  for (let i = 0; i < hashBytes; i++) hash[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+  return toHash(hash);
+}
+
+function withTag(tag: number, bytes: Uint8Array): Uint8Array {
+  const tagged = new Uint8Array(1 + bytes.length);
+  tagged[0] = tag;
+  tagged.set(bytes, 1);
+  return tagged;
+}
+
+function childHashes(node: Uint8Array): Hash[] {
+  return Array.from({ length: childCount }, (_, i) => toHash(node.slice(1 + i * hashBytes, 1 + (i + 1) * hashBytes)));
+}
