@@ -1,224 +1,301 @@
 /**
  * The node's catalogue of errors: what each code means, which HTTP status it has, and what to do about it. The ledger's
- * own codes (`tx.*`, `asset.*`, ...) are in core. docs/errors.md is written from both catalogues
- * (`node tools/errors-page.ts --write`), and a test compares them.
+ * own codes (`tx.*`, `asset.*`, ...) are in core's; their statuses are here, since HTTP is the node's. docs/errors.md is
+ * written from both (`node tools/errors-page.ts --write`), and a test compares them.
  *
  * A code is stable: programs decide by it. Its message, made where the error happens, tells the particular case.
  */
 
 export type ErrorEntry = {
-  /** HTTP status of the answer. For errors that never become an answer it is 500. */
-  readonly status: number;
+  /** HTTP status where the error is an answer; null for one that only the log and the operator see. */
+  readonly status: number | null;
   readonly title: string;
   readonly whatToDo: string;
 };
 
-const stopsTheNode = 500;
+const answer = (status: number, title: string, whatToDo: string): ErrorEntry => ({ status, title, whatToDo });
+const inside = (title: string, whatToDo: string): ErrorEntry => ({ status: null, title, whatToDo });
+
+const askOperator =
+  'The link is closed, and the peer kept out for a growing time. If it is always the same peer, tell its operator.';
+const triesAgain = 'Nothing: the link is tried again with growing pauses. If it lasts, check the network and the peer.';
+const nothing = 'Nothing: this is part of normal work.';
 
 export const nodeErrors = {
-  'node.busy': {
-    status: 429,
-    title: 'The node has no room for more transactions',
-    whatToDo: 'Send the same transaction again after the time in Retry-After, or to another node.',
-  },
-  'node.syncing': {
-    status: 503,
-    title: 'The node is still catching up',
-    whatToDo: 'Use another node, or wait until GET /readyz answers 200.',
-  },
-  'node.fenced': {
-    status: 503,
-    title: 'The node has shut itself out after finding damage',
-    whatToDo: 'Use another node. Its operator finds the reason in `cairn status` and the log; it repairs itself.',
-  },
-  'node.starting': {
-    status: 503,
-    title: 'The node is starting',
-    whatToDo: 'Try again in a few seconds.',
-  },
-  'node.stopping': {
-    status: 503,
-    title: 'The node is stopping',
-    whatToDo: 'Use another node.',
-  },
-  'node.internal': {
-    status: 500,
-    title: 'The node failed at something it should not fail at',
-    whatToDo: 'Try another node, and tell the operator: the log names the failure under this request id.',
-  },
-  'node.diverged': {
-    status: stopsTheNode,
-    title: 'The result of this node differs from the certified one',
-    whatToDo: 'The node fences itself and repairs. If it happens again, run `cairn doctor` and suspect the hardware.',
-  },
+  'node.busy': answer(
+    429,
+    'The node has no room for more transactions',
+    'Send the same transaction again after the time in Retry-After, or to another node.',
+  ),
+  'node.syncing': answer(
+    503,
+    'The node is still catching up',
+    'Use another node, or wait until GET /readyz answers 200.',
+  ),
+  'node.fenced': answer(
+    503,
+    'The node has shut itself out after finding damage',
+    'Use another node. Its operator finds the reason in `cairn status` and the log; it repairs itself.',
+  ),
+  'node.starting': answer(503, 'The node is starting', 'Try again in a few seconds.'),
+  'node.stopping': answer(503, 'The node is stopping', 'Use another node.'),
+  'node.internal': answer(
+    500,
+    'The node failed at something it should not fail at',
+    'Use another node, and tell the operator: the log has the failure under the request number in the message.',
+  ),
+  'node.unreachable': inside(
+    'The node does not answer',
+    'Check that it runs and that its address is right; `cairn doctor` looks at both.',
+  ),
+  'node.diverged': inside(
+    'The result of this node differs from the certified one',
+    'The node shuts itself out and repairs. If it happens again, run `cairn doctor` and suspect the hardware.',
+  ),
 
-  'http.bad-request': {
-    status: 400,
-    title: 'The request is not understood',
-    whatToDo: 'Compare it with the description of the call in GET /openapi.json.',
-  },
-  'http.bad-sequence': {
-    status: 400,
-    title: 'The body is not a sequence of transactions',
-    whatToDo:
-      'Send COSE_Sign1 messages one after another, nothing between or after them (RFC 8742). None was submitted.',
-  },
-  'http.too-many-transactions': {
-    status: 413,
-    title: 'Too many transactions in one request',
-    whatToDo: 'Send at most 1,000 transactions and 1 MiB per request. None was submitted.',
-  },
-  'http.body-too-large': {
-    status: 413,
-    title: 'The body is too large',
-    whatToDo: 'Send at most 65,535 bytes for one transaction, 1 MiB for a sequence of them.',
-  },
-  'http.unsupported-media-type': {
-    status: 415,
-    title: 'The content type is not one that this call takes',
-    whatToDo: 'Send one transaction as application/cose, or several as application/cbor-seq.',
-  },
-  'http.bad-cursor': {
-    status: 400,
-    title: 'The cursor is not one that this call gave out',
-    whatToDo: 'Take the cursor unchanged from `next` of the page before, or leave it out to begin at the start.',
-  },
-  'http.not-found': {
-    status: 404,
-    title: 'There is nothing here under that name',
-    whatToDo:
-      'Check the name or number. What was just submitted is known only to the node that took it until it is ordered.',
-  },
-  'http.not-certified': {
-    status: 409,
-    title: 'There is no receipt yet',
-    whatToDo: 'Ask again in a second, or ask with `Prefer: wait=10`.',
-  },
-  'http.no-receipt': {
-    status: 409,
-    title: 'There is no receipt for a rejected transaction',
-    whatToDo: 'Look at the code of its verdict: only accepted transactions stand in the history.',
-  },
-  'http.unauthorized': {
-    status: 401,
-    title: 'A token is needed',
-    whatToDo: 'Send `Authorization: Bearer <token>` with a token that the operator of the node gave you.',
-  },
-  'http.forbidden': {
-    status: 403,
-    title: 'The token does not allow this call',
-    whatToDo: 'Ask the operator of the node for a token with the role that the message names.',
-  },
-  'http.wrong-host': {
-    status: 421,
-    title: 'The request is addressed to another host',
-    whatToDo:
-      'Without tokens the node answers only to localhost. Use http://127.0.0.1, or list the name in `allowedHosts`.',
-  },
-  'http.too-many-requests': {
-    status: 429,
-    title: 'Too many requests',
-    whatToDo: 'Wait for the time in Retry-After. Pack several transactions into one application/cbor-seq request.',
-  },
-  'http.too-many-subscribers': {
-    status: 429,
-    title: 'Too many event streams are open',
-    whatToDo: 'Close one of yours, or try again later or at another node.',
-  },
-  'http.timeout': {
-    status: 408,
-    title: 'The request did not arrive in time',
-    whatToDo: 'Send it again; headers must arrive within 10 seconds, the whole request within 30.',
-  },
-  'http.headers-too-large': {
-    status: 431,
-    title: 'The request headers are too large',
-    whatToDo: 'Send at most 16 KiB of headers.',
-  },
+  'http.bad-request': answer(
+    400,
+    'The request is not understood',
+    'Compare it with the description of the call in GET /openapi.json.',
+  ),
+  'http.bad-sequence': answer(
+    400,
+    'The body is not a sequence of transactions',
+    'Send COSE_Sign1 messages one after another, nothing between or after them (RFC 8742). None was submitted.',
+  ),
+  'http.too-many-transactions': answer(
+    413,
+    'Too many transactions in one request',
+    'Send at most 1,000 transactions and 1 MiB per request. None was submitted.',
+  ),
+  'http.body-too-large': answer(
+    413,
+    'The body is too large',
+    'Send at most 65,535 bytes for one transaction, 1 MiB for a sequence of them.',
+  ),
+  'http.unsupported-media-type': answer(
+    415,
+    'The content type is not one that this call takes',
+    'Send one transaction as application/cose, or several as application/cbor-seq.',
+  ),
+  'http.bad-cursor': answer(
+    400,
+    'The cursor is not one that this call gave out',
+    'Take `next` of the page before unchanged, or leave the cursor out to begin at the start.',
+  ),
+  'http.not-found': answer(
+    404,
+    'There is nothing here under that name',
+    'Check the name or number. What was just submitted is known only to the node that took it until it is ordered.',
+  ),
+  'http.not-certified': answer(409, 'There is no receipt yet', 'Ask again in a second, or ask with `Prefer: wait=10`.'),
+  'http.no-receipt': answer(
+    409,
+    'There is no receipt for a rejected transaction',
+    'Look at the code of its verdict: only accepted transactions stand in the history.',
+  ),
+  'http.unauthorized': answer(
+    401,
+    'A token is needed',
+    'Send `Authorization: Bearer <token>` with a token that the operator of the node gave you.',
+  ),
+  'http.forbidden': answer(
+    403,
+    'The token does not allow this call',
+    'Ask the operator of the node for a token with the role that the message names.',
+  ),
+  'http.wrong-host': answer(
+    421,
+    'The request is addressed to another host',
+    'Without tokens the node answers to localhost only: use http://127.0.0.1 and the port.',
+  ),
+  'http.too-many-requests': answer(
+    429,
+    'Too many requests',
+    'Wait for the time in Retry-After. Pack several transactions into one application/cbor-seq request.',
+  ),
+  'http.too-many-subscribers': answer(
+    429,
+    'Too many event streams are open',
+    'Close one of yours, or try again later or at another node.',
+  ),
+  'http.timeout': answer(
+    408,
+    'The request did not arrive in time',
+    'Send it again; headers must arrive within 10 seconds, the whole request within 30.',
+  ),
+  'http.headers-too-large': answer(431, 'The request headers are too large', 'Send at most 16 KiB of headers.'),
 
-  'link.unknown-peer': {
-    status: stopsTheNode,
-    title: 'Somebody connected with a key that is not on the ledger',
-    whatToDo:
-      'Nothing, if it is a stranger. If it is a member: compare its node key with the one in the genesis or the ledger.',
-  },
-  'link.wrong-ledger': {
-    status: stopsTheNode,
-    title: 'A peer belongs to another ledger',
-    whatToDo: 'Compare the genesis files of both nodes; addresses of two networks may be mixed up.',
-  },
-  'link.malformed': {
-    status: stopsTheNode,
-    title: 'A peer sent bytes that are not a message',
-    whatToDo: 'The link is closed and tried again later. If it is always the same peer, tell its operator.',
-  },
-  'link.frame-too-large': {
-    status: stopsTheNode,
-    title: 'A peer announced a message over the limit',
-    whatToDo: 'The link is closed before anything is read. If it is always the same peer, tell its operator.',
-  },
-  'link.timeout': {
-    status: stopsTheNode,
-    title: 'A peer stopped answering',
-    whatToDo: 'The link is tried again with growing pauses. Check the network and the peer.',
-  },
+  'link.bad-address': inside(
+    'The address of a peer is not host:port',
+    'Correct the address in the configuration or on the ledger.',
+  ),
+  'link.unreachable': inside('Nobody answers at the address of the peer', triesAgain),
+  'link.rate-limited': inside('Connections from one address come too fast', askOperator),
+  'link.too-many-pending': inside(
+    'Too many connections have not yet shown who they are',
+    'Nothing, if it passes. If it lasts, somebody floods the port: let a firewall admit only the addresses of peers.',
+  ),
+  'link.not-tls': inside(
+    'Somebody speaks something other than TLS to the port of the links',
+    'Nothing, if it is a stranger. If it is a peer, its address names the wrong port.',
+  ),
+  'link.tls-version': inside(
+    'The other side does not speak TLS 1.3',
+    'Nothing, if it is a stranger. A proxy in between must pass TLS through untouched.',
+  ),
+  'link.tls-failed': inside('The TLS handshake failed', triesAgain),
+  'link.no-certificate': inside(
+    'The other side showed no certificate',
+    'Nothing, if it is a stranger. A proxy in between must pass TLS through untouched.',
+  ),
+  'link.session-reused': inside('The other side resumed an old session, and so did not prove its key', askOperator),
+  'link.unknown-key': inside(
+    'Somebody connected with a key that is not on the ledger',
+    'Nothing, if it is a stranger. If it is a member, compare its node key with the one on the ledger.',
+  ),
+  'link.wrong-key': inside(
+    'At the address of a peer somebody else answers',
+    'Check the address of the peer. If it is right, tell its operator: somebody stands in between, or its key was changed.',
+  ),
+  'link.handshake-timeout': inside('The other side did not finish the handshake in time', triesAgain),
+  'link.handshake-ended': inside('The other side ended the handshake', triesAgain),
+  'link.hello-timeout': inside('The peer did not introduce itself in time', askOperator),
+  'link.hello-malformed': inside('The introduction of the peer is not understood', askOperator),
+  'link.wrong-version': inside(
+    'The peer speaks another version of the link',
+    'Bring both nodes to releases that know a common version.',
+  ),
+  'link.wrong-ledger': inside(
+    'The peer belongs to another ledger',
+    'Compare the genesis files of both nodes; addresses of two networks may be mixed up.',
+  ),
+  'link.wrong-id': inside('The peer gives itself a name that does not belong to its key', askOperator),
+  'link.wrong-channel': inside('The peer opened a channel that it may not open', askOperator),
+  'link.frame-empty': inside('The peer sent an empty frame', askOperator),
+  'link.frame-too-large': inside('The peer announced a frame over the limit of its channel', askOperator),
+  'link.frame-slow': inside('The peer began a frame and did not end it in time', askOperator),
+  'link.message-malformed': inside('The peer sent bytes that are not a message', askOperator),
+  'link.idle': inside('Nothing came from the peer for too long', triesAgain),
+  'link.stalled': inside('The peer does not take what it is sent', triesAgain),
+  'link.reset': inside('The connection broke', triesAgain),
+  'link.truncated': inside('The connection ended in the middle of a frame', triesAgain),
+  'link.closed': inside('The connection was closed', triesAgain),
+  'link.closed-by-peer': inside('The peer closed the link', triesAgain),
+  'link.replaced': inside('A newer connection took the place of this one', nothing),
+  'link.duplicate': inside('There is a connection to this peer already', nothing),
+  'link.backed-off': inside('The peer is still being kept out', 'Nothing: it is let in again after the time.'),
+  'link.disconnected': inside('This node ended the link for what the peer did', 'Look at the reason in the log.'),
+  'link.removed': inside('The peer is no longer a peer', nothing),
+  'link.stopped': inside('This node is stopping', nothing),
 
-  'journal.damaged': {
-    status: stopsTheNode,
-    title: 'The safety record is damaged',
-    whatToDo:
-      'Do not delete it: the node repairs from its peers. Check the disk; the message names segment and offset.',
-  },
-  'journal.failed': {
-    status: stopsTheNode,
-    title: 'Writing the safety record failed',
-    whatToDo: 'The node stops. Check space and health of the disk, then start it again.',
-  },
+  'gateway.wrong-topic': inside(
+    'An MQTT message came on a topic that names no device',
+    'Publish to cairn/<ledger>/senml/<member>/<device>, or signed transactions to cairn/<ledger>/tx.',
+  ),
+  'gateway.not-attested': inside(
+    'The gateway does not sign for this device',
+    'Use the gateway of the member that the device belongs to, or sign on the device.',
+  ),
 
-  'storage.damaged': {
-    status: stopsTheNode,
-    title: 'Stored data does not have the hash it must have',
-    whatToDo: 'The node serves nothing damaged and repairs from its peers. Check the disk.',
-  },
-  'storage.failed': {
-    status: stopsTheNode,
-    title: 'Reading or writing a database failed',
-    whatToDo: 'The node stops. Check space, permissions and health of the disk, then start it again.',
-  },
+  'journal.damaged': inside(
+    'The safety record is damaged',
+    'Do not delete it: the node repairs from its peers. Check the disk; the message names segment and offset.',
+  ),
+  'journal.failed': inside(
+    'Writing the safety record failed',
+    'The node stops. Check space and health of the disk, then start it again.',
+  ),
+  'journal.in-use': inside(
+    'Another process uses the folder of this node',
+    'Stop the other process, or give this node a folder of its own.',
+  ),
 
-  'config.http-needs-tls': {
-    status: stopsTheNode,
-    title: 'HTTP on a public address needs TLS',
-    whatToDo: 'Set a certificate and key for HTTP, or bind to 127.0.0.1.',
-  },
-  'config.http-needs-tokens': {
-    status: stopsTheNode,
-    title: 'HTTP on a public address needs a tokens file',
-    whatToDo: 'Name a tokens file for HTTP, or bind to 127.0.0.1.',
-  },
-  'config.http-tls-invalid': {
-    status: stopsTheNode,
-    title: 'Certificate and key for HTTP cannot be used',
-    whatToDo: 'Give readable PEM files that belong together; the key must not be readable by everybody.',
-  },
-  'config.http-tokens-invalid': {
-    status: stopsTheNode,
-    title: 'The tokens file cannot be used',
-    whatToDo:
-      'It must be JSON: {"tokens":[{"name":"...","roles":["read","submit","operate"],"sha256":"<64 hex digits>"}]}, writable by its owner only.',
-  },
-  'config.http-address-unusable': {
-    status: stopsTheNode,
-    title: 'HTTP cannot listen on that address',
-    whatToDo: 'Choose a free port and an address of this machine.',
-  },
+  'storage.damaged': inside(
+    'Stored data does not have the hash it must have',
+    'The node serves nothing damaged and repairs from its peers. Check the disk.',
+  ),
+  'storage.failed': inside(
+    'Reading or writing a database failed',
+    'The node stops. Check space, permissions and health of the disk, then start it again.',
+  ),
+
+  'config.missing': inside(
+    'A file of the configuration is missing',
+    'Give the folder of a node; `cairn init` and `cairn dev` make one.',
+  ),
+  'config.unreadable': inside('A file of the configuration cannot be read', 'Let the user that runs the node read it.'),
+  'config.not-json': inside(
+    'A file of the configuration is not JSON',
+    'Correct it at the place that the message names.',
+  ),
+  'config.missing-field': inside('The configuration lacks a field', 'Add the field that the message names.'),
+  'config.unknown-field': inside(
+    'The configuration has a field that does not exist',
+    'Correct its spelling, or leave it out.',
+  ),
+  'config.invalid-field': inside(
+    'A field of the configuration has a value it cannot have',
+    'Correct it as the message says.',
+  ),
+  'config.bad-genesis': inside(
+    'The genesis file cannot be used',
+    'Get the file from the founder of the network again, and compare its SHA-256 with the ledger hash.',
+  ),
+  'config.broker-url': inside(
+    'The address of the MQTT broker is not one',
+    'Write it like mqtt://host:1883 or mqtts://host:8883.',
+  ),
+  'config.http-needs-tls': inside(
+    'HTTP on a public address needs TLS',
+    'Set certificate and key for HTTP (`http.tls`), or bind to 127.0.0.1.',
+  ),
+  'config.http-needs-tokens': inside(
+    'HTTP on a public address needs a tokens file',
+    'Name a tokens file (`http.tokensPath`), or bind to 127.0.0.1.',
+  ),
+  'config.http-tls-invalid': inside(
+    'Certificate and key for HTTP cannot be used',
+    'Give readable PEM files that belong together; the key must not be readable by everybody.',
+  ),
+  'config.http-tokens-invalid': inside(
+    'The tokens file cannot be used',
+    'Write it as docs/operations.md shows, with SHA-256 hashes of the tokens, and let only its owner write it.',
+  ),
+  'config.http-address-unusable': inside(
+    'HTTP cannot listen on that address',
+    'Choose a free port and an address of this machine.',
+  ),
 } as const satisfies Record<string, ErrorEntry>;
 
 export type NodeErrorCode = keyof typeof nodeErrors;
 
+/** HTTP statuses of the ledger's codes; those that are not here are 422: understood, and refused. */
+const ledgerStatuses: Readonly<Record<string, number>> = {
+  'tx.malformed': 400,
+  'tx.too-large': 413,
+  'tx.key-not-effective': 409,
+  'tx.revoked-key': 403,
+  'tx.replayed': 409,
+  'tx.counter-too-old': 409,
+  'tx.not-permitted': 403,
+  'account.not-owned': 403,
+  'asset.not-issuer': 403,
+  'asset.insufficient': 409,
+  'key.exists': 409,
+  'key.foreign': 403,
+  'quota.exceeded': 429,
+};
+
 const entries: ReadonlyMap<string, ErrorEntry> = new Map(Object.entries(nodeErrors));
 
-/** What the catalogues say about a code; null for one that is in neither. */
+/** What the node's catalogue says about a code; null for one of the ledger's, or none. */
 export function describeError(code: string): ErrorEntry | null {
   return entries.get(code) ?? null;
+}
+
+/** HTTP status of a code. */
+export function statusOf(code: string): number {
+  const entry = entries.get(code);
+  return entry === undefined ? (ledgerStatuses[code] ?? 422) : (entry.status ?? 500);
 }

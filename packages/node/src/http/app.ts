@@ -8,6 +8,7 @@ import {
   type FastifyBaseLogger,
   type FastifyError,
   type FastifyInstance,
+  type FastifySchemaValidationError,
   type FastifyServerFactory,
   type FastifyTypeProvider,
   fastify,
@@ -68,6 +69,7 @@ export async function createApp(port: EdgePort, options: AppOptions = {}): Promi
     routerOptions: { maxParamLength: 100, ignoreTrailingSlash: true },
     // A name that the query does not have is a mistake to be told, not to be dropped.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: true } },
+    schemaErrorFormatter: (errors, part) => new Error(errors.map((error) => describeFault(error, part)).join('; ')),
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, toProblem(error)),
     return503OnClosing: false,
     forceCloseConnections: 'idle',
@@ -129,6 +131,14 @@ export async function createApp(port: EdgePort, options: AppOptions = {}): Promi
       http_waiters: context.waiters,
     }),
   };
+}
+
+/** In words of the caller: which part of the request, which field, what is wrong with it. */
+function describeFault(error: FastifySchemaValidationError, part: string): string {
+  const where = part === 'querystring' ? 'query' : 'path';
+  if (error.keyword === 'additionalProperties')
+    return `the ${where} has no parameter "${error.params.additionalProperty}"`;
+  return `"${error.instancePath.slice(1)}" in the ${where} ${error.message ?? 'is not as described'}`;
 }
 
 /** What fastify throws, as a code of the catalogue. Anything it does not blame on the request is ours. */

@@ -15,8 +15,8 @@ export type HttpConfig = {
   /** 0 lets the system choose. */
   readonly port: number;
   /** PEM files. */
-  readonly tls?: { readonly certFile: string; readonly keyFile: string } | undefined;
-  readonly tokensFile?: string | undefined;
+  readonly tls?: { readonly certPath: string; readonly keyPath: string } | undefined;
+  readonly tokensPath?: string | undefined;
   readonly allowedHosts?: readonly string[] | undefined;
 };
 
@@ -39,16 +39,16 @@ export function checkBinding(config: HttpConfig): Result<Binding, CairnError> {
   if (isPublic && config.tls === undefined) {
     return refuse(
       'config.http-needs-tls',
-      `HTTP on ${config.host} can be reached from other machines, so it needs TLS: set a certificate file and a key file, or bind to 127.0.0.1`,
+      `HTTP on ${config.host} can be reached from other machines, so it needs TLS: set http.tls (certPath, keyPath), or bind to 127.0.0.1`,
     );
   }
-  if (isPublic && config.tokensFile === undefined) {
+  if (isPublic && config.tokensPath === undefined) {
     return refuse(
       'config.http-needs-tokens',
-      `HTTP on ${config.host} can be reached from other machines, so every client needs a token: name a tokens file, or bind to 127.0.0.1`,
+      `HTTP on ${config.host} can be reached from other machines, so every client needs a token: name a tokens file in http.tokensPath, or bind to 127.0.0.1`,
     );
   }
-  const tokens = config.tokensFile === undefined ? ok(null) : readTokens(config.tokensFile);
+  const tokens = config.tokensPath === undefined ? ok(null) : readTokens(config.tokensPath);
   if (!tokens.ok) return tokens;
   const tls = config.tls === undefined ? ok(null) : readTls(config.tls);
   if (!tls.ok) return tls;
@@ -57,23 +57,23 @@ export function checkBinding(config: HttpConfig): Result<Binding, CairnError> {
 
 /** Reads a certificate and its key, and checks that they belong together. */
 export function readTls(files: NonNullable<HttpConfig['tls']>): Result<TlsFiles, CairnError> {
-  const { certFile, keyFile } = files;
+  const { certPath, keyPath } = files;
   try {
-    if (process.platform !== 'win32' && (statSync(keyFile).mode & 0o007) !== 0) {
-      return refuse('config.http-tls-invalid', `${keyFile} can be read by everybody; run: chmod o-rwx ${keyFile}`);
+    if (process.platform !== 'win32' && (statSync(keyPath).mode & 0o007) !== 0) {
+      return refuse('config.http-tls-invalid', `${keyPath} can be read by everybody; run: chmod o-rwx ${keyPath}`);
     }
-    const cert = readFileSync(certFile);
-    const key = readFileSync(keyFile);
+    const cert = readFileSync(certPath);
+    const key = readFileSync(keyPath);
     if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
       return refuse(
         'config.http-tls-invalid',
-        `the key in ${keyFile} does not belong to the certificate in ${certFile}`,
+        `the key in ${keyPath} does not belong to the certificate in ${certPath}`,
       );
     }
     return ok({ cert, key });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    return refuse('config.http-tls-invalid', `${certFile} and ${keyFile} cannot be used (${code ?? 'not PEM'})`);
+    return refuse('config.http-tls-invalid', `${certPath} and ${keyPath} cannot be used (${code ?? 'not PEM'})`);
   }
 }
 

@@ -15,7 +15,7 @@ import type {
 
 /** 32 bytes that are easy to tell apart. */
 export const bytes32 = (fill: number): Uint8Array => new Uint8Array(32).fill(fill);
-export const idOf = (transaction: Uint8Array): Uint8Array => createHash('sha256').update(transaction).digest();
+export const idOf = (transaction: Uint8Array): Buffer => createHash('sha256').update(transaction).digest();
 
 export const readyStatus: NodeStatus = {
   ledger: { name: 'test', hash: bytes32(1) },

@@ -4,7 +4,7 @@
  */
 import type { CairnError } from '@cairn-ledger/core';
 import type { FastifyReply } from 'fastify';
-import { describeError, type NodeErrorCode } from '../errors.ts';
+import { describeError, type NodeErrorCode, statusOf } from '../errors.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
@@ -19,11 +19,6 @@ export function problemOf(code: NodeErrorCode, message: string, more?: { readonl
   return { code, message, ...more };
 }
 
-/** HTTP status of a code; one that no catalogue knows is the request's fault. */
-export function statusOf(code: string): number {
-  return describeError(code)?.status ?? 422;
-}
-
 /** Whole seconds for Retry-After: at least 1. */
 export function retryAfterSeconds(retryAfterMs: number): number {
   return Math.max(1, Math.ceil(retryAfterMs / 1000));
@@ -33,7 +28,7 @@ export function problemText(problem: Problem): string {
   const entry = describeError(problem.code);
   return JSON.stringify({
     type: `urn:cairn:error:${problem.code}`,
-    title: entry?.title ?? problem.code,
+    title: entry?.title ?? 'The ledger refuses it',
     status: statusOf(problem.code),
     detail: problem.message,
     code: problem.code,
@@ -45,5 +40,8 @@ export function problemText(problem: Problem): string {
 
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
   if (problem.retryAfterMs !== undefined) reply.header('retry-after', retryAfterSeconds(problem.retryAfterMs));
-  return reply.code(statusOf(problem.code)).header('content-type', PROBLEM_TYPE).send(problemText(problem));
+  return reply
+    .code(statusOf(problem.code))
+    .headers({ 'content-type': PROBLEM_TYPE, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+    .send(problemText(problem));
 }

@@ -43,8 +43,6 @@ export const transactionSchema = Type.Object({
   receipt: Type.Optional(base64url('receipt bundle; only with Prefer: wait')),
 });
 
-export const submittedSchema = Type.Object({ id: hash('transaction id'), status: statusWord });
-
 export const outcomesSchema = Type.Array(
   Type.Object({
     id: Type.Optional(hash('transaction id; missing when the bytes are not a transaction')),

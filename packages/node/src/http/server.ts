@@ -8,14 +8,14 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type CairnError, fail, ok, type Result } from '@cairn-ledger/core';
 import type { FastifyServerFactory } from 'fastify';
-import type { NodeErrorCode } from '../errors.ts';
+import { type NodeErrorCode, statusOf } from '../errors.ts';
 import { type Log, silentLog } from '../logging.ts';
 import type { MetricSamples } from '../metrics.ts';
 import { createApp } from './app.ts';
 import { checkBinding, type HttpConfig, readTls, type TlsFiles } from './binding.ts';
 import type { EdgePort } from './edge-port.ts';
 import { defaultLimits, type HttpLimits } from './limits.ts';
-import { PROBLEM_TYPE, problemOf, problemText, statusOf } from './problem.ts';
+import { PROBLEM_TYPE, problemOf, problemText } from './problem.ts';
 import { addressClient } from './rate-limit.ts';
 
 export type HttpServer = {

@@ -10,7 +10,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { App, HttpContext } from './app.ts';
 import type { SubmitOutcome, TransactionStatus } from './edge-port.ts';
 import { type Problem, problemOf, sendProblem } from './problem.ts';
-import { idParams, outcomesSchema, submittedSchema, transactionSchema } from './schemas.ts';
+import { idParams, outcomesSchema, transactionSchema } from './schemas.ts';
 import { splitSequence } from './sequence.ts';
 import { base64urlOf, hexOf, transactionJson } from './views.ts';
 
@@ -53,7 +53,7 @@ export function addTransactionRoutes(app: App, context: HttpContext): void {
       },
       202: {
         description: 'Taken in, and waiting to be ordered; for a sequence, one outcome each',
-        content: { 'application/json': { schema: { anyOf: [submittedSchema, outcomesSchema] } } },
+        content: { 'application/json': { schema: { anyOf: [transactionSchema, outcomesSchema] } } },
       },
     },
   };
@@ -89,9 +89,18 @@ export function addTransactionRoutes(app: App, context: HttpContext): void {
 
   async function answerKnown(reply: FastifyReply, id: Uint8Array): Promise<FastifyReply> {
     const status = await port.transaction(id);
+    if (status?.status === 'rejected') return sendProblem(reply, verdict(status));
+    return answerOpen(reply, id, status);
+  }
+
+  /** What is known of a transaction that may still be under way. */
+  function answerOpen(reply: FastifyReply, id: Uint8Array, status: TransactionStatus | null): FastifyReply {
     if (status === null || status.status === 'pending') return answerPending(reply, hexOf(id));
-    if (status.status === 'rejected') return sendProblem(reply, verdict(status));
-    return reply.header('content-type', JSON_TYPE).send(JSON.stringify(transactionJson(status)));
+    const code = status.certified ? 200 : 202;
+    return reply
+      .code(code)
+      .header('content-type', JSON_TYPE)
+      .send(JSON.stringify(transactionJson(status)));
   }
 
   function answerPending(reply: FastifyReply, id: string): FastifyReply {
@@ -99,7 +108,7 @@ export function addTransactionRoutes(app: App, context: HttpContext): void {
       .code(202)
       .header('content-type', JSON_TYPE)
       .header('location', `/v1/transactions/${id}`)
-      .send(`{"id":"${id}","status":"pending"}`);
+      .send(`{"id":"${id}","status":"pending","certified":false}`);
   }
 
   async function answerWaited(
@@ -110,7 +119,7 @@ export function addTransactionRoutes(app: App, context: HttpContext): void {
   ): Promise<FastifyReply> {
     const [status] = await waitForAll(request, reply, [id], waitMs);
     if (status?.status === 'rejected') return sendProblem(reply, verdict(status));
-    if (status?.certified !== true) return answerPending(reply, hexOf(id));
+    if (status?.certified !== true) return answerOpen(reply, id, status ?? null);
     const receipt = await port.receipt(id);
     if (!receipt.ok) return answerPending(reply, hexOf(id));
     if (!wants(request, 'application/json')) return reply.header('content-type', COSE).send(receipt.value);

@@ -1,0 +1,174 @@
+import { strict as assert } from 'node:assert';
+import { type TestContext, test } from 'node:test';
+import { blockAt, createFakeEdge, type FakeEdge, readyStatus } from './fake-edge.ts';
+import type { HttpLimits } from './limits.ts';
+import { startHttpServer } from './server.ts';
+
+type Event = { id: string | undefined; event: string; data: Record<string, unknown> };
+
+async function serve(context: TestContext, edge: FakeEdge, limits: Partial<HttpLimits> = {}) {
+  const server = await startHttpServer({ host: '127.0.0.1', port: 0 }, edge, { limits });
+  assert.ok(server.ok);
+  context.after(() => server.value.stop());
+  return server.value;
+}
+
+/** Subscribes, and gives the events one by one. */
+async function subscribe(url: string, query = '', headers: Record<string, string> = {}) {
+  const response = await fetch(`${url}/v1/events${query}`, { headers });
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get('content-type'), 'text/event-stream');
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  async function take(): Promise<Event> {
+    for (;;) {
+      const end = text.indexOf('\n\n');
+      if (end >= 0) {
+        const fields = new Map(
+          text
+            .slice(0, end)
+            .split('\n')
+            .map((line) => line.split(/: ?(.*)/, 2) as [string, string]),
+        );
+        text = text.slice(end + 2);
+        const data = fields.get('data');
+        if (data === undefined) continue;
+        return { id: fields.get('id'), event: fields.get('event') ?? '', data: JSON.parse(data) };
+      }
+      const { value, done } = await reader.read();
+      if (done) throw new Error('the stream ended');
+      text += value;
+    }
+  }
+  const takeIds = async (count: number): Promise<(string | undefined)[]> => {
+    const ids: (string | undefined)[] = [];
+    for (let i = 0; i < count; i++) ids.push((await take()).id);
+    return ids;
+  };
+  return { take, takeIds, close: () => reader.cancel() };
+}
+
+const grow = (edge: FakeEdge, height: number, transactionCount = 1) => {
+  const block = blockAt(height, transactionCount);
+  edge.blocks.set(height, block);
+  edge.emit({ type: 'block', block });
+};
+
+test('a new subscriber is told of the next block and of changes of status', async (context) => {
+  const edge = createFakeEdge();
+  const { url } = await serve(context, edge);
+  const stream = await subscribe(url);
+  grow(edge, 8);
+  edge.emit({ type: 'status', status: { ...readyStatus, view: 99 } });
+  const events = [await stream.take(), await stream.take()].sort((a, b) => a.event.localeCompare(b.event));
+  assert.equal(events[0]!.id, '8');
+  assert.equal(events[0]!.data.height, 8);
+  assert.equal(events[0]!.data.transactions, undefined);
+  assert.equal(events[1]!.event, 'status');
+  assert.equal(events[1]!.id, undefined);
+  assert.equal(events[1]!.data.view, 99);
+  await stream.close();
+});
+
+test('a subscriber goes on after the last event it saw, through the chain into what is new', async (context) => {
+  const edge = createFakeEdge();
+  for (let height = 1; height <= 7; height++) edge.blocks.set(height, blockAt(height, 3));
+  const { url } = await serve(context, edge);
+  const stream = await subscribe(url, '?types=block,transaction', { 'last-event-id': '5.0' });
+  grow(edge, 8, 2);
+  assert.deepEqual(await stream.takeIds(13), [
+    '5.1',
+    '5.2',
+    '6',
+    '6.0',
+    '6.1',
+    '6.2',
+    '7',
+    '7.0',
+    '7.1',
+    '7.2',
+    '8',
+    '8.0',
+    '8.1',
+  ]);
+  await stream.close();
+  const verdicts = await subscribe(url, '?types=transaction&after=8');
+  assert.deepEqual((await verdicts.take()).data, {
+    id: '50'.repeat(32),
+    code: 'ok',
+    height: 8,
+    position: 0,
+    leafIndex: 8,
+  });
+  assert.equal((await verdicts.take()).data.code, 'tx.replayed');
+  await verdicts.close();
+});
+
+test('a subscriber ahead of this node waits until the node is there, and sees nothing twice', async (context) => {
+  const edge = createFakeEdge();
+  const { url } = await serve(context, edge);
+  const stream = await subscribe(url, '?types=block', { 'last-event-id': '9' });
+  for (const height of [8, 9, 10, 11]) grow(edge, height);
+  assert.deepEqual(await stream.takeIds(2), ['10', '11']);
+  await stream.close();
+});
+
+test('a height that is gone is told as a gap', async (context) => {
+  const edge = createFakeEdge();
+  edge.blocks.delete(6);
+  const { url } = await serve(context, edge);
+  const stream = await subscribe(url, '?types=block&after=5');
+  const gap = await stream.take();
+  assert.deepEqual([gap.event, gap.data], ['gap', { height: 6 }]);
+  assert.equal((await stream.take()).id, '7');
+  await stream.close();
+});
+
+test('a slow subscriber is late, and costs no memory; the others are not held up', async (context) => {
+  const edge = createFakeEdge();
+  const { url } = await serve(context, edge);
+  const slow = await subscribe(url, '?types=block,transaction');
+  const quick = await subscribe(url, '?types=block');
+  const asked = new Set<number>();
+  const { block } = edge;
+  edge.block = (height, withTransactions) => {
+    asked.add(height);
+    return block(height, withTransactions);
+  };
+  for (let height = 8; height < 408; height++) grow(edge, height, 200);
+  assert.equal((await quick.takeIds(400)).at(-1), '407');
+  assert.ok(asked.size < 300, 'the slow one has not been sent everything');
+  assert.equal((await slow.takeIds(400 * 201)).at(-1), '407.199');
+  await Promise.all([slow.close(), quick.close()]);
+});
+
+test('streams are limited, for each client and in all, and free their place when closed', async (context) => {
+  const edge = createFakeEdge();
+  const server = await serve(context, edge, { subscribersMax: 3, subscribersPerClientMax: 2 });
+  const first = await subscribe(server.url);
+  const second = await subscribe(server.url);
+  const refused = await fetch(`${server.url}/v1/events`);
+  assert.equal(refused.status, 429);
+  assert.equal(((await refused.json()) as { code: string }).code, 'http.too-many-subscribers');
+  await first.close();
+  while (server.samples().http_subscribers !== 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  const third = await subscribe(server.url);
+  await Promise.all([second.close(), third.close()]);
+});
+
+test('an id that is not one of ours is refused', async (context) => {
+  const { url } = await serve(context, createFakeEdge());
+  for (const last of ['x', '1.2.3', '-1', '1e3']) {
+    assert.equal((await fetch(`${url}/v1/events`, { headers: { 'last-event-id': last } })).status, 400);
+  }
+  assert.equal((await fetch(`${url}/v1/events?types=gossip`)).status, 400);
+});
+
+test('stopping the server ends the streams', async () => {
+  const edge = createFakeEdge();
+  const server = await startHttpServer({ host: '127.0.0.1', port: 0 }, edge);
+  assert.ok(server.ok);
+  const stream = await subscribe(server.value.url);
+  await server.value.stop();
+  await assert.rejects(stream.take());
+});
