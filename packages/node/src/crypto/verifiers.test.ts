@@ -14,7 +14,7 @@ test("all verifiers give our rule's verdict on made Ed25519 edge cases", () => {
   const cases = makeEd25519Cases();
   assert.ok(cases.length > 400);
   assert.ok(
-    cases.filter(({ isValid }) => isValid).length > 30,
+    cases.filter(({ isValid }) => isValid).length > 20,
     'torsion that cancels out is valid without the cofactor',
   );
   checkCases('ed25519', cases);
