@@ -48,6 +48,9 @@ const claimsLabel = 15;
 const structureLabel = 395;
 const statementLabel = -65537;
 
+/** The last moment that ECMAScript dates reach, so that every time can be shown. */
+const issuedSecondsMax = 8_640_000_000_000;
+
 /** COSE algorithm of checkpoint signatures: Ed25519 (RFC 9864). */
 const checkpointAlgorithm = -19;
 
@@ -113,7 +116,7 @@ export function decodeProtectedHeader(bytes: Uint8Array): Result<CheckpointHeade
       statement,
       kid: bytesOf(header(kidLabel), 'kid', 8),
       signer: textOf(claims(2), 'subject', 32),
-      issuedSeconds: uintOf(claims(6), 'time'),
+      issuedSeconds: uintOf(claims(6), 'time', issuedSecondsMax),
     };
   });
 }
