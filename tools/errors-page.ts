@@ -5,8 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { errorCatalogue } from '../packages/core/src/ledger/errors.ts';
-import { nodeErrors, statusOf } from '../packages/node/src/errors.ts';
+import { type ErrorEntry, errorEntries } from '../packages/node/src/errors.ts';
 
 export const PAGE_PATH = fileURLToPath(new URL('../docs/errors.md', import.meta.url));
 
@@ -27,19 +26,11 @@ const families: readonly (readonly [family: string, about: string])[] = [
   ['config', 'Settings; the node does not start'],
 ];
 
-type Row = { readonly code: string; readonly status: number | null; readonly title: string; readonly whatToDo: string };
+type Row = ErrorEntry & { readonly code: string };
 
-/** Every code of both catalogues; where both have one, the node's words stand. */
+/** Every code of both catalogues. */
 export function catalogueRows(): Row[] {
-  const rows = new Map<string, Row>();
-  for (const [code, { message }] of Object.entries(errorCatalogue)) {
-    const end = message.indexOf('. ');
-    const [title, whatToDo] =
-      end < 0 ? [message, 'Correct it accordingly.'] : [message.slice(0, end + 1), message.slice(end + 2)];
-    rows.set(code, { code, status: statusOf(code), title, whatToDo });
-  }
-  for (const [code, entry] of Object.entries(nodeErrors)) rows.set(code, { code, ...entry });
-  return [...rows.values()];
+  return Array.from(errorEntries, ([code, entry]) => ({ code, ...entry }));
 }
 
 export function renderErrorsPage(): string {

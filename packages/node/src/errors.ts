@@ -6,6 +6,8 @@
  * A code is stable: programs decide by it. Its message, made where the error happens, tells the particular case.
  */
 
+import { errorCatalogue } from '@cairn-ledger/core';
+
 export type ErrorEntry = {
   /** HTTP status where the error is an answer; null for one that only the log and the operator see. */
   readonly status: number | null;
@@ -287,15 +289,27 @@ const ledgerStatuses: Readonly<Record<string, number>> = {
   'quota.exceeded': 429,
 };
 
-const entries: ReadonlyMap<string, ErrorEntry> = new Map(Object.entries(nodeErrors));
+/** Both catalogues; where both have a code, the node's words stand. */
+export const errorEntries: ReadonlyMap<string, ErrorEntry> = new Map([
+  ...Object.entries(errorCatalogue).map(([code, { message }]) => [code, ledgerEntry(code, message)] as const),
+  ...Object.entries(nodeErrors),
+]);
 
-/** What the node's catalogue says about a code; null for one of the ledger's, or none. */
+/** What the catalogues say about a code; null for one that is in neither. */
 export function describeError(code: string): ErrorEntry | null {
-  return entries.get(code) ?? null;
+  return errorEntries.get(code) ?? null;
 }
 
 /** HTTP status of a code. */
 export function statusOf(code: string): number {
-  const entry = entries.get(code);
-  return entry === undefined ? (ledgerStatuses[code] ?? 422) : (entry.status ?? 500);
+  const entry = errorEntries.get(code);
+  return entry === undefined ? 422 : (entry.status ?? 500);
+}
+
+/** The ledger's messages say in their first sentence what it means, after it what to do. */
+function ledgerEntry(code: string, message: string): ErrorEntry {
+  const end = message.indexOf('. ');
+  const status = ledgerStatuses[code] ?? 422;
+  if (end < 0) return { status, title: message, whatToDo: 'Correct it accordingly.' };
+  return { status, title: message.slice(0, end + 1), whatToDo: message.slice(end + 2) };
 }

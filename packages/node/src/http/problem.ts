@@ -32,7 +32,8 @@ export function problemText(problem: Problem): string {
     status: statusOf(problem.code),
     detail: problem.message,
     code: problem.code,
-    whatToDo: entry?.whatToDo,
+    // The ledger's messages already hold it.
+    whatToDo: entry === null || problem.message.includes(entry.whatToDo) ? undefined : entry.whatToDo,
     transaction: problem.transaction,
     retryAfterSeconds: problem.retryAfterMs === undefined ? undefined : retryAfterSeconds(problem.retryAfterMs),
   });

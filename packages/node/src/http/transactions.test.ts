@@ -103,6 +103,8 @@ test('a rejected transaction is a problem with the code of the ledger', async ()
   assert.equal(answer.statusCode, 400);
   assert.equal(answer.json().code, 'tx.malformed');
   assert.equal(answer.json().transaction, undefined);
+  assert.equal(answer.json().title, 'The bytes are not a Cairn transaction.');
+  assert.match(answer.json().whatToDo, /^Send one COSE_Sign1/);
 });
 
 test('a sequence is answered with one outcome each, in order', async () => {
