@@ -1,0 +1,68 @@
+import process from 'node:process';
+import { Command } from 'commander';
+import { readNodeConfig } from '../../config/node-config.ts';
+import { readNodeKeys } from '../../keys/node-keys.ts';
+import { CommandFailed, exitCodes, orFail } from '../exit-code.ts';
+import { note } from '../output.ts';
+
+/** What a node tells the process that started it, where there is one. */
+export type NodeMessage = { readonly type: 'started'; readonly id: string; readonly http: string };
+
+export function nodeCommand(): Command {
+  return new Command('node')
+    .description('run one node; logs are JSON lines on standard error')
+    .argument('<folder>', 'folder of the node: node.json, genesis.cbor, keys/, data/')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ cairn node /var/lib/cairn
+  $ cairn node .cairn-dev/nodes/node-2          bring a stopped node of a development network back
+
+Ctrl-C and SIGTERM stop it cleanly; a second one stops it at once, which it also survives.
+The keys folder must be readable by its owner alone. It is what to back up.`,
+    )
+    .action(async (dir: string) => {
+      const config = orFail(readNodeConfig(dir));
+      // Said here, before threads and sockets: a node does not start with keys that others may read.
+      orFail(readNodeKeys(config.keysDir));
+      const { startNode } = await import('../../node.ts');
+      const node = await startNode(config).catch((error: unknown) => {
+        throw startFailure(error);
+      });
+      const stopped = stopOnSignals(() => node.stop());
+      tellParent({ type: 'started', id: node.id, http: node.httpUrl });
+      await stopped;
+      process.exit(exitCodes.done);
+    });
+}
+
+/** A known error keeps its code; anything else is shown whole. */
+function startFailure(error: unknown): unknown {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  const isKnown = typeof code === 'string' && /^[a-z]+\.[a-z-]+$/.test(code) && typeof message === 'string';
+  return isKnown ? new CommandFailed({ code, message }) : error;
+}
+
+/** Resolves once the node has stopped: by signal, or because the process that started it is gone. */
+function stopOnSignals(stop: () => Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let isStopping = false;
+    const begin = (): void => {
+      if (isStopping) process.exit(exitCodes.failed);
+      isStopping = true;
+      stop().then(resolve, reject);
+    };
+    process.on('SIGINT', begin);
+    process.on('SIGTERM', begin);
+    process.once('disconnect', () => {
+      if (isStopping) return;
+      note('the process that started this node is gone; stopping');
+      begin();
+    });
+  });
+}
+
+function tellParent(message: NodeMessage): void {
+  if (process.connected) process.send?.(message);
+}

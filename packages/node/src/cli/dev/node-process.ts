@@ -1,0 +1,77 @@
+/**
+ * One node as a process of its own. Its output goes to `<dir>/node.log`. It ends when this process ends, however that
+ * happens: the channel between the two closes, and the node stops by itself.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import type { NodeMessage } from '../commands/node.ts';
+
+const entry = fileURLToPath(new URL('../../../bin/cairn.js', import.meta.url));
+const STOP_TIMEOUT_MS = 15_000;
+const LOG_TAIL_LINES = 8;
+
+export type NodeExit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
+
+export type NodeProcess = {
+  readonly pid: number;
+  readonly logPath: string;
+  /** Resolves when it serves, or with its exit when it ended before that. */
+  readonly started: Promise<NodeExit | null>;
+  readonly exited: Promise<NodeExit>;
+  /** Asks it to stop, and makes it stop when it does not. */
+  stop(): Promise<void>;
+  kill(): void;
+};
+
+export function startNodeProcess(dir: string): NodeProcess {
+  const logPath = join(dir, 'node.log');
+  const log = openSync(logPath, 'a', 0o600);
+  const child = spawn(process.execPath, [entry, 'node', dir], { stdio: ['ignore', log, log, 'ipc'] });
+  closeSync(log);
+  const exited = exitOf(child);
+  let hasExited = false;
+  void exited.then(() => {
+    hasExited = true;
+  });
+  const started = new Promise<NodeExit | null>((resolve) => {
+    child.on('message', (message: NodeMessage) => {
+      if (message.type === 'started') resolve(null);
+    });
+    void exited.then(resolve);
+  });
+  return {
+    pid: child.pid ?? 0,
+    logPath,
+    started,
+    exited,
+    async stop() {
+      if (hasExited) return;
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+      await exited;
+      clearTimeout(timer);
+    },
+    kill: () => {
+      child.kill('SIGKILL');
+    },
+  };
+}
+
+/** The end of a node's log, for messages about why it ended. */
+export function logTail(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n');
+  } catch {
+    return '';
+  }
+}
+
+function exitOf(child: ChildProcess): Promise<NodeExit> {
+  return new Promise((resolve) => {
+    child.once('error', () => resolve({ code: null, signal: null }));
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+  });
+}

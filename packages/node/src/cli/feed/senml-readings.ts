@@ -1,0 +1,16 @@
+/** Readings of a SenML pack, JSON or CBOR (RFC 8428), with exact numbers. */
+import { type CairnError, decodePack, jsonToPack, ok, type Result } from '@cairn-ledger/core';
+import type { Reading } from '@cairn-ledger/sdk';
+
+/** Names are as written, base name and name put together; on the ledger they count within the device that signs. */
+export function senmlReadings(bytes: Uint8Array, form: 'json' | 'cbor'): Result<Reading[], CairnError> {
+  const pack = form === 'json' ? jsonToPack(new TextDecoder().decode(bytes)) : ok(bytes);
+  if (!pack.ok) return pack;
+  const decoded = decodePack(pack.value, { nowMs: Date.now() });
+  if (!decoded.ok) return decoded;
+  return ok(
+    decoded.value.flatMap(({ name, unit, timeText, value }): Reading[] =>
+      value.type === 'none' ? [] : [{ name, time: timeText, value, ...(unit !== undefined && { unit }) }],
+    ),
+  );
+}
