@@ -153,23 +153,24 @@ export type DeviceView = {
   readonly keys: readonly KeyView[];
 };
 
-/** A number's text is the exact decimal, in the JSON number grammar: it goes out as it came in. */
+/** As core resolves it. A number's text is the exact decimal, in the grammar of JSON numbers: it goes out as it came in. */
 export type ReadingValue =
   | { readonly type: 'number'; readonly text: string }
   | { readonly type: 'string'; readonly text: string }
   | { readonly type: 'boolean'; readonly value: boolean }
-  | { readonly type: 'data'; readonly bytes: Uint8Array };
+  | { readonly type: 'data'; readonly bytes: Uint8Array }
+  /** Only a sum was sent. */
+  | { readonly type: 'none' };
 
 export type ReadingView = {
   readonly device: string;
   readonly name: string;
   readonly unit: string | null;
-  /** Milliseconds since 1970, rounded down. */
+  /** Whole milliseconds since 1970, rounded. */
   readonly timeMs: number;
   /** Seconds since 1970, exact. */
   readonly timeText: string;
-  /** Null for a record that carries only a sum. */
-  readonly value: ReadingValue | null;
+  readonly value: ReadingValue;
   /** Exact decimal text of the SenML sum. */
   readonly sumText: string | null;
   readonly provenance: Provenance;

@@ -59,7 +59,7 @@ test('a reading tells name, unit, exact time, provenance and where it stands', a
     { ...base, value: { type: 'string', text: 'a "b"\n' }, unit: null, provenance: 'gateway-attested' },
     { ...base, value: { type: 'boolean', value: true } },
     { ...base, value: { type: 'data', bytes: new Uint8Array([255, 0]) } },
-    { ...base, value: null, sumText: '12.50' },
+    { ...base, value: { type: 'none' }, sumText: '12.50' },
   ]);
   const answer = await get();
   const { readings } = answer.json();

@@ -1,7 +1,9 @@
 /**
  * Readings as text. A number goes out with exactly the decimals it came in with, so that part of the JSON is written by
- * hand: JavaScript numbers would round. JSON and CSV (RFC 4180) tell the same.
+ * hand: JavaScript numbers would round. JSON and CSV (RFC 4180) tell the same. Texts of devices stand in the CSV unchanged
+ * too; who opens it in a spreadsheet should import those columns as text.
  */
+import { unreachable } from '@cairn-ledger/core';
 import type { Page, ReadingValue, ReadingView } from './edge-port.ts';
 import { base64urlOf, hexOf, isoOf } from './views.ts';
 
@@ -14,7 +16,7 @@ export function readingsJson(page: Page<ReadingView>): string {
 }
 
 function readingJson(reading: ReadingView): string {
-  const data = reading.value?.type === 'data' ? `,"data":"${base64urlOf(reading.value.bytes)}"` : '';
+  const data = reading.value.type === 'data' ? `,"data":"${base64urlOf(reading.value.bytes)}"` : '';
   const sum = reading.sumText === null ? '' : `,"sum":${numberJson(reading.sumText)}`;
   return (
     `{"device":${JSON.stringify(reading.device)},"name":${JSON.stringify(reading.name)},"unit":${JSON.stringify(reading.unit)}` +
@@ -23,16 +25,19 @@ function readingJson(reading: ReadingView): string {
   );
 }
 
-function valueJson(value: ReadingValue | null): string {
-  switch (value?.type) {
+function valueJson(value: ReadingValue): string {
+  switch (value.type) {
     case 'number':
       return numberJson(value.text);
     case 'string':
       return JSON.stringify(value.text);
     case 'boolean':
       return String(value.value);
-    default:
+    case 'data':
+    case 'none':
       return 'null';
+    default:
+      return unreachable(value);
   }
 }
 
@@ -64,8 +69,8 @@ export function readingsCsv(page: Page<ReadingView>): string {
   return `${lines.join('\r\n')}\r\n`;
 }
 
-function valueText(value: ReadingValue | null): string {
-  switch (value?.type) {
+function valueText(value: ReadingValue): string {
+  switch (value.type) {
     case 'number':
     case 'string':
       return value.text;
@@ -73,8 +78,10 @@ function valueText(value: ReadingValue | null): string {
       return String(value.value);
     case 'data':
       return base64urlOf(value.bytes);
-    default:
+    case 'none':
       return '';
+    default:
+      return unreachable(value);
   }
 }
 

@@ -182,7 +182,7 @@ export const readingSchema = Type.Object({
   device: Type.String(),
   name: Type.String({ description: 'resolved SenML name' }),
   unit: Type.Union([Type.String(), Type.Null()]),
-  time: time('rounded down to milliseconds'),
+  time: time('rounded to milliseconds'),
   seconds: Type.String({ description: 'seconds since 1970, exact' }),
   value: Type.Unsafe<unknown>({
     description:

@@ -1,11 +1,12 @@
 import { strict as assert } from 'node:assert';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, X509Certificate } from 'node:crypto';
 import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { get } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import { createLinkIdentity } from '../crypto/certificate.ts';
 import type { HttpConfig } from './binding.ts';
 import { createFakeEdge, type FakeEdge } from './fake-edge.ts';
@@ -90,6 +91,30 @@ test('with TLS and tokens it serves those who have one', async (context) => {
     await talk(server.value.port, 'GET / HTTP/1.1\r\nhost: localhost\r\n\r\n').then((text) => text.includes('200 OK')),
     false,
   );
+});
+
+test('a renewed certificate is picked up while running; one that is no good leaves the old one in place', async (context) => {
+  context.mock.timers.enable({ apis: ['setInterval'] });
+  const { tls } = filesFor();
+  const server = await startHttpServer({ ...loopback, tls }, createFakeEdge());
+  assert.ok(server.ok);
+  context.after(() => server.value.stop(100));
+  const shown = () =>
+    new Promise<string>((resolve, reject) => {
+      const socket = connectTls({ host: '127.0.0.1', port: server.value.port, rejectUnauthorized: false }, () => {
+        resolve(socket.getPeerX509Certificate()!.fingerprint256);
+        socket.destroy();
+      });
+      socket.on('error', reject);
+    });
+  const first = await shown();
+  const identity = createLinkIdentity(randomBytes(32));
+  writeFileSync(tls.certPath, identity.certificatePem);
+  context.mock.timers.tick(60_000);
+  assert.equal(await shown(), first, 'the key does not belong to it yet');
+  writeFileSync(tls.keyPath, identity.privateKeyPem);
+  context.mock.timers.tick(60_000);
+  assert.equal(await shown(), new X509Certificate(identity.certificatePem).fingerprint256);
 });
 
 test('certificate and key that cannot be used are refused by name', async () => {
