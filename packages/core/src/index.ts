@@ -22,6 +22,7 @@ export type { PackOptions, Reading, ReadingNumber, ReadingValue } from './bytes/
 export { decodePack, deviceOfBaseName, qualifyName } from './bytes/senml.ts';
 export type { NumberInput, ReadingInput } from './bytes/senml-encode.ts';
 export { encodePack } from './bytes/senml-encode.ts';
+export { jsonToPack } from './bytes/senml-json.ts';
 export type { PackSummary } from './bytes/senml-pack.ts';
 export { bytesOf, decodeShape, listOf, readShape, requireShape, textOf, tupleOf, uintOf } from './bytes/shape.ts';
 export { checkEd25519KeyBytes, offCurveKey, passesEd25519Rule } from './crypto/ed25519-rule.ts';

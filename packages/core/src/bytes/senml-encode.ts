@@ -7,6 +7,7 @@
  * device, as base name.
  */
 import { type CairnError, fail, ok, type Result } from '../result.ts';
+import { type Encodable, Tagged, writeValue as writeCbor } from './cbor.ts';
 import { CborFault } from './cbor-reader.ts';
 import { CborWriter } from './cbor-writer.ts';
 import {
@@ -53,7 +54,7 @@ export function encodePack(
   readings.forEach((reading, i) => {
     writeRecord(writer, reading, layout, i === 0);
   });
-  return checked(writer.finish());
+  return requireReadablePack(writer.finish());
 }
 
 /** What the pack's first record says for all of them, and how names are written. */
@@ -97,100 +98,76 @@ function layoutOf(readings: readonly ReadingInput[], device: string | undefined)
   return { ...rest, baseName: device, nameOf: (reading) => (reading.name === '' ? '' : `/${reading.name}`) };
 }
 
-/** Writes one record, its keys in bytewise order. */
 function writeRecord(writer: CborWriter, reading: ReadingInput, layout: Layout, isFirst: boolean): void {
-  const { baseName, baseTime, baseUnit } = isFirst ? layout : noBase;
+  const fields = fieldsOf(reading, layout);
+  if (isFirst) {
+    const { baseName, baseTime, baseUnit } = layout;
+    if (baseName !== null) fields.push([senmlLabel.baseName, baseName]);
+    if (baseTime !== null) fields.push([senmlLabel.baseTime, decimalToEncodable(baseTime)]);
+    if (baseUnit !== null) fields.push([senmlLabel.baseUnit, baseUnit]);
+  }
+  writer.writeMapHeader(fields.length);
+  for (const [label, field] of fields) {
+    writer.writeInteger(label);
+    if (field instanceof Float) writer.writeRaw(field.item);
+    else writeCbor(writer, field);
+  }
+}
+
+/** A float's item as it came, which `Encodable` has no value for. */
+class Float {
+  readonly item: Uint8Array;
+  constructor(item: Uint8Array) {
+    this.item = item;
+  }
+}
+
+type Field = [label: number, value: Encodable | Float];
+
+/** The fields of a reading's own, their labels in bytewise order. */
+function fieldsOf(reading: ReadingInput, layout: Layout): Field[] {
+  const { unit, time, value, sum, updateTime } = reading;
+  const fields: Field[] = [];
   const name = layout.nameOf(reading);
-  const time =
-    reading.time === undefined || isFirst ? null : trimDecimal(subtractDecimals(reading.time, layout.baseTime!));
-  const hasTime = time !== null && time.mantissa !== 0n;
-  const hasUnit = layout.baseUnit === null && reading.unit !== undefined;
-  const { value, sum, updateTime } = reading;
-  const flags = [name !== '', hasUnit, value.type !== 'none', sum, hasTime, updateTime, baseName, baseTime, baseUnit];
-  writer.writeMapHeader(flags.filter((flag) => flag !== false && flag !== null && flag !== undefined).length);
-  if (name !== '') {
-    writer.writeUint(senmlLabel.name);
-    writer.writeText(name);
+  if (name !== '') fields.push([senmlLabel.name, name]);
+  if (unit !== undefined && layout.baseUnit === null) fields.push([senmlLabel.unit, unit]);
+  if (value.type === 'number') fields.push([senmlLabel.value, numberField(value)]);
+  if (value.type === 'string') fields.push([senmlLabel.stringValue, value.text]);
+  if (value.type === 'boolean') fields.push([senmlLabel.booleanValue, value.value]);
+  if (sum !== undefined) fields.push([senmlLabel.sum, numberField(sum)]);
+  if (time !== undefined) {
+    const offset = trimDecimal(subtractDecimals(time, layout.baseTime!));
+    if (offset.mantissa !== 0n) fields.push([senmlLabel.time, decimalToEncodable(offset)]);
   }
-  if (hasUnit) {
-    writer.writeUint(senmlLabel.unit);
-    writer.writeText(reading.unit!);
-  }
-  // The labels of values lie on both sides of sum and time, data alone behind them.
-  if (value.type !== 'data') writeValue(writer, value);
-  if (sum !== undefined) writeNumber(writer, senmlLabel.sum, sum);
-  if (hasTime) writeNumber(writer, senmlLabel.time, { decimal: time });
-  if (updateTime !== undefined) writeNumber(writer, senmlLabel.updateTime, updateTime);
-  if (value.type === 'data') writeValue(writer, value);
-  if (baseName !== null) {
-    writer.writeInteger(senmlLabel.baseName);
-    writer.writeText(baseName);
-  }
-  if (baseTime !== null) writeNumber(writer, senmlLabel.baseTime, { decimal: baseTime });
-  if (baseUnit !== null) {
-    writer.writeInteger(senmlLabel.baseUnit);
-    writer.writeText(baseUnit);
-  }
+  if (updateTime !== undefined) fields.push([senmlLabel.updateTime, numberField(updateTime)]);
+  if (value.type === 'data') fields.push([senmlLabel.dataValue, value.bytes]);
+  return fields;
 }
 
-const noBase = { baseName: null, baseTime: null, baseUnit: null };
-
-function writeValue(writer: CborWriter, value: ReadingInput['value']): void {
-  switch (value.type) {
-    case 'number':
-      writeNumber(writer, senmlLabel.value, value);
-      break;
-    case 'string':
-      writer.writeUint(senmlLabel.stringValue);
-      writer.writeText(value.text);
-      break;
-    case 'boolean':
-      writer.writeUint(senmlLabel.booleanValue);
-      writer.writeBoolean(value.value);
-      break;
-    case 'data':
-      writer.writeUint(senmlLabel.dataValue);
-      writer.writeBytes(value.bytes);
-      break;
-    default:
-  }
-}
-
-function writeNumber(writer: CborWriter, label: number, number: NumberInput): void {
-  writer.writeInteger(label);
-  if (number.float !== undefined) writer.writeRaw(number.float);
-  else writeDecimal(writer, number.decimal);
+function numberField({ decimal, float }: NumberInput): Encodable | Float {
+  return float === undefined ? decimalToEncodable(decimal) : new Float(float);
 }
 
 const int64End = 1n << 64n;
 
-/** An integer where it is one, with the exponent 0 and 64 bits; else a decimal fraction. */
-export function writeDecimal(writer: CborWriter, { mantissa, exponent }: Decimal): void {
+/** An integer where the exponent is 0 and 64 bits are enough; else a decimal fraction, of a bignum where needed. */
+export function decimalToEncodable({ mantissa, exponent }: Decimal): Encodable {
   const isInteger64 = mantissa < int64End && mantissa >= -int64End;
-  if (exponent === 0 && isInteger64) {
-    writer.writeInteger(mantissa);
-    return;
-  }
-  writer.writeTag(4);
-  writer.writeArrayHeader(2);
-  writer.writeInteger(exponent);
-  if (isInteger64) writer.writeInteger(mantissa);
-  else writeBignum(writer, mantissa);
+  if (exponent === 0 && isInteger64) return mantissa;
+  return new Tagged<Encodable>(4, [exponent, isInteger64 ? mantissa : bignumOf(mantissa)]);
 }
 
-function writeBignum(writer: CborWriter, value: bigint): void {
-  writer.writeTag(value < 0n ? 3 : 2);
-  let rest = value < 0n ? -1n - value : value;
+function bignumOf(value: bigint): Tagged<Encodable> {
   const bytes: number[] = [];
-  for (; rest > 0n; rest >>= 8n) bytes.push(Number(rest & 0xffn));
-  writer.writeBytes(Uint8Array.from(bytes.reverse()));
+  for (let rest = value < 0n ? -1n - value : value; rest > 0n; rest >>= 8n) bytes.push(Number(rest & 0xffn));
+  return new Tagged<Encodable>(value < 0n ? 3 : 2, Uint8Array.from(bytes.reverse()));
 }
 
 /** Some instant that relative times may count from: whether they can be read does not depend on it. */
 const anyNowMs = 1_000_000_000_000;
 
-/** What is refused here is what every node would refuse, by the same rules. */
-function checked(bytes: Uint8Array<ArrayBuffer>): Result<Uint8Array<ArrayBuffer>, CairnError> {
+/** Refuses the packs that every node would refuse, by the same rules. */
+export function requireReadablePack(bytes: Uint8Array<ArrayBuffer>): Result<Uint8Array<ArrayBuffer>, CairnError> {
   try {
     const pack = new PackReader(bytes, 0, bytes.length, anyNowMs);
     while (pack.next());

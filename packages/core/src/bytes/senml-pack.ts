@@ -79,32 +79,21 @@ const namesMax = 4;
 
 /** Reads a pack to its last record, checking all of it, and sums it up; throws `CborFault`. */
 export function summarizePack(pack: PackReader): PackSummary {
-  const { bytes } = pack.reader;
   let readingsCount = 0;
   let timeMinMs = Number.MAX_SAFE_INTEGER;
   let timeMaxMs = 0;
   let baseName: string | null = null;
   let isOneBaseName = true;
-  let baseStart = 0;
-  let baseEnd = 0;
-  let nameStart = 0;
-  let nameEnd = 0;
   const names: string[] = [];
   while (pack.next()) {
     const { timeMs } = pack;
     if (timeMs < timeMinMs) timeMinMs = timeMs;
     if (timeMs > timeMaxMs) timeMaxMs = timeMs;
-    const isSameBase = readingsCount > 0 && isSame(bytes, baseStart, baseEnd, pack.baseNameStart, pack.baseNameEnd);
-    const isSameName = isSameBase && isSame(bytes, nameStart, nameEnd, pack.nameStart, pack.nameEnd);
-    if (!isSameName) {
-      if (readingsCount === 0) baseName = pack.baseName();
-      else if (!isSameBase) isOneBaseName = false;
-      const name = names.length < namesMax ? pack.writtenName() : '';
-      if (names.length < namesMax && !names.includes(name)) names.push(name);
-      baseStart = pack.baseNameStart;
-      baseEnd = pack.baseNameEnd;
-      nameStart = pack.nameStart;
-      nameEnd = pack.nameEnd;
+    if (readingsCount === 0) baseName = pack.baseName();
+    else if (!pack.repeatsBaseName) isOneBaseName = false;
+    if (!pack.repeatsName && names.length < namesMax) {
+      const name = pack.writtenName();
+      if (!names.includes(name)) names.push(name);
     }
     readingsCount++;
   }
@@ -140,6 +129,14 @@ export class PackReader {
   private recordTimeMs = 0;
   /** Of the present record: absolute, rounded to whole milliseconds. */
   timeMs = 0;
+
+  /** Whether the base name, and the base name with the name, are those of the reading before. */
+  repeatsBaseName = false;
+  repeatsName = false;
+  private lastBaseStart = 0;
+  private lastBaseEnd = 0;
+  private lastNameStart = 0;
+  private lastNameEnd = 0;
 
   /** `nowMs`: what relative times count from; null refuses them. */
   constructor(bytes: Uint8Array, start: number, end: number, nowMs: number | null) {
@@ -357,11 +354,21 @@ export class PackReader {
     skipNumber(reader, 2);
     return notFast;
   }
+  /** Names mostly repeat; then only that is checked. */
   private checkName(start: number): void {
-    const baseLength = this.baseNameEnd - this.baseNameStart;
-    const length = this.nameEnd - this.nameStart;
-    if (baseLength + length > nameBytesMax) refuse(start, `a name has at most ${nameBytesMax} characters`);
-    if (length > 0) checkCharacters(this.reader.bytes, this.nameStart, this.nameEnd, baseLength === 0);
+    const { reader, baseNameStart, baseNameEnd, nameStart, nameEnd } = this;
+    const { bytes } = reader;
+    const isFirst = this.readingsCount === 0;
+    this.repeatsBaseName = !isFirst && isSame(bytes, this.lastBaseStart, this.lastBaseEnd, baseNameStart, baseNameEnd);
+    this.repeatsName = this.repeatsBaseName && isSame(bytes, this.lastNameStart, this.lastNameEnd, nameStart, nameEnd);
+    if (this.repeatsName) return;
+    const baseLength = baseNameEnd - baseNameStart;
+    if (baseLength + nameEnd - nameStart > nameBytesMax) refuse(start, `a name has at most ${nameBytesMax} characters`);
+    checkCharacters(bytes, nameStart, nameEnd, baseLength === 0);
+    this.lastBaseStart = baseNameStart;
+    this.lastBaseEnd = baseNameEnd;
+    this.lastNameStart = nameStart;
+    this.lastNameEnd = nameEnd;
   }
 
   private resolveTime(start: number): void {

@@ -9,8 +9,8 @@
 import type { CairnError, Result } from '../result.ts';
 import { fail, ok } from '../result.ts';
 import { CborFault } from './cbor-reader.ts';
-import { addDecimals, type Decimal, trimDecimal } from './decimal.ts';
-import { decimalToDouble } from './float.ts';
+import { addDecimals, type Decimal, decimalToText, trimDecimal } from './decimal.ts';
+import { decimalToDouble, shortestDecimal } from './float.ts';
 import { createPayloadReader, numberToText, type PayloadNumber, readNumber } from './payload.ts';
 import { senmlLabel } from './senml-label.ts';
 import { PackReader } from './senml-pack.ts';
@@ -34,7 +34,7 @@ export type ReadingValue =
 export type Reading = {
   readonly name: string;
   readonly unit?: string;
-  /** Seconds since 1970, exact, without trailing zeros. */
+  /** Seconds since 1970, without trailing zeros: exact, or of a float the shortest decimal that denotes it. */
   readonly time: Decimal;
   readonly timeText: string;
   /** Whole milliseconds since 1970, rounded to the nearest. */
@@ -80,13 +80,13 @@ function currentReading(pack: PackReader, device: string | undefined): Reading {
   const unit = textAt(pack, pack.unitAt) ?? textAt(pack, pack.baseUnitAt);
   const sum = sumAt(pack);
   const updateTime = numberAt(pack, pack.updateTimeAt);
-  const time = exactTimeOf(pack);
+  const time = timeOf(pack);
   const written = pack.writtenName();
   return {
     name: device === undefined || pack.baseName() !== null ? written : qualifyName(device, written),
     ...(unit !== null && { unit }),
-    time: time.decimal,
-    timeText: time.text,
+    time,
+    timeText: decimalToText(time),
     timeMs: pack.timeMs,
     value: readingValueOf(pack),
     ...(sum !== null && { sum }),
@@ -123,10 +123,10 @@ function sumAt(pack: PackReader): ReadingNumber | null {
   return toReadingNumber(base === null ? sum : add(base, sum));
 }
 
-function exactTimeOf(pack: PackReader): ReadingNumber {
+function timeOf(pack: PackReader): Decimal {
   const { decimal, isFloat } = pack.exactTime();
-  const trimmed = trimDecimal(decimal);
-  return toReadingNumber({ decimal: trimmed, floatWidth: isFloat && decimalToDouble(trimmed) !== null ? 64 : 0 });
+  const double = isFloat ? decimalToDouble(decimal) : null;
+  return trimDecimal(double === null ? decimal : shortestDecimal(double, 64));
 }
 
 function add(a: PayloadNumber, b: PayloadNumber): PayloadNumber {
