@@ -122,9 +122,9 @@ export class Link {
     return this.#peerHello;
   }
 
-  /** Whether a message written now would be read as one. */
-  get #canWrite(): boolean {
-    return !this.#isWriting && this.#queue.isBetweenFrames && this.#socket.writable;
+  /** Whether a message written now, behind what is being written, would be read as one. */
+  get #canTell(): boolean {
+    return this.#queue.isBetweenFrames && this.#socket.writable;
   }
 
   greet(hello: Hello): void {
@@ -195,7 +195,7 @@ export class Link {
   /** Ends the link; tells the peer why, if it still listens. Only the first call counts. */
   end(end: LinkEnd): void {
     if (this.#state === 'ended') return;
-    const canTell = this.#canWrite && BROKEN[end.reason] !== true;
+    const canTell = this.#canTell && BROKEN[end.reason] !== true;
     this.#state = 'ended';
     this.#tally.drops += this.#queue.frameCount;
     const socket = this.#socket;
