@@ -136,8 +136,8 @@ function endSentence(text: string): string {
 }
 
 function unreachable(node: string, error: unknown): CairnError {
-  const { name, message, cause } = error as Error & { cause?: { code?: string } };
-  const why = name === 'TimeoutError' ? 'it did not answer in time' : (cause?.code ?? message);
+  const { name, message, cause } = error as Error & { cause?: { code?: string; message?: string } };
+  const why = name === 'TimeoutError' ? 'it did not answer in time' : (cause?.code ?? cause?.message ?? message);
   return {
     code: 'client.unreachable',
     message: `no node can be reached, last tried ${node} (${why}). Is the network running? \`cairn status\` shows it.`,

@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { after, afterEach, test } from 'node:test';
+import { createClient, groupsToSubmit } from './client.ts';
+import { createKey, createSigner } from './key.ts';
+import { createFakeNetwork, sendJson, sendProblem, startFakeNode } from './testing/fake-network.ts';
+import { signTransaction } from './transaction.ts';
+
+const network = createFakeNetwork();
+const nodes = await Promise.all([startFakeNode(network), startFakeNode(network)]);
+const [first, second] = nodes as [(typeof nodes)[0], (typeof nodes)[0]];
+after(() => Promise.all(nodes.map((node) => node.close())));
+afterEach(() => {
+  for (const node of nodes) {
+    node.misbehave = null;
+    node.requests.length = 0;
+  }
+});
+
+const signer = createSigner(createKey());
+let counter = 0n;
+function reading(): Uint8Array {
+  counter++;
+  const signed = signTransaction(
+    {
+      ledgerHash: network.ledgerHash,
+      counter,
+      readings: [{ name: 't', time: '1700000000', value: { type: 'number', text: '1.50' } }],
+    },
+    signer,
+  );
+  assert.ok(signed.ok);
+  return signed.value;
+}
+
+const urls = nodes.map((node) => node.url);
+const client = createClient({ nodes: urls, anchor: network.anchor, timeoutMs: 5_000 });
+
+test('delivering a transaction ends with its verified receipt', async () => {
+  const transaction = reading();
+  const delivered = await client.deliver(transaction);
+  assert.ok(delivered.ok, delivered.ok ? '' : delivered.error.message);
+  assert.deepEqual(delivered.value.transaction, transaction);
+  assert.equal(delivered.value.verified.id, delivered.value.id);
+  assert.deepEqual(delivered.value.verified.signers, ['node-1', 'node-2', 'node-3']);
+});
+
+test('a node that cannot be reached, is busy or is catching up is passed over', async () => {
+  const dead = createClient({ nodes: ['http://127.0.0.1:1', second.url], anchor: network.anchor, timeoutMs: 5_000 });
+  assert.ok((await dead.deliver(reading())).ok);
+  for (const [status, code] of [
+    [429, 'node.busy'],
+    [503, 'node.syncing'],
+    [500, 'node.internal'],
+  ] as const) {
+    first.misbehave = (_, response) => sendProblem(response, status, code);
+    const fresh = createClient({ nodes: urls, anchor: network.anchor, timeoutMs: 5_000 });
+    assert.ok((await fresh.deliver(reading())).ok, code);
+    assert.ok(second.requests.length > 0);
+  }
+});
+
+test('the same bytes go to the next node when the first took them and never answered', async () => {
+  const transaction = reading();
+  first.misbehave = (request) => {
+    request.socket.destroy();
+    return true;
+  };
+  const fresh = createClient({ nodes: urls, anchor: network.anchor, timeoutMs: 5_000 });
+  const delivered = await fresh.deliver(transaction);
+  assert.ok(delivered.ok);
+  assert.deepEqual(network.accepted.get(delivered.value.id), transaction);
+});
+
+test('a busy network is tried again after the time it names', async () => {
+  let refusals = 2;
+  const busy = (_: unknown, response: ServerResponse) =>
+    refusals-- > 0 && sendProblem(response, 429, 'node.busy', { 'retry-after': '1' });
+  first.misbehave = busy;
+  second.misbehave = busy;
+  const startedMs = performance.now();
+  assert.ok((await client.submit(reading())).ok);
+  assert.ok(performance.now() - startedMs >= 900);
+});
+
+test('a rejection is final: its code comes back and no other node is asked', async () => {
+  const fresh = createClient({ nodes: urls, anchor: network.anchor, timeoutMs: 5_000 });
+  first.misbehave = (_, response) => sendProblem(response, 422, 'tx.unknown-key');
+  const delivered = await fresh.deliver(reading());
+  assert.deepEqual(!delivered.ok && delivered.error, {
+    code: 'tx.unknown-key',
+    message: 'The detail of tx.unknown-key. Do this.',
+  });
+  assert.equal(second.requests.length, 0);
+});
+
+test('a pending transaction is handed in again until it is certified', async () => {
+  let pending = 2;
+  const wait = (request: IncomingMessage, response: ServerResponse) =>
+    request.method === 'POST' && pending-- > 0 && sendJson(response, 202, { id: '00'.repeat(32), status: 'pending' });
+  first.misbehave = wait;
+  second.misbehave = wait;
+  assert.ok((await client.deliver(reading(), { timeoutMs: 5_000 })).ok);
+  assert.equal(pending, -1);
+});
+
+test('what is never certified ends in time, and says that repeating is safe', async () => {
+  for (const node of nodes) {
+    node.misbehave = (request, response) =>
+      request.method === 'POST' && sendJson(response, 202, { id: '00'.repeat(32), status: 'pending' });
+  }
+  const delivered = await client.deliver(reading(), { timeoutMs: 700 });
+  assert.equal(!delivered.ok && delivered.error.code, 'client.timeout');
+  assert.match(!delivered.ok ? delivered.error.message : '', /safe/);
+});
+
+test('when no node can be reached the answer names the last one', async () => {
+  const closed = await startFakeNode(network);
+  await closed.close();
+  const dead = createClient({ nodes: [closed.url], timeoutMs: 300 });
+  const status = await dead.status();
+  assert.equal(!status.ok && status.error.code, 'client.unreachable');
+  assert.ok(
+    !status.ok && status.error.message.includes(`${closed.url} (ECONNREFUSED)`),
+    !status.ok ? status.error.message : '',
+  );
+});
+
+test('an answer that no node gives is an error, not a crash', async () => {
+  for (const body of ['<html>', '', '[1,2', 'null']) {
+    first.misbehave = (_, response) => sendJson(response, 200, body);
+    second.misbehave = first.misbehave;
+    const readings = await client.readings('alder/desk');
+    assert.equal(!readings.ok && readings.error.code, 'client.bad-answer', body);
+  }
+});
+
+test('a lying node is found out: receipt of another transaction, too few signatures, changed bytes', async () => {
+  const [mine, other] = [reading(), reading()];
+  const ids = [network.accept(mine), network.accept(other)];
+  const lies: [string, (path: string) => Uint8Array | null, string][] = [
+    [
+      'other receipt',
+      (path) => (path.endsWith('/receipt') ? network.receiptOf(ids[1]!) : null),
+      'receipt.not-included',
+    ],
+    [
+      'two signatures',
+      (path) => (path.endsWith('/receipt') ? network.receiptOf(ids[0]!, 2) : null),
+      'receipt.too-few-signatures',
+    ],
+    ['no receipt', (path) => (path.endsWith('/receipt') ? new Uint8Array([0x80]) : null), 'receipt.malformed'],
+  ];
+  for (const [name, lie, code] of lies) {
+    first.misbehave = (request, response) => {
+      const bytes = lie(request.url!);
+      if (bytes !== null) response.writeHead(200, { 'content-type': 'application/cose' }).end(bytes);
+      return bytes !== null;
+    };
+    const alone = createClient({ nodes: [first.url], anchor: network.anchor, timeoutMs: 2_000 });
+    const receipt = await alone.receipt(ids[0]!);
+    assert.equal(!receipt.ok && receipt.error.code, code, name);
+  }
+});
+
+test('many transactions go in one request and come back in order', async () => {
+  const transactions = Array.from({ length: 30 }, reading);
+  const outcomes = await client.submitMany(transactions, 1_000);
+  assert.ok(outcomes.ok);
+  assert.deepEqual(
+    outcomes.value.map(({ status }) => status),
+    transactions.map(() => 'accepted'),
+  );
+  assert.deepEqual(
+    outcomes.value.map(({ id }) => id),
+    transactions.map((transaction) => network.accept(transaction)),
+  );
+});
+
+test('groups keep within what one request may carry', () => {
+  const small = Array.from({ length: 2_500 }, () => new Uint8Array(100));
+  assert.deepEqual(
+    groupsToSubmit(small).map((group) => group.length),
+    [1_000, 1_000, 500],
+  );
+  const large = Array.from({ length: 20 }, () => new Uint8Array(65_535));
+  assert.deepEqual(
+    groupsToSubmit(large).map((group) => group.length),
+    [16, 4],
+  );
+  assert.deepEqual(groupsToSubmit([]), []);
+});
+
+test('readings keep their decimals on the way back', async () => {
+  const text =
+    '{"readings":[{"device":"a/b","name":"t","unit":null,"time":"","seconds":"1.5","value":74.935881999999980,"provenance":"device-signed","transaction":"","height":3}],"next":null}';
+  first.misbehave = (_, response) => sendJson(response, 200, text);
+  second.misbehave = first.misbehave;
+  const page = await client.readings('a/b', { limit: 10, from: '2013-07-04' });
+  assert.ok(page.ok);
+  assert.deepEqual(page.value.readings[0]?.value, { type: 'number', text: '74.935881999999980' });
+  assert.equal(page.value.readings[0]?.height, 3);
+});
+
+test('an aborted delivery ends at once', async () => {
+  for (const node of nodes) node.misbehave = () => true;
+  const abort = new AbortController();
+  setTimeout(() => abort.abort(), 100);
+  const startedMs = performance.now();
+  const delivered = await client.deliver(reading(), { signal: abort.signal });
+  assert.equal(!delivered.ok && delivered.error.code, 'client.aborted');
+  assert.ok(performance.now() - startedMs < 2_000);
+});
