@@ -4,17 +4,15 @@ import type { Transaction } from '../model/transaction.ts';
 import type { CairnError } from '../result.ts';
 import type { OperationContext } from './operations/operation.ts';
 import { applyOperations, type Rules } from './operations/rules.ts';
-import { readingSourceOf, recordSource } from './readings.ts';
+import { namesRefusal, readingSourceOf, recordSource } from './readings.ts';
 
 /** To be run within an attempt, which undoes what was changed before a refusal. */
-export function applyTransaction(
-  rules: Rules,
-  { header, body }: Transaction,
-  context: OperationContext,
-): CairnError | null {
+export function applyTransaction(rules: Rules, transaction: Transaction, context: OperationContext): CairnError | null {
+  const { header, body } = transaction;
   if (body.senml !== undefined) {
     const source = readingSourceOf(context.actor, header.sub);
-    const refusal = source.ok ? recordSource(context, source.value) : source.error;
+    if (!source.ok) return source.error;
+    const refusal = namesRefusal(context.state, transaction, source.value) ?? recordSource(context, source.value);
     if (refusal !== null) return refusal;
   }
   return body.operations.length === 0 ? null : applyOperations(rules, context, body.operations);

@@ -69,8 +69,13 @@ export const errorCatalogue = {
     message:
       'A gateway attests readings of devices of its own member only. Name a device of the member of the gateway in claim sub.',
   },
+  'reading.foreign-name': {
+    message:
+      'A base name (bn) lies under another device of a member. Leave it out: names then lie under the device that signs, or is named in claim sub.',
+  },
   'account.malformed': {
-    message: 'An account is "member" or "member/device", each part of 1 to 32 characters a-z, 0-9 or "-".',
+    message:
+      'An account is "member" or "member/device", each part of 1 to 32 characters a-z, 0-9 or "-". Correct the name.',
   },
   'account.unknown': {
     message:

@@ -1,8 +1,8 @@
 /**
  * Whose readings a transaction carries, and who vouches for them (wire-format.md section 3, "Provenance").
  *
- * All readings of one transaction are of one device, and are kept and shown under its name; whatever SenML names they
- * have count within that device, so no name can put a reading under somebody else's. Names without `bn` resolve under it.
+ * All readings of one transaction are of one device, and are kept and shown under its name. Names without `bn` resolve
+ * under it. A base name may be anything the device likes, except a name under another device of a member.
  *
  * - A device signs its own: *device-signed*. So does a gateway that has a name and does not name another device.
  * - A gateway signs for a device that cannot, and names it, `member/device`, in claim sub (2): *gateway-attested*. The
@@ -10,13 +10,19 @@
  *
  * For other transactions claim sub means nothing to the ledger (the SCITT profile uses it).
  */
-import { parseDevice } from '../model/names.ts';
+import { deviceOfBaseName } from '../bytes/senml.ts';
+import { accountOf, parseDevice } from '../model/names.ts';
+import { readingsOf, type Transaction } from '../model/transaction.ts';
 import { type CairnError, fail, ok, type Result } from '../result.ts';
 import { addDevice } from './devices.ts';
 import { errorOf } from './errors.ts';
 import type { OperationContext } from './operations/operation.ts';
 import type { Actor } from './permissions.ts';
-import { deviceKind, paths } from './records.ts';
+import { deviceKind, memberKind, paths } from './records.ts';
+import type { WorkingState } from './working-state.ts';
+
+/** A summary of a pack holds at most this many names (bytes/senml-pack.ts); fewer are all there are. */
+const summaryNamesMax = 4;
 
 export type Provenance = 'device-signed' | 'gateway-attested';
 
@@ -34,6 +40,27 @@ export function readingSourceOf(actor: Actor, subject: string | undefined): Resu
   if (named === null) return fail(errorOf('reading.no-device', 'claim sub names no device'));
   if (named.member !== actor.member) return fail(errorOf('reading.foreign-device', subject));
   return ok({ ...named, provenance: named.device === own ? 'device-signed' : 'gateway-attested' });
+}
+
+/** Why the names of the readings may not stand under `source`; null when they may. */
+export function namesRefusal(state: WorkingState, transaction: Transaction, source: ReadingSource): CairnError | null {
+  const own = accountOf(source.member, source.device);
+  for (const name of namesWithBase(transaction, own)) {
+    const device = deviceOfBaseName(name);
+    if (device === null || device === own) continue;
+    // Names of other schemes may look alike; they are free as long as they begin with no member.
+    const isMember = state.get(memberKind, paths.member(device.slice(0, device.indexOf('/')))) !== null;
+    if (isMember) return errorOf('reading.foreign-name', `${name} in readings of ${own}`);
+  }
+  return null;
+}
+
+/** Names that do not lie under `device` by themselves: those with a base name. */
+function namesWithBase(transaction: Transaction, device: string): readonly string[] {
+  const { baseName, isOneBaseName, names } = transaction.summary!;
+  if (isOneBaseName && baseName === null) return [];
+  const isComplete = isOneBaseName && names.length < summaryNamesMax;
+  return isComplete ? names : readingsOf(transaction, device).map(({ name }) => name);
 }
 
 /** Puts an attested device on the ledger when its first reading arrives. */
