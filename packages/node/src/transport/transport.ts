@@ -101,7 +101,7 @@ export interface Transport {
   disconnect(peer: PeerId, reason: string, backoffMs: number): void;
   /**
    * Stops (or resumes) reading from a peer's channel, when its owner cannot keep up; the peer's queue then fills up and
-   * drops. Frames of the chunk being read still come. Does nothing while the channel is down.
+   * drops. Frames of the chunk being read still come. Does nothing while the channel is down; a new link is not held.
    */
   holdReading(peer: PeerId, channel: Channel, isHeld: boolean): void;
 }
