@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { LinkIdentity } from '../crypto/certificate.ts';
+import { ADMISSION_LIMITS } from './admission.ts';
 import { LINK_LIMITS } from './link.ts';
 import { DIAL_LIMITS } from './peer-links.ts';
-import { greet, type HostilePeer } from './testing/hostile-peer.ts';
+import { greet, type HostilePeer, knock } from './testing/hostile-peer.ts';
 import { createNode, introduce, peerOf, startNetwork, type TestNode, until } from './testing/test-network.ts';
 
 const FRAME = Uint8Array.of(1, 2, 3);
@@ -211,4 +213,44 @@ test('an address that cannot be read is reported, and the others are used', asyn
 
 function byeOf({ heard }: HostilePeer): string | undefined {
   return heard.flatMap((message) => (message.type === 'bye' ? [message.text] : [])).at(-1);
+}
+
+test('a peer that breaks the rules is kept out, each time for longer', async (t) => {
+  const dial = { ...DIAL_LIMITS, keepOutMinMs: 150, keepOutMaxMs: 600 };
+  const { node, identity } = await startWithKnownPeer({ limits: { dial } });
+  t.after(() => node.transport.stop());
+  const waits: number[] = [];
+  for (let round = 0; round < 4; round++) {
+    const bad = await greetUntilAdmitted(node, identity);
+    bad.socket.write(new Uint8Array(4));
+    await until(bad.isClosed);
+    const start = performance.now();
+    (await greetUntilAdmitted(node, identity)).socket.destroy();
+    waits.push(performance.now() - start);
+  }
+  assert.equal(node.transport.counters().closes['link.frame-empty'], 4);
+  const [first, second, third, fourth] = waits as [number, number, number, number];
+  assert.ok(first >= 100 && second >= 250 && third >= 550 && fourth >= 550, `kept out for ${waits} ms`);
+});
+
+test('connections that come too fast are refused before a handshake is spent on them', async (t) => {
+  const admission = { ...ADMISSION_LIMITS, burstPerAddress: 5, perSecondPerAddress: 1 };
+  const listener = { pendingMax: 100, handshakeMs: 5_000, admission };
+  const { node } = await startWithKnownPeer({ limits: { listener } });
+  t.after(() => node.transport.stop());
+  const strangers = Array.from({ length: 20 }, () => knock(node));
+  await until(() => strangers.filter(({ isClosed }) => isClosed()).length >= 14);
+  const { closes, accepted } = node.transport.counters();
+  assert.ok(closes['link.rate-limited'] >= 14 && accepted <= 6);
+  assert.equal(closes['link.rate-limited'] + accepted, 20);
+});
+
+/** Tries until the node greets back. */
+async function greetUntilAdmitted(node: TestNode, identity: LinkIdentity): Promise<HostilePeer> {
+  for (;;) {
+    const peer = await greet(node, identity, {});
+    await until(() => peer.heard.some(({ type }) => type === 'hello') || peer.isClosed());
+    if (!peer.isClosed()) return peer;
+    await sleep(5);
+  }
 }
