@@ -2,8 +2,8 @@
  * Sends an input as signed transactions of one key: packs readings, reserves counters, signs, keeps the group on disk
  * (`feed-journal.ts`), sends it, and waits for the ledger's verdicts, several groups at a time.
  *
- * At most `transactionsInFlightMax` are undecided at once: the replay window spans 4,096 counters, and a transaction that
- * had to be sent again must still fall into it.
+ * Groups may overtake each other, but none by more than `overtakenMax` transactions: the replay window spans 4,096
+ * counters, and a transaction that had to be sent again must still fall into it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CairnError, Result, Signer } from '@cairn-ledger/core';
@@ -13,11 +13,12 @@ import { CommandFailed, exitCodes, orFail } from '../exit-code.ts';
 import type { FeedGroup, FeedJournal } from './feed-journal.ts';
 import type { FeedItem } from './reading-source.ts';
 
-export const transactionsInFlightMax = 2_000;
+export const overtakenMax = 2_000;
 const groupTransactionsMax = 250;
 const groupsInFlightMax = 6;
 const WAIT_MS = 10_000;
 const RETRY_PAUSE_MS = 250;
+const QUOTA_PAUSE_MS = 5_000;
 /** Bytes of a transaction beyond its readings, generously. */
 const GROUP_BYTES_MAX = submitBytesMax / 2;
 
@@ -54,10 +55,14 @@ export type FeedOutcome = {
 export async function runFeed(run: FeedRun): Promise<FeedOutcome> {
   const { journal, signal } = run;
   const decided = { readings: 0, transactions: 0, rejected: 0 };
-  const inFlight = new Set<Promise<void>>();
+  /** Deliveries by the number of transactions started before them, oldest first. */
+  const inFlight = new Map<number, Promise<void>>();
+  let started = 0;
   let failure: unknown = null;
 
   const start = (group: FeedGroup): void => {
+    const place = started;
+    started += group.transactions.length;
     const delivery = deliverGroup(run, group)
       .then((rejected) => {
         if (rejected === null) return;
@@ -70,11 +75,15 @@ export async function runFeed(run: FeedRun): Promise<FeedOutcome> {
       .catch((error: unknown) => {
         failure ??= error;
       })
-      .finally(() => inFlight.delete(delivery));
-    inFlight.add(delivery);
+      .finally(() => inFlight.delete(place));
+    inFlight.set(place, delivery);
   };
   const room = async (): Promise<boolean> => {
-    while (inFlight.size >= groupsInFlightMax && failure === null) await Promise.race(inFlight);
+    const isFull = (): boolean => {
+      const oldest = inFlight.keys().next().value ?? started;
+      return inFlight.size >= groupsInFlightMax || started - oldest > overtakenMax - groupTransactionsMax;
+    };
+    while (isFull() && failure === null) await Promise.race(inFlight.values());
     return failure === null && !signal.aborted;
   };
 
@@ -92,7 +101,7 @@ export async function runFeed(run: FeedRun): Promise<FeedOutcome> {
       start(await signGroup(run, pack));
     }
   }
-  await Promise.all(inFlight);
+  await Promise.all(inFlight.values());
   if (failure !== null) throw failure;
   return { ...decided, isComplete: isComplete && !signal.aborted };
 }
@@ -174,11 +183,11 @@ async function deliverGroup(run: FeedRun, group: FeedGroup): Promise<number | nu
     for (const [index, outcome] of outcomes.value.entries()) {
       const transaction = open[index]!;
       if (outcome.status === 'accepted') continue;
-      if (outcome.status !== 'rejected') still.push(transaction);
-      else if (!(await wasAccepted(run, transaction, outcome.code))) {
-        if (!run.skipRejected) throw rejectedError(outcome.code, outcome.message);
-        rejected++;
-      }
+      const verdict = outcome.status === 'rejected' ? await settledVerdict(run, transaction, outcome.code) : 'open';
+      if (verdict === 'open') still.push(transaction);
+      if (verdict !== 'rejected') continue;
+      if (!run.skipRejected) throw rejectedError(outcome.code, outcome.message);
+      rejected++;
     }
     if (still.length === 0) return rejected;
     open = still;
@@ -187,13 +196,23 @@ async function deliverGroup(run: FeedRun, group: FeedGroup): Promise<number | nu
   return null;
 }
 
-/** A node that has forgotten the transaction itself, but not its counter, calls it replayed. */
-async function wasAccepted(run: FeedRun, transaction: Uint8Array, code: string | undefined): Promise<boolean> {
-  if (code !== 'tx.replayed') return false;
+/**
+ * What a rejection means. A node that has forgotten the transaction itself, but not its counter, calls it replayed; and a
+ * quota that is used up at the door, before the transaction was ordered, is free again a minute later.
+ */
+async function settledVerdict(
+  run: FeedRun,
+  transaction: Uint8Array,
+  code: string | undefined,
+): Promise<'accepted' | 'rejected' | 'open'> {
+  if (code !== 'tx.replayed' && code !== 'quota.exceeded') return 'rejected';
   const answer: Result<{ status: string }, CairnError> = await run.client.transaction(
     orFail(transactionIdOf(transaction)),
   );
-  return answer.ok && answer.value.status === 'accepted';
+  if (answer.ok && answer.value.status === 'accepted') return 'accepted';
+  if (code === 'tx.replayed' || (answer.ok && answer.value.status === 'rejected')) return 'rejected';
+  await sleep(QUOTA_PAUSE_MS, undefined, { signal: run.signal }).catch(() => undefined);
+  return 'open';
 }
 
 function rejectedError(code: string | undefined, message: string | undefined): CommandFailed {
