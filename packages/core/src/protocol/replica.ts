@@ -7,7 +7,7 @@
  */
 import { toHex } from '../bytes/hex.ts';
 import type { Verified } from '../crypto/verified.ts';
-import { type Hash, type Height, toHeight, type ValidatorIndex } from '../model/brands.ts';
+import type { Hash, Height, ValidatorIndex } from '../model/brands.ts';
 import type { Certificate } from '../model/certificate.ts';
 import { checkpointDigest } from '../model/checkpoint.ts';
 import type { Message } from '../model/message.ts';

@@ -84,6 +84,9 @@ export type DriverPorts = {
   readonly onFailed: (error: CairnError) => void;
 };
 
+/** The least time between two ticks, in milliseconds. */
+const timerStepMs = 0.5;
+
 export class Driver {
   readonly replica: Replica;
   readonly #ports: DriverPorts;
@@ -319,7 +322,8 @@ export class Driver {
     if (atMs === this.#timerAtMs && Number.isFinite(atMs)) return;
     this.#timerAtMs = atMs;
     if (!Number.isFinite(atMs)) return;
-    this.#ports.setTimer(Math.max(atMs, this.#ports.now().ms), () => {
+    // Never at this very moment: a rule that could have fired has been tried just now.
+    this.#ports.setTimer(Math.max(atMs, this.#ports.now().ms + timerStepMs), () => {
       this.#timerAtMs = Number.POSITIVE_INFINITY;
       this.input({ type: 'tick' });
     });

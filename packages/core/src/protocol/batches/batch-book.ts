@@ -270,6 +270,7 @@ export class BatchBook {
 
   /** Sends what has been pending for Delta, and again every tRetry, to those whose vector does not cover it. */
   relayDue(pending: readonly HeldBatch[]): void {
+    if (!this.#context.maySign) return;
     const { ms } = this.#context.now;
     const { deltaMs } = this.#context.constants;
     for (const { batch, sinceMs } of pending) {
@@ -359,7 +360,7 @@ export class BatchBook {
 
   /** When pending batches are next to be relayed, or the vector repeated. */
   relayDeadline(pending: readonly HeldBatch[]): number {
-    if (pending.length === 0) return Number.POSITIVE_INFINITY;
+    if (pending.length === 0 || !this.#context.maySign) return Number.POSITIVE_INFINITY;
     let at = this.#vectorAtMs + retryMs(this.#context.constants);
     for (const { batch, sinceMs } of pending) {
       const last = this.#relayedAtMs.get(toHex(batch.digest));
