@@ -130,6 +130,12 @@ export class Outbox {
     return this.#count >= this.#options.transactionsMax || this.#sizeBytes >= this.#options.bytesMax;
   }
 
+  /** True when at least a tenth of both limits is free. */
+  get hasRoom(): boolean {
+    const { transactionsMax, bytesMax } = this.#options;
+    return this.#count <= transactionsMax - Math.ceil(transactionsMax / 10) && this.#sizeBytes <= bytesMax * 0.9;
+  }
+
   /** Set once a write or sync has failed; the outbox takes nothing any more. */
   get failure(): CairnError | null {
     return this.#failure;
@@ -218,14 +224,13 @@ export class Outbox {
   }
 
   #schedule(): void {
-    this.#turn ??= this.#commitUntilIdle().finally(() => {
-      this.#turn = null;
-    });
+    this.#turn ??= this.#commitUntilIdle();
   }
 
   async #commitUntilIdle(): Promise<void> {
     await new Promise(setImmediate);
     while (this.#failure === null && (this.#waiters.length > 0 || this.#removed.length > 0)) await this.#commitOnce();
+    this.#turn = null;
   }
 
   async #commitOnce(): Promise<void> {

@@ -11,10 +11,10 @@
  * `<ledger>` is the audience of its transactions: base64url of the first 8 bytes of the ledger hash, 11 characters.
  */
 
+import { isName } from '@cairn-ledger/core';
+
 /** Rejections echo the publisher's own topic only up to this length; a longer one is answered at `rejected/senml`. */
 const ECHOED_TOPIC_CHARS_MAX = 200;
-
-const PART = /^[a-z0-9-]{1,32}$/;
 
 export type IncomingTopic =
   | { readonly type: 'signed' }
@@ -22,8 +22,8 @@ export type IncomingTopic =
   | { readonly type: 'unknown' };
 
 export type Topics = {
-  /** What a gateway subscribes to. Below `senml` everything, so that a device with a wrong topic is told. */
-  readonly subscriptions: readonly string[];
+  /** What the gateway of a member subscribes to. Below its `senml/<member>` all, so that a wrong topic is answered. */
+  subscriptions(member: string, takesSigned: boolean): string[];
   parse(topic: string): IncomingTopic;
   result(idHex: string): string;
   receipt(idHex: string): string;
@@ -34,7 +34,7 @@ export type Topics = {
 export function topicsOf(ledger: string): Topics {
   const root = `cairn/${ledger}/`;
   return {
-    subscriptions: [`${root}tx`, `${root}senml/#`],
+    subscriptions: (member, takesSigned) => [...(takesSigned ? [`${root}tx`] : []), `${root}senml/${member}/#`],
     parse: (topic) => (topic.startsWith(root) ? parseRest(topic.slice(root.length)) : { type: 'unknown' }),
     result: (idHex) => `${root}result/${idHex}`,
     receipt: (idHex) => `${root}result/${idHex}/receipt`,
@@ -49,5 +49,5 @@ function parseRest(rest: string): IncomingTopic {
   if (rest === 'tx') return { type: 'signed' };
   const [kind, member, device, ...more] = rest.split('/', 5);
   if (kind !== 'senml' || member === undefined || device === undefined || more.length > 0) return { type: 'unknown' };
-  return PART.test(member) && PART.test(device) ? { type: 'unsigned', member, device } : { type: 'unknown' };
+  return isName(member) && isName(device) ? { type: 'unsigned', member, device } : { type: 'unknown' };
 }
