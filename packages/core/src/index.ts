@@ -11,6 +11,7 @@ export {
   addDecimals,
   compareDecimals,
   decimalToText,
+  integerToDecimal,
   isWithinLimits,
   subtractDecimals,
   textToDecimal,

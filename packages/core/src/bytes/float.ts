@@ -7,6 +7,9 @@ import { type Decimal, powerOfTen } from './decimal.ts';
 
 export type FloatWidth = 16 | 32 | 64;
 
+/** Integers below this are shown exactly. */
+const exactEnd = powerOfTen(21);
+
 /** value = mantissa x 2^exponent. */
 export type Binary = { readonly mantissa: bigint; readonly exponent: number };
 
@@ -55,11 +58,13 @@ export function decimalToDouble({ mantissa, exponent }: Decimal): Binary | null 
 
 /**
  * The shortest decimal that denotes this float among those of its width, the nearest one where several are as short:
- * what languages print (ECMAScript Number::toString prints the same digits for 64 bits).
+ * what languages print (ECMAScript Number::toString for 64 bits). Only integers below 10^21 are given exactly, with all
+ * their digits: of an integer, digits that are not its own would look like an error.
  */
 export function shortestDecimal(binary: Binary, width: FloatWidth): Decimal {
+  const exact = binaryToDecimal(binary);
+  if (exact.exponent === 0 && exact.mantissa < exactEnd && exact.mantissa > -exactEnd) return exact;
   const { mantissa, exponent } = withFullMantissa(binary, width);
-  if (mantissa === 0n) return { mantissa: 0n, exponent: 0 };
   const { mantissaBits } = layouts[width];
   const m = mantissa < 0n ? -mantissa : mantissa;
   // In quarters of the last bit: every decimal from `low` to `high` denotes this float. Below a power of two floats lie closer.
@@ -83,20 +88,13 @@ export function shortestDecimal(binary: Binary, width: FloatWidth): Decimal {
     const rest = 2n * value * up - (below + above) * down;
     const takesAbove = isAbove && (!isBelow || rest > 0n || (rest === 0n && above % 2n === 0n));
     const digits = takesAbove ? above : below;
-    return plain(mantissa < 0n ? -digits : digits, power);
+    return { mantissa: mantissa < 0n ? -digits : digits, exponent: power };
   }
 }
 
 /** An upper bound for the decimal digits before the point of a number of that many bits. */
 function decimalLength(bits: number): number {
   return Number((BigInt(bits) * 30103n) / 100000n) + 1;
-}
-
-/** Large round floats are written as integers up to 21 digits, as ECMAScript does. */
-function plain(mantissa: bigint, exponent: number): Decimal {
-  if (exponent <= 0 || exponent > 21) return { mantissa, exponent };
-  const value = mantissa * powerOfTen(exponent);
-  return value < powerOfTen(21) && value > -powerOfTen(21) ? { mantissa: value, exponent: 0 } : { mantissa, exponent };
 }
 
 function exponentMin(width: FloatWidth): number {

@@ -100,7 +100,7 @@ export type Transaction = {
 
 /**
  * Decodes a transaction strictly, without checking its signature. The parts are views of `bytes`, which must not change
- * afterwards. About 8 us with one reading.
+ * afterwards. About 3 us with one reading, 7 us with twenty.
  */
 export function decodeTransaction(bytes: Uint8Array): Result<Transaction, CairnError> {
   if (bytes.length > transactionBytesMax) {
@@ -122,12 +122,18 @@ export function transactionEntry(transaction: Transaction): Hash {
   return sha256(transaction.bytes);
 }
 
-/** The readings of a transaction, resolved; names without a base name lie under `device`, the name of the signing device. */
-export function readingsOf(transaction: Transaction, device: string): Reading[] {
+/**
+ * The readings of a transaction, resolved.
+ *
+ * @param device the name of the signing device, which names without a base name lie under; without it names stay as signed
+ */
+export function readingsOf(transaction: Transaction, device?: string): Reading[] {
   const { body, header } = transaction;
   if (body.senml === undefined) return [];
-  const options = header.issuedSeconds === undefined ? { device } : { device, nowMs: header.issuedSeconds * 1000 };
-  const decoded = decodePack(body.senml, options);
+  const decoded = decodePack(body.senml, {
+    ...(device !== undefined && { device }),
+    ...(header.issuedSeconds !== undefined && { nowMs: header.issuedSeconds * 1000 }),
+  });
   assert(decoded.ok, 'the readings of a decoded transaction can be read');
   return decoded.value;
 }
