@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { connectAsync, type MqttClient } from 'mqtt';
 import {
@@ -9,7 +13,7 @@ import {
   openBrokerLink,
 } from './broker-link.ts';
 import { parseBrokerUrl } from './broker-socket.ts';
-import { mosquittoMissing, startMosquitto, type TestBroker } from './testing/brokers.ts';
+import { freePort, mosquittoMissing, startMosquitto, type TestBroker } from './testing/brokers.ts';
 
 const skip = mosquittoMissing;
 
@@ -164,6 +168,29 @@ test('while paused, messages wait unacknowledged and QoS 0 is not handed on', { 
 test("'auto' speaks MQTT 5 to a broker that does", { skip }, async (t) => {
   const { events } = await connected(t, 4, { protocolVersion: 'auto' });
   assert.deepEqual(events[0], { type: 'connected', protocolVersion: 5 });
+});
+
+test('TLS: a broker whose certificate is trusted is used, any other is not', { skip }, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'cairn-tls-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2'];
+  const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+  try {
+    execFileSync('openssl', [...made, '-keyout', key, '-out', cert, ...subject], { stdio: 'ignore' });
+  } catch {
+    return t.skip('openssl is not installed');
+  }
+  const port = await freePort();
+  const broker = await startMosquitto([`listener ${port} 127.0.0.1`, `certfile ${cert}`, `keyfile ${key}`]);
+  t.after(() => broker.close());
+  const address = { host: '127.0.0.1', port, isTls: true };
+  const trusting = linkTo(broker, { address, tls: { ca: readFileSync(cert, 'utf8') } });
+  t.after(() => trusting.link.close());
+  const distrusting = linkTo(broker, { address, clientId: 'other' });
+  t.after(() => distrusting.link.close());
+  await until(() => trusting.link.isConnected && distrusting.events.some((event) => event.type === 'error'));
+  assert.equal(distrusting.link.isConnected, false);
 });
 
 test('a broker address says what is wrong with it', () => {

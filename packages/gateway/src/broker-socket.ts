@@ -1,6 +1,6 @@
 /** The byte stream to a broker: TCP or TLS, with the packet cutter on its incoming side. */
 
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { type CairnError, fail, ok, type Result } from '@cairn-ledger/core';
@@ -36,7 +36,9 @@ export function openBrokerSocket(
   onCut: (count: number) => void,
 ): Duplex {
   const { host, port } = address;
-  const socket = address.isTls ? connectTls({ host, port, servername: host, ...tls }) : connectTcp({ host, port });
+  // A server name is a name; certificates for addresses are checked against the address itself.
+  const servername = isIP(host) === 0 ? host : '';
+  const socket = address.isTls ? connectTls({ host, port, servername, ...tls }) : connectTcp({ host, port });
   socket.setNoDelay(true);
   return new CuttingStream(socket, restBytesMax, onCut);
 }

@@ -26,6 +26,7 @@ export function createClientLedger(client: Client): LedgerPort {
   async function askWhileWaiting(): Promise<void> {
     if (isAsking) return;
     isAsking = true;
+    await new Promise(setImmediate);
     while (waiting.size > 0) {
       const ids = [...waiting.keys()].slice(0, REQUEST_COUNT_MAX);
       const transactions = ids.flatMap((id) => handedIn.get(id) ?? []);
