@@ -89,9 +89,9 @@ function report(error: unknown, json: boolean): number {
   return exitCodes.failed;
 }
 
-/** `cairn readings | head` must not end with a stack trace. */
+/** `cairn readings | head`, or a terminal that was closed, must not end with a stack trace. */
 function endQuietlyOnClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code === 'EPIPE') process.exit(exitCodes.done);
+  if (error.code === 'EPIPE' || error.code === 'EIO') process.exit(exitCodes.done);
   throw error;
 }
 

@@ -8,9 +8,8 @@ import type { FirstReceipt } from './first-receipt.ts';
 
 export function nextStepLines(network: DevNetwork, receipt: FirstReceipt): string[] {
   const isDefault = relative(process.cwd(), network.dir) === devFolder;
-  const here = (path: string): string => relative(process.cwd(), path) || path;
-  const on = isDefault ? '' : ` --network ${here(network.networkPath)}`;
-  const key = isDefault ? '' : ` --key ${here(network.keyPath(`${userMember}/desk`))}`;
+  const on = isDefault ? '' : ` --network ${shortPath(network.networkPath)}`;
+  const key = isDefault ? '' : ` --key ${shortPath(network.keyPath(`${userMember}/desk`))}`;
   const other = network.nodes.at(-1)!;
   const steps: [string, string][] = [
     [
@@ -24,7 +23,7 @@ export function nextStepLines(network: DevNetwork, receipt: FirstReceipt): strin
     ],
     [
       'have a forged one rejected: one byte of a reading changed',
-      `npx cairn send --file ${here(receipt.forgedPath)}${on} --wait`,
+      `npx cairn send --file ${shortPath(receipt.forgedPath)}${on} --wait`,
     ],
     ['see the readings, with what was sent', `npx cairn readings ${userMember}/desk${on}`],
   ];
@@ -32,4 +31,10 @@ export function nextStepLines(network: DevNetwork, receipt: FirstReceipt): strin
     style('bold', 'What to try next, in another terminal:'),
     ...steps.flatMap(([what, line]) => [style('dim', `  # ${what}`), `  ${line}`]),
   ];
+}
+
+/** Relative where that is inside the present folder, else absolute. */
+export function shortPath(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short === '' || short.startsWith('..') ? path : short;
 }

@@ -2,7 +2,6 @@
  * Brings a development network up, shows it, and takes it down: broker, nodes, first receipt, fleet, live status. With
  * `--json` the same things are told as events, one object per line, `ready` first.
  */
-import { relative } from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient, type StatusAnswer } from '@cairn-ledger/sdk';
@@ -14,7 +13,7 @@ import { type DevNetwork, type DevNode, requireDevNetwork } from './dev-network.
 import { type FirstReceipt, obtainFirstReceipt } from './first-receipt.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { createLiveView, type LiveView, type Picture } from './live-view.ts';
-import { nextStepLines } from './next-steps.ts';
+import { nextStepLines, shortPath } from './next-steps.ts';
 import { logTail, type NodeExit, type NodeProcess, startNodeProcess } from './node-process.ts';
 
 const READY_TIMEOUT_MS = 120_000;
@@ -63,14 +62,15 @@ class DevSession {
     process.on('SIGTERM', this.#onSignal);
     process.on('SIGHUP', this.#onSignal);
     // Whatever ends this process: no node may outlive it.
-    process.on('exit', () => this.#killAll());
+    process.on('exit', () => {
+      this.#killAll();
+      network.release();
+    });
   }
 
   async run(): Promise<void> {
     const { nodes, dir, isNew, mqttPort } = this.#network;
-    this.#say(
-      `${isNew ? 'founding' : 'going on with'} a network of ${nodes.length} nodes in ${relative(process.cwd(), dir) || dir}`,
-    );
+    this.#say(`${isNew ? 'founding' : 'going on with'} a network of ${nodes.length} nodes in ${shortPath(dir)}`);
     this.#broker = await startEmbeddedBroker({ host: '127.0.0.1', port: mqttPort });
     for (const running of this.#running) this.#start(running);
     if (!(await this.#waitUntilReady())) return;
@@ -118,9 +118,7 @@ class DevSession {
       const how = exit.signal === null ? `ended with code ${exit.code}` : `was ended by ${exit.signal}`;
       this.#view.say(style('yellow', `${id} (process ${ended.pid}) ${how}; the others go on.`));
       if (this.#options.restart !== true)
-        this.#view.say(
-          `  bring it back: npx cairn node ${relative(process.cwd(), dir) || dir}      its log: ${ended.logPath}`,
-        );
+        this.#view.say(`  bring it back: npx cairn node ${shortPath(dir)}      its log: ${ended.logPath}`);
     }
     if (this.#options.restart !== true || !this.#isReady) return;
     await sleep(RESTART_PAUSE_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
@@ -170,13 +168,12 @@ class DevSession {
       dir: node.dir,
     }));
     if (this.#options.json === true) {
-      const { genesisPath } = { genesisPath: `${this.#network.dir}/genesis.cbor` };
       sayJson({
         event: 'ready',
         nodes,
         mqtt: this.#broker!.url,
         network: this.#network.networkPath,
-        genesis: genesisPath,
+        genesis: `${this.#network.dir}/genesis.cbor`,
       });
       return;
     }
