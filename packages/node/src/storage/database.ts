@@ -1,0 +1,144 @@
+/**
+ * One connection to an SQLite file. Many may read, in any thread; one writes. Reads throw a StorageError; writes return
+ * it, and the first failed write is the last one: every later write returns the same failure.
+ */
+import { DatabaseSync } from 'node:sqlite';
+import { assert, fail, ok, type Result } from '@cairn-ledger/core';
+import { StorageError, storageErrorOf } from './storage-error.ts';
+
+/** How long a connection waits for another one's short lock, as while the log is being reset. */
+const busyTimeoutMs = 5000;
+/** Pages of 4 KiB: memory of one connection is at most 8 MiB, the log about 16 MiB before it is folded in. */
+const pageBytes = 4096;
+const cacheKiB = 8192;
+const logPages = 4000;
+const logBytesMax = 64 << 20;
+
+export type DatabaseOptions = {
+  readonly readOnly: boolean;
+  /** FULL: a commit is durable when it returns. NORMAL: the last commits may be gone after a power failure, never torn. */
+  readonly synchronous: 'FULL' | 'NORMAL';
+  /** Written to a new file, and compared with what an old one says. */
+  readonly schema: string;
+  readonly schemaVersion: number;
+};
+
+export type Database = {
+  readonly path: string;
+  readonly sqlite: DatabaseSync;
+  /** Runs SQL in one transaction. After any failure nothing is written any more. */
+  write<T>(doing: string, action: () => T): Result<T, StorageError>;
+  /** Like `write`, but durable only with the next `write`: for what can be had again. */
+  writeSoon<T>(doing: string, action: () => T): Result<T, StorageError>;
+  /** Runs reads; what they throw becomes a StorageError. */
+  read<T>(doing: string, action: () => T): T;
+  /** Runs reads that all see the same commit. */
+  consistently<T>(action: () => T): T;
+  /** Of the file, in bytes, without its log. */
+  sizeBytes(): number;
+  /** Set once a write has failed. */
+  failure(): StorageError | null;
+  close(): void;
+};
+
+export function openDatabase(path: string, options: DatabaseOptions): Result<Database, StorageError> {
+  let sqlite: DatabaseSync | null = null;
+  try {
+    sqlite = new DatabaseSync(path, { readOnly: options.readOnly, timeout: busyTimeoutMs });
+    sqlite.exec(`PRAGMA cache_size=-${cacheKiB}; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON;`);
+    if (!options.readOnly) prepareFile(sqlite, options);
+    const { user_version: found } = sqlite.prepare('PRAGMA user_version').get() as { user_version: number };
+    if (found !== options.schemaVersion) {
+      sqlite.close();
+      const message = `${path} has format ${found}, this release reads ${options.schemaVersion}: use the release that wrote it`;
+      return fail(new StorageError('storage.foreign', message));
+    }
+    return ok(createDatabase(path, sqlite, options.synchronous));
+  } catch (cause) {
+    sqlite?.close();
+    return fail(storageErrorOf(`opening ${path}`, cause));
+  }
+}
+
+function prepareFile(sqlite: DatabaseSync, { synchronous, schema, schemaVersion }: DatabaseOptions): void {
+  sqlite.exec(`
+    PRAGMA page_size=${pageBytes};
+    PRAGMA journal_mode=WAL;
+    PRAGMA synchronous=${synchronous};
+    PRAGMA wal_autocheckpoint=${logPages};
+    PRAGMA journal_size_limit=${logBytesMax};
+  `);
+  const { user_version: found } = sqlite.prepare('PRAGMA user_version').get() as { user_version: number };
+  if (found === 0) sqlite.exec(`BEGIN IMMEDIATE; ${schema}; PRAGMA user_version=${schemaVersion}; COMMIT;`);
+}
+
+function createDatabase(path: string, sqlite: DatabaseSync, synchronous: 'FULL' | 'NORMAL'): Database {
+  let failure: StorageError | null = null;
+  const pageCount = sqlite.prepare('PRAGMA page_count');
+  const begin = sqlite.prepare('BEGIN IMMEDIATE');
+  const beginRead = sqlite.prepare('BEGIN');
+  const commit = sqlite.prepare('COMMIT');
+  const read = <T>(doing: string, action: () => T): T => {
+    try {
+      return action();
+    } catch (cause) {
+      throw isSqliteError(cause) ? storageErrorOf(doing, cause) : cause;
+    }
+  };
+  const write = <T>(doing: string, action: () => T): Result<T, StorageError> => {
+    if (failure !== null) return fail(failure);
+    try {
+      begin.run();
+      const value = action();
+      commit.run();
+      return ok(value);
+    } catch (cause) {
+      rollBack(sqlite);
+      if (!isSqliteError(cause) && !(cause instanceof StorageError)) throw cause;
+      failure = storageErrorOf(doing, cause);
+      return fail(failure);
+    }
+  };
+  return {
+    path,
+    sqlite,
+    read,
+    write,
+    failure: () => failure,
+    sizeBytes: () => (pageCount.get() as { page_count: number }).page_count * pageBytes,
+    writeSoon(doing, action) {
+      if (failure !== null) return fail(failure);
+      sqlite.exec('PRAGMA synchronous=NORMAL');
+      const result = write(doing, action);
+      sqlite.exec(`PRAGMA synchronous=${synchronous}`);
+      return result;
+    },
+    consistently(action) {
+      if (sqlite.isTransaction) return action();
+      return read(`reading ${path}`, () => {
+        beginRead.run();
+        try {
+          return action();
+        } finally {
+          commit.run();
+        }
+      });
+    },
+    close() {
+      assert(!sqlite.isTransaction, 'a database is closed between transactions');
+      sqlite.close();
+    },
+  };
+}
+
+function isSqliteError(cause: unknown): boolean {
+  return (cause as { code?: string } | null)?.code === 'ERR_SQLITE_ERROR';
+}
+
+function rollBack(sqlite: DatabaseSync): void {
+  try {
+    if (sqlite.isTransaction) sqlite.exec('ROLLBACK');
+  } catch {
+    // SQLite rolls back by itself when the file is opened again.
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * What can go wrong with a database. All of it stops the node, and nothing is retried: after a failed write only a restart
+ * tells what is on disk.
+ *
+ * - `storage.failed`: a read or write failed, among others because the disk is full.
+ * - `storage.damaged`: the file is not what was written.
+ * - `storage.foreign`: it belongs to another ledger or to another release.
+ */
+import type { CairnError } from '@cairn-ledger/core';
+
+export type StorageErrorCode = 'storage.failed' | 'storage.damaged' | 'storage.foreign';
+
+/** An Error, so that a read inside execution can throw it, and a `CairnError`. */
+export class StorageError extends Error implements CairnError {
+  override name = 'StorageError';
+  readonly code: StorageErrorCode;
+
+  constructor(code: StorageErrorCode, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}
+
+const sqliteCorrupt = 11;
+const sqliteNotADatabase = 26;
+
+/** Names what SQLite (or the operating system) threw. */
+export function storageErrorOf(doing: string, cause: unknown): StorageError {
+  if (cause instanceof StorageError) return cause;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const primaryCode = ((cause as { errcode?: number } | null)?.errcode ?? 0) & 0xff;
+  if (primaryCode === sqliteCorrupt || primaryCode === sqliteNotADatabase) {
+    return new StorageError('storage.damaged', `${doing}: the file is damaged (${why}): repair it from peers`, cause);
+  }
+  const message = `${doing} failed (${why}): make room or replace the disk, then restart the node`;
+  return new StorageError('storage.failed', message, cause);
+}
