@@ -7,6 +7,13 @@ export function parsePositive(text: string): number {
   return value;
 }
 
+/** Readings of one transaction: what one SenML pack may hold, less a few. */
+export function parsePack(text: string): number {
+  const value = parsePositive(text);
+  if (value > 1000) throw new InvalidArgumentError('It must be at most 1000.');
+  return value;
+}
+
 export function parsePort(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1 || value > 65_535)

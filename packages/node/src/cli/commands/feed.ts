@@ -13,7 +13,7 @@ import { formatOfPath, readItems } from '../feed/reading-source.ts';
 import { senmlReadings } from '../feed/senml-readings.ts';
 import { connect, genesisOf, type NetworkOptions, withNetworkOptions } from '../network.ts';
 import { grouped, note, say, sayJson } from '../output.ts';
-import { parsePositive, parseRate } from '../parse.ts';
+import { parsePack, parseRate } from '../parse.ts';
 import { keyInUse } from '../signing.ts';
 
 type FeedOptions = NetworkOptions & {
@@ -51,7 +51,7 @@ export function feedCommand(): Command {
     .addOption(
       new Option('--on-bad <what>', 'values that are no numbers').choices(['stop', 'skip', 'text']).default('stop'),
     )
-    .option('--pack <count>', 'readings per transaction', parsePositive, 20)
+    .option('--pack <count>', 'readings per transaction, at most 1000', parsePack, 20)
     .option('--rate <readings>', 'readings per second, at most', parseRate)
     .option('--skip-rejected', 'leave rejected transactions behind instead of stopping')
     .option('--restart', 'forget the progress: send all of the file again, as new transactions')
