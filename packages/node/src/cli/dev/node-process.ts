@@ -11,7 +11,7 @@ import type { NodeMessage } from '../commands/node.ts';
 
 const entry = fileURLToPath(new URL('../../../bin/cairn.js', import.meta.url));
 const STOP_TIMEOUT_MS = 15_000;
-const LOG_TAIL_LINES = 8;
+const LOG_TAIL_LINES = 15;
 
 export type NodeExit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
 

@@ -49,6 +49,8 @@ class DevSession {
   readonly #clients: ReadonlyMap<string, ReturnType<typeof createClient>>;
   #broker: EmbeddedBroker | null = null;
   #fleet: Fleet | null = null;
+  /** All nodes have been in sync once. */
+  #isReady = false;
 
   constructor(network: DevNetwork, options: DevCommandOptions) {
     this.#network = network;
@@ -88,6 +90,7 @@ class DevSession {
     await Promise.all(this.#running.map((running) => running.process?.stop()));
     await this.#broker?.close();
     this.#network.release();
+    if (!this.#isReady) return;
     if (this.#options.json === true) sayJson({ event: 'stopped' });
     else this.#view.say('stopped; the next start goes on from here');
   }
@@ -109,18 +112,18 @@ class DevSession {
 
   async #nodeExited(running: Running, ended: NodeProcess, exit: NodeExit): Promise<void> {
     running.process = null;
-    if (this.#stopping.signal.aborted) return;
+    // Before all were ready once, a node that ends is told with its reason by who waits for it.
+    if (this.#stopping.signal.aborted || !this.#isReady) return;
     const { id, dir } = running.node;
     if (this.#options.json === true) {
-      // Nothing comes before `ready`; a node that ends before that ends the command, with its reason.
-      if (this.#isReady) sayJson({ event: 'node-exited', id, pid: ended.pid, ...exit });
+      sayJson({ event: 'node-exited', id, pid: ended.pid, ...exit });
     } else {
       const how = exit.signal === null ? `ended with code ${exit.code}` : `was ended by ${exit.signal}`;
       this.#view.say(style('yellow', `${id} (process ${ended.pid}) ${how}; the others go on.`));
       if (this.#options.restart !== true)
         this.#view.say(`  bring it back: npx cairn node ${shortPath(dir)}      its log: ${ended.logPath}`);
     }
-    if (this.#options.restart !== true || !this.#isReady) return;
+    if (this.#options.restart !== true) return;
     await sleep(RESTART_PAUSE_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
     if (!this.#stopping.signal.aborted) this.#restart(running);
   }
@@ -131,8 +134,6 @@ class DevSession {
     if (this.#options.json === true) sayJson({ event: 'node-restarted', id: running.node.id, pid });
     else this.#view.say(`${running.node.id} is started again (process ${pid})`);
   }
-
-  #isReady = false;
 
   /** False when stopped before that. Throws when a node ends, or it takes too long. */
   async #waitUntilReady(): Promise<boolean> {
