@@ -19,6 +19,8 @@ export {
 } from './bytes/decimal.ts';
 // shapes
 export { compareBytes, equalBytes, fromHex, toHex } from './bytes/hex.ts';
+export type { PayloadValue } from './bytes/payload.ts';
+export { decodePayload } from './bytes/payload.ts';
 export type { PackOptions, Reading, ReadingNumber, ReadingValue } from './bytes/senml.ts';
 export { decodePack, deviceOfBaseName, qualifyName } from './bytes/senml.ts';
 export type { NumberInput, ReadingInput } from './bytes/senml-encode.ts';
@@ -50,6 +52,81 @@ export type { SignatureCheck, Verified } from './crypto/verified.ts';
 export { acceptVerdicts, verifySignatures } from './crypto/verified.ts';
 export type { KeyAlgorithm, Signer, Verifier } from './crypto/verifier.ts';
 export { publicKeySizeBytes, signatureSizeBytes } from './crypto/verifier.ts';
+// ledger
+export type { Moment } from './ledger/admission.ts';
+export type { CatalogueEntry, ErrorCode } from './ledger/errors.ts';
+export { errorCatalogue, errorOf } from './ledger/errors.ts';
+export type { LedgerEvent } from './ledger/events.ts';
+export type {
+  Execution,
+  LeaderHint,
+  LedgerBlock,
+  MalformedTransaction,
+  MemberChange,
+  Misbehaviour,
+  NewKey,
+  TransactionResult,
+} from './ledger/execute.ts';
+export type { HistoryReader, TileStore } from './ledger/history-reader.ts';
+export { createHistoryReader } from './ledger/history-reader.ts';
+export type { HistoryAppend, HistoryTree, TileWrite } from './ledger/history-tree.ts';
+export { createHistoryTree } from './ledger/history-tree.ts';
+export type { CheckedTransaction, Ledger, LedgerOptions } from './ledger/ledger.ts';
+export { createLedger } from './ledger/ledger.ts';
+export type { Anchor } from './ledger/operations/anchor.ts';
+export { anchor } from './ledger/operations/anchor.ts';
+export type { Issue } from './ledger/operations/issue.ts';
+export { issue } from './ledger/operations/issue.ts';
+export type { EncodedOperation, OperationKind } from './ledger/operations/operation.ts';
+export type { RegisterKey } from './ledger/operations/register-key.ts';
+export { registerKey } from './ledger/operations/register-key.ts';
+export type { Retire } from './ledger/operations/retire.ts';
+export { retire } from './ledger/operations/retire.ts';
+export type { RevokeKey } from './ledger/operations/revoke-key.ts';
+export { revokeKey } from './ledger/operations/revoke-key.ts';
+export type { RotateKey } from './ledger/operations/rotate-key.ts';
+export { rotateKey } from './ledger/operations/rotate-key.ts';
+export { isKnownRules, rulesLatest } from './ledger/operations/rules.ts';
+export type { Transfer } from './ledger/operations/transfer.ts';
+export { transfer } from './ledger/operations/transfer.ts';
+export type {
+  AccountView,
+  AnchorView,
+  AssetView,
+  DeviceView,
+  KeyView,
+  MemberView,
+  MisbehaviourView,
+} from './ledger/query.ts';
+export {
+  readAccount,
+  readAccounts,
+  readAnchors,
+  readAsset,
+  readAssets,
+  readBalance,
+  readDevice,
+  readDevices,
+  readKey,
+  readKeys,
+  readMember,
+  readMembers,
+  readMisbehaviour,
+  readParameters,
+  readQuota,
+  readReplayWindow,
+  readValidators,
+} from './ledger/query.ts';
+export type { Provenance } from './ledger/readings.ts';
+export { readingSourceOf } from './ledger/readings.ts';
+export type { ReplayWindow } from './ledger/replay-window.ts';
+export type { StateEntry } from './ledger/state-bucket.ts';
+export type { StateProof } from './ledger/state-proof.ts';
+export { verifyStateProof } from './ledger/state-proof.ts';
+export type { EntrySource, StateTree } from './ledger/state-tree.ts';
+export { createStateTree } from './ledger/state-tree.ts';
+export type { ListingStore, Store, Write } from './ledger/store.ts';
+export { keyToPath, pathToKey } from './ledger/store.ts';
 export type { Batch, BatchHeader, UnsignedBatch } from './model/batch.ts';
 export { batchBytesMax, createBatch, decodeBatch, encodeBatch, signBatch } from './model/batch.ts';
 export type { BatchReference, Block, BlockHeader } from './model/block.ts';
@@ -79,8 +156,20 @@ export {
   receiptHeaderOf,
   signCheckpoint,
 } from './model/checkpoint-signature.ts';
+export type { Genesis, GenesisAsset, GenesisBalance, GenesisMember } from './model/genesis.ts';
+export {
+  checkGenesisKeys,
+  decodeGenesis,
+  encodeGenesis,
+  genesisEntries,
+  genesisToLedgerHash,
+} from './model/genesis.ts';
 export type { Channel, Message } from './model/message.ts';
 export { chainBlocksMax, channelOf, decodeMessage, encodeMessage } from './model/message.ts';
+export type { AccountName } from './model/names.ts';
+export { accountOf, isName, parseAccount, parseDevice } from './model/names.ts';
+export type { Parameters } from './model/parameters.ts';
+export { defaultParameters } from './model/parameters.ts';
 export type { DecodedBundle, InclusionProof, ReceiptBundle, ReceiptRow } from './model/receipt.ts';
 export {
   bundleToReceipts,
@@ -90,6 +179,7 @@ export {
   receiptBytesMax,
   receiptsToBundle,
 } from './model/receipt.ts';
+export type { KeyRole, RegisteredKey } from './model/registered-key.ts';
 export type { TransactionContent, UnsignedTransaction } from './model/sign-transaction.ts';
 export { completeTransaction, prepareTransaction, signTransaction } from './model/sign-transaction.ts';
 export type {

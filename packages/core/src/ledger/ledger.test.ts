@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
+import { type Encodable, encodeCbor } from '../bytes/cbor.ts';
 import { toHex } from '../bytes/hex.ts';
 import { nobleSigner } from '../crypto/noble-signer.ts';
 import { nobleVerifier } from '../crypto/noble-verifier.ts';
@@ -235,6 +236,30 @@ test('a base name may be anything but a name under another device of a member', 
   );
 });
 
+test('no name of a long pack escapes: the fifth may not lie under another device either', () => {
+  const world = createWorld();
+  const pack = (names: readonly string[]) =>
+    encodeCbor(
+      names.map((name, i) => {
+        const record: [number, Encodable][] = [
+          [0, name],
+          [2, i],
+          [6, 1_700_000_000],
+        ];
+        return new Map(i === 0 ? [...record, [-2, 'acme/']] : record);
+      }),
+    );
+  const own = ['meter/a', 'meter/b', 'meter/c', 'meter/d', 'meter/e'];
+  assert.deepEqual(
+    codesOf(
+      world,
+      world.sign(people.acmeDevice, { senml: pack(own) }),
+      world.sign(people.acmeDevice, { senml: pack([...own.slice(0, 4), 'edge/e']) }),
+    ),
+    ['ok', 'reading.foreign-name'],
+  );
+});
+
 test('a hash envelope is accepted from any registered key and leaves a leaf', () => {
   const world = createWorld();
   const envelope = { hashEnvelope: { hash: new Uint8Array(32).fill(9), location: 'https://example.org/a' } };
@@ -398,7 +423,7 @@ test('check refuses what no waiting transaction can cure, and leaves the rest to
 });
 
 test('checks opened once give every transaction the same state: none sees what another would do', () => {
-  const world = createWorld();
+  const world = createWorld({ transactionsPerMinute: 1 });
   const checks = world.ledger.openChecks(world.store, world.next());
   const transaction = world.sign(people.acmeDevice, { operations: [pay('boreal', 100n)] });
   for (let i = 0; i < 3; i++) assert.ok(checks(transaction).ok);

@@ -36,6 +36,7 @@ test('who may spend from which account', () => {
     ['acmeDevice', 'acme/meter', 'ok'],
     ['acmeDevice', 'acme', 'account.not-owned'],
     ['acmeDevice', 'acme/edge', 'account.not-owned'],
+    ['acmeDevice', 'acme/meter-2', 'account.not-owned'],
     ['acmeGateway', undefined, 'account.not-owned'],
     ['acmeGateway', 'acme/meter', 'account.not-owned'],
     ['acmeEdge', 'acme/edge', 'asset.insufficient'],

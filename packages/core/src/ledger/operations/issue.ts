@@ -10,7 +10,7 @@ import { accountRefusal, deposit } from '../balances.ts';
 import { errorOf } from '../errors.ts';
 import { issuingRefusal } from '../permissions.ts';
 import { assetKind, paths } from '../records.ts';
-import { findAsset, readAccount, readAmount, readAsset, requireCount } from './amount.ts';
+import { findAsset, readAccount, readAmount, readAsset, requireCount } from './arguments.ts';
 import { type OperationKind, withOptional } from './operation.ts';
 
 export type Issue = { readonly asset: string; readonly amount: bigint; readonly to?: string };

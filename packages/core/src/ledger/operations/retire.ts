@@ -7,7 +7,7 @@ import { withdraw } from '../balances.ts';
 import { errorOf } from '../errors.ts';
 import { issuingRefusal, spendingRefusal } from '../permissions.ts';
 import { assetKind, paths } from '../records.ts';
-import { findAsset, readAccount, readAmount, readAsset, requireCount } from './amount.ts';
+import { findAsset, readAccount, readAmount, readAsset, requireCount } from './arguments.ts';
 import { type OperationKind, withOptional } from './operation.ts';
 
 export type Retire = { readonly asset: string; readonly amount: bigint; readonly from?: string };

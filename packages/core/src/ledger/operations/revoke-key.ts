@@ -8,7 +8,7 @@ import { errorOf } from '../errors.ts';
 import { effectiveHeight, endKey, findOwnKey, hasOtherPerson } from '../keys.ts';
 import { keyKeepingRefusal } from '../permissions.ts';
 import { readKid } from '../records.ts';
-import { requireCount } from './amount.ts';
+import { requireCount } from './arguments.ts';
 import { type OperationKind, withOptional } from './operation.ts';
 
 export type RevokeKey = { readonly kid: Uint8Array; readonly untilHeight?: number };

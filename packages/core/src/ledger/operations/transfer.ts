@@ -5,7 +5,7 @@
  */
 import { accountRefusal, deposit, withdraw } from '../balances.ts';
 import { ownAccountOf, spendingRefusal } from '../permissions.ts';
-import { findAsset, readAccount, readAmount, readAsset, requireCount } from './amount.ts';
+import { findAsset, readAccount, readAmount, readAsset, requireCount } from './arguments.ts';
 import { type OperationKind, withOptional } from './operation.ts';
 
 export type Transfer = {
