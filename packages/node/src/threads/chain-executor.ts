@@ -1,0 +1,181 @@
+/**
+ * Ledger thread: executes finalized blocks one after the other and commits each with everything that follows from it, as
+ * one transaction of the chain database.
+ *
+ * Height 0 is the genesis: its state and its two leaves are written when the database is new.
+ */
+import {
+  type Batch,
+  type Block,
+  type CheckpointStatement,
+  createHistoryTree,
+  createLedger,
+  createStateTree,
+  decodeTransaction,
+  encodeCheckpointStatement,
+  type Genesis,
+  type Hash,
+  type HistoryTree,
+  type KeyAlgorithm,
+  type Ledger,
+  type MalformedTransaction,
+  type Outcome,
+  type StateTree,
+  sha256,
+  type Transaction,
+  toEpoch,
+  toHash,
+  toHeight,
+  validatorSetDigest,
+} from '@cairn-ledger/core';
+import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
+import type { ChainDb, NewBlock } from '../storage/chain-db.ts';
+import type { ExecutedBlock, OpenedBatch } from '../storage/view-block.ts';
+import { verdict } from './messages.ts';
+
+export type FinalizedBlock = {
+  readonly block: Block;
+  readonly view: number;
+  readonly finalization: Uint8Array | null;
+  readonly batches: readonly Batch[];
+  readonly batchBytes: readonly Uint8Array[];
+  /** One byte for each transaction of each batch, see `verdict`. */
+  readonly verdicts: readonly Uint8Array[];
+};
+
+export type ChainExecutor = {
+  readonly ledger: Ledger;
+  /** Executes and commits; throws a StorageError when the disk fails. */
+  execute(finalized: FinalizedBlock): { readonly outcome: Outcome; readonly executed: ExecutedBlock };
+};
+
+export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: ChainDb): ChainExecutor {
+  /** Verdicts of the block under way, by transaction. */
+  let verdicts = new Map<Transaction, number>();
+  const verify = (transaction: Transaction, algorithm: KeyAlgorithm, publicKey: Uint8Array): boolean => {
+    const known = verdicts.get(transaction);
+    if (known === verdict.valid) return true;
+    if (known === verdict.invalid) return false;
+    return sodiumVerifier.verify(algorithm, publicKey, transaction.signedBytes, transaction.signature);
+  };
+  const ledger = createLedger({ genesis, verify, checkPublicKey: sodiumVerifier.checkPublicKey });
+  const setDigest = validatorSetDigest(genesis.validators);
+
+  if (chain.tip() === null) commitGenesis();
+  const stateTree: StateTree = createStateTree(chain.entries);
+  const historyTree: HistoryTree = createHistoryTree(chain.tiles, chain.tip()!.historySize);
+
+  function commitGenesis(): void {
+    const { writes, leaves } = ledger.genesis();
+    const tree = createHistoryTree(chain.tiles, 0);
+    const history = tree.append(leaves);
+    // Over an empty source: the tree of exactly these writes.
+    const stateRoot = createStateTree({ entriesBetween: () => [] }).update(writes);
+    commit({
+      height: 0,
+      digest: ledgerHash,
+      header: new Uint8Array(0),
+      body: new Uint8Array(0),
+      view: 0,
+      finalization: null,
+      timeMs: genesis.timeMs,
+      batches: [],
+      results: [],
+      writes,
+      tileWrites: history.tileWrites,
+      statement: encodeCheckpointStatement(statementOf(0, 1, history.root, history.size, stateRoot)),
+      historySize: history.size,
+    });
+  }
+
+  function statementOf(
+    height: number,
+    epoch: number,
+    historyRoot: Hash,
+    historySize: number,
+    stateRoot: Hash,
+  ): CheckpointStatement {
+    return {
+      ledgerHash,
+      epoch: toEpoch(epoch),
+      height: toHeight(height),
+      round: 0,
+      historySize,
+      historyRoot,
+      stateRoot,
+      validatorSet: setDigest,
+    };
+  }
+
+  function commit(block: NewBlock): void {
+    const committed = chain.commitBlock(block);
+    if (!committed.ok) throw committed.error;
+  }
+
+  function execute({ block, view: agreedView, finalization, batches, batchBytes, verdicts: given }: FinalizedBlock) {
+    const { header } = block;
+    const opened = openBatches(batches, batchBytes, given);
+    const execution = ledger.execute(chain.store, {
+      height: header.height,
+      timeMs: header.timeMs,
+      rules: header.rules,
+      epoch: header.epoch,
+      transactions: opened.flatMap((batch) => batch.transactions),
+      misbehaviour: [],
+    });
+    const historySizeBefore = historyTree.size();
+    const history = historyTree.append(execution.entries);
+    const stateRoot = stateTree.update(execution.writes);
+    const statement = statementOf(header.height, header.epoch, history.root, history.size, stateRoot);
+    const newBlock: NewBlock = {
+      height: header.height,
+      digest: block.digest,
+      header: block.headerBytes,
+      body: block.bodyBytes,
+      view: agreedView,
+      finalization,
+      timeMs: header.timeMs,
+      batches: batches.map((batch, b) => ({
+        digest: batch.digest,
+        epoch: batch.header.epoch,
+        author: batch.header.author,
+        seq: batch.header.seq,
+        bytes: batchBytes[b]!,
+      })),
+      results: execution.results,
+      writes: execution.writes,
+      tileWrites: history.tileWrites,
+      statement: encodeCheckpointStatement(statement),
+      historySize: history.size,
+    };
+    commit(newBlock);
+    const executed = {
+      height: header.height,
+      digest: block.digest,
+      batches: opened,
+      results: execution.results,
+      historySizeBefore,
+    };
+    return { outcome: { statement, timeMs: header.timeMs }, executed };
+  }
+
+  /** What stands in the batches; notes the verdicts on signatures for `verify`. */
+  function openBatches(
+    batches: readonly Batch[],
+    batchBytes: readonly Uint8Array[],
+    given: readonly Uint8Array[],
+  ): OpenedBatch[] {
+    verdicts = new Map();
+    return batches.map((batch, b) => ({
+      bytes: batchBytes[b]!,
+      transactions: batch.transactions.map((bytes, i): Transaction | MalformedTransaction => {
+        const decoded = decodeTransaction(bytes);
+        if (!decoded.ok) return { malformed: bytes, id: sha256(bytes) };
+        verdicts.set(decoded.value, given[b]![i]!);
+        return decoded.value;
+      }),
+    }));
+  }
+
+  return { ledger, execute };
+}

@@ -1,0 +1,88 @@
+/**
+ * Main thread's side of the edge thread (HTTP, MQTT, queries): takes submissions from it and tells it how the node is.
+ */
+import { type MessagePort, Worker } from 'node:worker_threads';
+import type { CairnError } from '@cairn-ledger/core';
+import type { NodeStatus } from '../http/edge-port.ts';
+import type { MetricSamples } from '../metrics.ts';
+import type { Mempool } from './mempool.ts';
+import type { EdgeSettings, FromEdge, ToEdge } from './messages.ts';
+
+export type EdgeClient = {
+  readonly httpUrl: string;
+  tellStatus(status: NodeStatus): void;
+  stop(): Promise<void>;
+};
+
+export type EdgeClientPorts = {
+  readonly mempool: Mempool;
+  /** Whether transactions are taken at present: false while the node is fenced or stopping. */
+  readonly isTaking: () => boolean;
+  readonly samples: () => readonly MetricSamples[];
+  readonly onFailed: (error: CairnError) => void;
+};
+
+/** Starts the thread; resolves when HTTP listens. */
+export async function startEdgeClient(
+  settings: EdgeSettings,
+  news: MessagePort,
+  ports: EdgeClientPorts,
+): Promise<EdgeClient> {
+  const worker = new Worker(new URL('./edge-worker.ts', import.meta.url), {
+    workerData: { settings, news },
+    transferList: [news],
+    resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 },
+  });
+  const listening = Promise.withResolvers<string>();
+  const stopped = Promise.withResolvers<void>();
+  const post = (message: ToEdge): void => worker.postMessage(message);
+
+  worker.on('message', (message: FromEdge) => {
+    switch (message.type) {
+      case 'listening':
+        return listening.resolve(message.url);
+      case 'submit':
+        return onSubmit(message.number, message.bytes, message.lengths);
+      case 'metrics':
+        return post({ type: 'metrics', number: message.number, samples: ports.samples() });
+      case 'failed':
+        listening.reject(message.error);
+        return ports.onFailed(message.error);
+      case 'stopped':
+        return stopped.resolve();
+    }
+  });
+  worker.on('error', (cause) => {
+    const error = {
+      code: 'node.failed',
+      message: `the edge thread ended: ${cause instanceof Error ? cause.message : String(cause)}`,
+    };
+    listening.reject(error);
+    stopped.resolve();
+    ports.onFailed(error);
+  });
+  worker.on('exit', () => stopped.resolve());
+
+  function onSubmit(number: number, bytes: Uint8Array, lengths: Uint32Array): void {
+    if (!ports.isTaking()) return post({ type: 'submitted', number, outcome: 'not-ready' });
+    const transactions: Uint8Array[] = [];
+    let at = 0;
+    for (const length of lengths) {
+      transactions.push(bytes.subarray(at, at + length));
+      at += length;
+    }
+    const isTaken = ports.mempool.add(transactions, () => post({ type: 'submitted', number, outcome: 'safe' }));
+    if (!isTaken) post({ type: 'submitted', number, outcome: 'busy' });
+  }
+
+  const httpUrl = await listening.promise;
+  return {
+    httpUrl,
+    tellStatus: (status) => post({ type: 'status', status }),
+    async stop() {
+      post({ type: 'stop' });
+      await stopped.promise;
+      await worker.terminate();
+    },
+  };
+}

@@ -1,0 +1,172 @@
+/**
+ * Edge thread: HTTP, the gateway and queries, over databases opened for reading. A flood of requests here does not slow
+ * agreement.
+ */
+import { join } from 'node:path';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { type CairnError, createHistoryReader, createLedger, decodeGenesis, sha256 } from '@cairn-ledger/core';
+import { type Gateway, startGateway } from '@cairn-ledger/gateway';
+import { installNodeSha256 } from '../crypto/sha256.ts';
+import { createNodeSigner } from '../crypto/signer.ts';
+import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
+import type { NodeStatus } from '../http/edge-port.ts';
+import { startHttpServer } from '../http/server.ts';
+import { readKeyFile } from '../keys/key-file.ts';
+import { createLog } from '../logging.ts';
+import { type MetricSamples, metricsText } from '../metrics.ts';
+import { openChainDb } from '../storage/chain-db.ts';
+import { openViewDb } from '../storage/view-db.ts';
+import { createAdmission } from './admission.ts';
+import type { EdgeSettings, FromEdge, LedgerNews, ToEdge } from './messages.ts';
+import { createNodeEdge, type NodeEdge } from './node-edge.ts';
+import { createWaiters } from './waiters.ts';
+
+installNodeSha256();
+const port = parentPort!;
+const { settings, news } = workerData as { settings: EdgeSettings; news: MessagePort };
+const log = createLog({ level: settings.logLevel, base: { node: settings.validatorId, thread: 'edge' } });
+const post = (message: FromEdge, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
+
+run().catch((error: unknown) => {
+  const { code, message } = (error ?? {}) as Partial<CairnError>;
+  post({
+    type: 'failed',
+    error: {
+      code: typeof code === 'string' ? code : 'node.failed',
+      message: message ?? String(error),
+    },
+  });
+});
+
+async function run(): Promise<void> {
+  const genesis = orThrow(decodeGenesis(settings.genesis));
+  const ledgerHash = sha256(settings.genesis);
+  const chain = orThrow(openChainDb(join(settings.dataDir, 'chain.db'), { readOnly: true, ledgerHash }));
+  const view = orThrow(openViewDb(join(settings.dataDir, 'view.db'), { readOnly: true }));
+  const ledger = createLedger({ genesis, verify: () => false, checkPublicKey: sodiumVerifier.checkPublicKey });
+  let status: NodeStatus = settings.status;
+  let blockTimeMs = status.blockTimeMs;
+  const asked = new Map<number, { resolve: (outcome: 'safe' | 'busy' | 'not-ready') => void }>();
+  const metricsAsked = new Map<number, (samples: readonly MetricSamples[]) => void>();
+  let number = 0;
+
+  const waiters = createWaiters();
+  const admission = createAdmission({
+    ledger,
+    store: chain.store,
+    verifier: sodiumVerifier,
+    moment: () => ({ height: status.executedHeight + 1, timeMs: Math.max(blockTimeMs, Date.now()) }),
+    isExecuted: (id) => edge.isExecuted(id),
+    handOver(transactions) {
+      number++;
+      const { bytes, lengths } = concatenate(transactions);
+      const { promise, resolve } = Promise.withResolvers<'safe' | 'busy' | 'not-ready'>();
+      asked.set(number, { resolve });
+      post({ type: 'submit', number, bytes, lengths }, [bytes.buffer, lengths.buffer]);
+      return promise;
+    },
+  });
+  const edge: NodeEdge = createNodeEdge({
+    genesis,
+    genesisBytes: settings.genesis,
+    chain,
+    view,
+    history: createHistoryReader(chain.tiles),
+    admission,
+    waiters,
+    status: () => {
+      const { transactions, readings } = view.progress();
+      return { ...status, transactions, readings };
+    },
+    metrics: async () => {
+      number++;
+      const { promise, resolve } = Promise.withResolvers<readonly MetricSamples[]>();
+      metricsAsked.set(number, resolve);
+      post({ type: 'metrics', number });
+      return metricsText([http.samples(), submissionSamples(), ...(await promise)]);
+    },
+  });
+  function submissionSamples(): MetricSamples {
+    return {
+      submissions_total: Object.entries(admission.counters).map(([outcome, value]) => ({ labels: { outcome }, value })),
+    };
+  }
+
+  const http = orThrow(await startHttpServer(settings.http, edge, { log }));
+  const gateway = settings.mqtt === undefined ? null : await openGateway(settings.mqtt.brokerUrl);
+  news.on('message', (message: LedgerNews) => {
+    if (message.type === 'executed') blockTimeMs = message.timeMs;
+    edge.onNews(message);
+  });
+  port.on('message', (message: ToEdge) => {
+    switch (message.type) {
+      case 'status': {
+        const hasChanged = message.status.mode !== status.mode || message.status.inSync !== status.inSync;
+        status = message.status;
+        if (hasChanged) edge.onStatus();
+        return;
+      }
+      case 'submitted': {
+        const waiting = asked.get(message.number);
+        asked.delete(message.number);
+        return waiting?.resolve(message.outcome);
+      }
+      case 'metrics': {
+        const answer = metricsAsked.get(message.number);
+        metricsAsked.delete(message.number);
+        return answer?.(message.samples);
+      }
+      case 'stop':
+        return void stop();
+    }
+  });
+  post({ type: 'listening', port: http.port, url: http.url });
+
+  async function openGateway(brokerUrl: string): Promise<Gateway> {
+    const key = orThrow(readKeyFile(join(settings.keysDir, 'gateway.key')));
+    const gateway = orThrow(
+      await startGateway({
+        brokerUrl,
+        ledgerHash,
+        signer: createNodeSigner(key.algorithm, key.secretKey),
+        ledger: edge,
+        directory: join(settings.dataDir, 'gateway'),
+        member: status.node.member,
+        onEvent: (event) => log.debug('gateway', event),
+      }),
+    );
+    void gateway.failed.then((error) => log.error('gateway.failed', { code: error.code, message: error.message }));
+    return gateway;
+  }
+
+  async function stop(): Promise<void> {
+    await gateway?.close();
+    await http.stop();
+    news.close();
+    view.close();
+    chain.close();
+    log.flush();
+    post({ type: 'stopped' });
+    port.close();
+  }
+}
+
+/** One after the other, in buffers of their own: they are moved to the other thread. */
+function concatenate(transactions: readonly Uint8Array[]): {
+  bytes: Uint8Array<ArrayBuffer>;
+  lengths: Uint32Array<ArrayBuffer>;
+} {
+  const lengths = Uint32Array.from(transactions, (transaction) => transaction.length);
+  const bytes = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
+  let at = 0;
+  for (const transaction of transactions) {
+    bytes.set(transaction, at);
+    at += transaction.length;
+  }
+  return { bytes, lengths };
+}
+
+function orThrow<T>(result: { ok: true; value: T } | { ok: false; error: CairnError }): T {
+  if (!result.ok) throw result.error;
+  return result.value;
+}

@@ -1,0 +1,155 @@
+/**
+ * Main thread's side of the ledger thread: hands finalized blocks over in order, each once the verdicts on its device
+ * signatures are known, and asks it what peers want from storage.
+ */
+import { Worker } from 'node:worker_threads';
+import {
+  type Batch,
+  type Block,
+  type CairnError,
+  type Certificate,
+  type CheckpointSignature,
+  type CheckpointStatement,
+  checkpointSignatureToCbor,
+  decodeMessage,
+  encodeBatch,
+  encodeBlock,
+  encodeCbor,
+  encodeCertificate,
+  encodeMessage,
+  type Message,
+  viewOfVote,
+} from '@cairn-ledger/core';
+import type { MetricSamples } from '../metrics.ts';
+import type { FromLedger, LedgerNews, LedgerSettings, StoredOrigin, ToLedger } from './messages.ts';
+import type { VerificationPool } from './verification-pool.ts';
+
+/** Requests of peers under way at once; beyond, they are not answered and come again. */
+const servingMax = 64;
+
+export type Executed = Extract<FromLedger, { type: 'executed' }>;
+
+export type LedgerClient = {
+  readonly origin: StoredOrigin;
+  execute(block: Block, batches: readonly Batch[], finalization: Certificate | null): void;
+  keepCertified(statement: CheckpointStatement, signatures: readonly CheckpointSignature[]): void;
+  serve(request: Message, answer: (message: Message | null) => void): void;
+  samples(): MetricSamples;
+  queueLength(): number;
+  stop(): Promise<void>;
+};
+
+export type LedgerClientEvents = {
+  readonly onExecuted: (executed: Executed) => void;
+  readonly onFailed: (error: CairnError) => void;
+};
+
+/** Starts the thread; resolves when the databases are open and it is known where the chain stands. */
+export async function startLedgerClient(
+  settings: LedgerSettings,
+  news: import('node:worker_threads').MessagePort,
+  openVerification: () => VerificationPool,
+  events: LedgerClientEvents,
+): Promise<{ readonly client: LedgerClient; readonly verification: VerificationPool }> {
+  const worker = new Worker(new URL('./ledger-worker.ts', import.meta.url), {
+    workerData: { settings, news } satisfies {
+      settings: LedgerSettings;
+      news: import('node:worker_threads').MessagePort;
+    },
+    transferList: [news],
+    resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 },
+  });
+  const serving = new Map<number, (message: Message | null) => void>();
+  let samples: MetricSamples = {};
+  let executing = 0;
+  let number = 0;
+  /** Blocks wait here for verdicts, so that they are handed over in order. */
+  let handedOver: Promise<void> = Promise.resolve();
+  const ready = Promise.withResolvers<StoredOrigin>();
+  const stopped = Promise.withResolvers<void>();
+  let isStopping = false;
+
+  worker.on('message', (message: FromLedger) => {
+    switch (message.type) {
+      case 'ready':
+        return ready.resolve(message.origin);
+      case 'executed':
+        executing--;
+        return events.onExecuted(message);
+      case 'served': {
+        const answer = serving.get(message.number);
+        serving.delete(message.number);
+        const decoded = message.answer === null ? null : decodeMessage(message.answer);
+        return answer?.(decoded?.ok ? decoded.value : null);
+      }
+      case 'metrics':
+        samples = message.samples;
+        return;
+      case 'failed':
+        ready.reject(message.error);
+        return events.onFailed(message.error);
+      case 'stopped':
+        return stopped.resolve();
+    }
+  });
+  worker.on('error', (cause) => {
+    const error = {
+      code: 'storage.failed',
+      message: `the ledger thread ended: ${cause instanceof Error ? cause.message : String(cause)}`,
+    };
+    ready.reject(error);
+    stopped.resolve();
+    if (!isStopping) events.onFailed(error);
+  });
+  worker.on('exit', () => stopped.resolve());
+
+  const post = (message: ToLedger, transfer: ArrayBuffer[] = []): void => worker.postMessage(message, transfer);
+  const origin = await ready.promise;
+  const verification = openVerification();
+
+  const client: LedgerClient = {
+    origin,
+    execute(block, batches, finalization) {
+      executing++;
+      const verdictsOf = batches.map((batch) => verification.take(batch));
+      const before = handedOver;
+      handedOver = (async () => {
+        const verdicts = await Promise.all(verdictsOf);
+        await before;
+        const encoded = batches.map((batch) => encodeBatch(batch));
+        const buffers = [...encoded, ...verdicts].map((bytes) => bytes.buffer as ArrayBuffer);
+        post(
+          {
+            type: 'execute',
+            block: encodeBlock(block),
+            view: finalization === null ? 0 : viewOfVote(finalization.vote),
+            finalization: finalization === null ? null : encodeCertificate(finalization),
+            batches: encoded,
+            verdicts,
+          },
+          buffers,
+        );
+      })();
+    },
+    keepCertified(statement, signatures) {
+      const encoded = encodeCbor(signatures.map(checkpointSignatureToCbor));
+      post({ type: 'keep-certified', height: statement.height, round: statement.round, signatures: encoded });
+    },
+    serve(request, answer) {
+      if (serving.size >= servingMax) return answer(null);
+      number++;
+      serving.set(number, answer);
+      post({ type: 'serve', number, request: encodeMessage(request) });
+    },
+    samples: () => samples,
+    queueLength: () => executing,
+    async stop() {
+      isStopping = true;
+      await handedOver;
+      post({ type: 'stop' });
+      await stopped.promise;
+      await worker.terminate();
+    },
+  };
+  return { client, verification };
+}

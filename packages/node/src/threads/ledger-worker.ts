@@ -1,0 +1,163 @@
+/**
+ * Ledger thread: owns the writing connections to chain.db and view.db. It executes finalized blocks in order, tells main
+ * the outcome and the edge thread the news, and answers peers from storage. A slow disk or a large block delays
+ * checkpoints here, never votes.
+ */
+import { join } from 'node:path';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import {
+  type CairnError,
+  checkpointStatementToCbor,
+  decodeBatch,
+  decodeBlock,
+  decodeGenesis,
+  decodeMessage,
+  encodeCbor,
+  encodeMessage,
+  sha256,
+} from '@cairn-ledger/core';
+import { installNodeSha256 } from '../crypto/sha256.ts';
+import { createCounters, createHistogram } from '../metrics.ts';
+import { type ChainDb, openChainDb } from '../storage/chain-db.ts';
+import { executedToView } from '../storage/view-block.ts';
+import { openViewDb, type ViewDb } from '../storage/view-db.ts';
+import { followChain } from '../storage/view-follow.ts';
+import { type ChainExecutor, createChainExecutor } from './chain-executor.ts';
+import type { FromLedger, LedgerNews, LedgerSettings, StoredOrigin, ToLedger } from './messages.ts';
+import { serveFromStorage } from './serve-from-storage.ts';
+
+/** Outcomes of the last heights that a starting replica is told: more than any checkpoint lag. */
+const outcomesAtStart = 64;
+const metricsEveryMs = 1_000;
+
+installNodeSha256();
+const port = parentPort!;
+const { settings, news } = workerData as { settings: LedgerSettings; news: MessagePort };
+const post = (message: FromLedger): void => port.postMessage(message);
+const metrics = { execution: createHistogram(), codes: createCounters(), readings: 0 };
+
+try {
+  run();
+} catch (error) {
+  post({ type: 'failed', error: errorOf(error) });
+}
+
+function run(): void {
+  const genesis = orThrow(decodeGenesis(settings.genesis));
+  const ledgerHash = sha256(settings.genesis);
+  const chain = orThrow(openChainDb(join(settings.dataDir, 'chain.db'), { ledgerHash }));
+  const executor = createChainExecutor(genesis, ledgerHash, chain);
+  const view = orThrow(followChain(orThrow(openViewDb(join(settings.dataDir, 'view.db'))), chain));
+  const origin = originOf(chain, genesis.validators.length);
+  post({ type: 'ready', origin });
+
+  const metricsTimer = setInterval(() => tellMetrics(chain, view), metricsEveryMs);
+  port.on('message', (message: ToLedger) => {
+    try {
+      take(message);
+    } catch (error) {
+      post({ type: 'failed', error: errorOf(error) });
+      clearInterval(metricsTimer);
+      port.close();
+    }
+  });
+
+  function take(message: ToLedger): void {
+    switch (message.type) {
+      case 'execute':
+        return execute(executor, view, message);
+      case 'keep-certified':
+        orThrow(chain.putCertified(message.height, message.round, message.signatures));
+        return news.postMessage({ type: 'certified', height: message.height } satisfies LedgerNews);
+      case 'serve': {
+        const request = decodeMessage(message.request);
+        const answer = request.ok ? serveFromStorage(chain, request.value) : null;
+        return post({ type: 'served', number: message.number, answer: answer === null ? null : encodeMessage(answer) });
+      }
+      case 'stop':
+        clearInterval(metricsTimer);
+        view.close();
+        chain.close();
+        news.close();
+        post({ type: 'stopped' });
+        return port.close();
+    }
+  }
+}
+
+function execute(executor: ChainExecutor, view: ViewDb, message: Extract<ToLedger, { type: 'execute' }>): void {
+  const start = performance.now();
+  const block = orThrow(decodeBlock(message.block));
+  const batches = message.batches.map((bytes) => orThrow(decodeBatch(bytes)));
+  const { outcome, executed } = executor.execute({
+    block,
+    view: message.view,
+    finalization: message.finalization,
+    batches,
+    batchBytes: message.batches,
+    verdicts: message.verdicts,
+  });
+  const { statement, timeMs } = outcome;
+  // The checkpoint need not wait for the view.
+  post({ type: 'executed', statement: encodeCbor(checkpointStatementToCbor(statement)), timeMs });
+  const viewBlock = executedToView(executed);
+  orThrow(view.applyBlock(viewBlock));
+  const ids = new Uint8Array(viewBlock.transactions.length * 32);
+  viewBlock.transactions.forEach((transaction, i) => {
+    ids.set(transaction.id, i * 32);
+    metrics.codes.add(transaction.code);
+    metrics.readings += transaction.readings?.count ?? 0;
+  });
+  news.postMessage({ type: 'executed', height: statement.height, timeMs, ids } satisfies LedgerNews, [
+    ids.buffer as ArrayBuffer,
+  ]);
+  metrics.execution.observe((performance.now() - start) / 1000);
+}
+
+function tellMetrics(chain: ChainDb, view: ViewDb): void {
+  post({
+    type: 'metrics',
+    samples: {
+      transactions_total: metrics.codes.samples('code'),
+      readings_total: metrics.readings,
+      execution_seconds: metrics.execution.sample(),
+      database_bytes: [
+        { labels: { database: 'chain' }, value: chain.sizeBytes() },
+        { labels: { database: 'view' }, value: view.sizeBytes() },
+      ],
+    },
+  });
+}
+
+/** Where the chain stands: what a replica needs to go on. */
+function originOf(chain: ChainDb, validatorsCount: number): StoredOrigin {
+  const tip = chain.tip()!;
+  const floors = chain.floors();
+  const outcomes = [];
+  for (let height = Math.max(0, tip.height - outcomesAtStart); height <= tip.height; height++) {
+    outcomes.push({ statement: chain.checkpoint(height)!.statement, timeMs: chain.blockByHeight(height)!.timeMs });
+  }
+  return {
+    digest: tip.digest,
+    height: tip.height,
+    timeMs: tip.timeMs,
+    floors: Array.from({ length: validatorsCount }, (_, author) => {
+      const floor = floors.find((row) => row.author === author);
+      return { seq: floor?.seq ?? 0, digest: floor?.digest ?? null };
+    }),
+    finalization: chain.latestFinalized()?.finalization ?? null,
+    outcomes,
+    certifiedHeight: chain.latestCertified()?.height ?? 0,
+  };
+}
+
+function errorOf(error: unknown): CairnError {
+  const { code, message } = (error ?? {}) as Partial<CairnError>;
+  if (typeof code === 'string' && typeof message === 'string') return { code, message };
+  return { code: 'node.failed', message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+}
+
+function orThrow<T>(result: { ok: true; value: T } | { ok: false; error: CairnError }): T {
+  if (!result.ok) throw result.error;
+  return result.value;
+}

@@ -1,0 +1,119 @@
+/**
+ * What the threads of one node say to each other (architecture.md, "Threads of one node process"). Messages are plain
+ * data; byte arrays are moved, not copied, where the sender has no more use for them.
+ *
+ *     main (agreement) --> ledger: execute, keep certified checkpoints, answer peers from storage
+ *     main (agreement) --> verification: device signatures of a batch
+ *     edge <--> main (agreement): submitted transactions and whether they are safe; status
+ *     ledger --> edge: what was executed and certified
+ */
+import type { CairnError } from '@cairn-ledger/core';
+import type { LogLevel } from '../config/node-config.ts';
+import type { NodeStatus } from '../http/edge-port.ts';
+import type { MetricSamples } from '../metrics.ts';
+
+/** One byte for each transaction of a batch. */
+export const verdict = { unknownKey: 0, valid: 1, invalid: 2 } as const;
+
+// --- ledger thread ----------------------------------------------------------------------------------------------------
+
+export type LedgerSettings = {
+  readonly dataDir: string;
+  readonly genesis: Uint8Array;
+};
+
+export type ToLedger =
+  | {
+      readonly type: 'execute';
+      readonly block: Uint8Array;
+      /** View of the finalization, 0 where only a descendant has one. */
+      readonly view: number;
+      readonly finalization: Uint8Array | null;
+      readonly batches: readonly Uint8Array[];
+      /** Verdicts on device signatures, one array for each batch. */
+      readonly verdicts: readonly Uint8Array[];
+    }
+  | {
+      readonly type: 'keep-certified';
+      readonly height: number;
+      readonly round: number;
+      readonly signatures: Uint8Array;
+    }
+  | { readonly type: 'serve'; readonly request: Uint8Array; readonly number: number }
+  | { readonly type: 'stop' };
+
+/** Where the chain stands, for a replica that starts. */
+export type StoredOrigin = {
+  readonly digest: Uint8Array;
+  readonly height: number;
+  readonly timeMs: number;
+  readonly floors: readonly { readonly seq: number; readonly digest: Uint8Array | null }[];
+  readonly finalization: Uint8Array | null;
+  readonly outcomes: readonly { readonly statement: Uint8Array; readonly timeMs: number }[];
+  readonly certifiedHeight: number;
+};
+
+export type FromLedger =
+  | { readonly type: 'ready'; readonly origin: StoredOrigin }
+  | { readonly type: 'executed'; readonly statement: Uint8Array; readonly timeMs: number }
+  | { readonly type: 'served'; readonly number: number; readonly answer: Uint8Array | null }
+  | { readonly type: 'metrics'; readonly samples: MetricSamples }
+  | { readonly type: 'failed'; readonly error: CairnError }
+  | { readonly type: 'stopped' };
+
+/** News for the edge thread, straight from the ledger thread. */
+export type LedgerNews =
+  | {
+      readonly type: 'executed';
+      readonly height: number;
+      readonly timeMs: number;
+      /** Ids of all transactions of the block, 32 bytes each, in order. */
+      readonly ids: Uint8Array;
+    }
+  | { readonly type: 'certified'; readonly height: number };
+
+// --- verification threads ---------------------------------------------------------------------------------------------
+
+export type VerificationSettings = { readonly chainPath: string };
+
+export type ToVerification =
+  | { readonly type: 'verify'; readonly number: number; readonly batch: Uint8Array }
+  | { readonly type: 'stop' };
+export type FromVerification = {
+  readonly type: 'verified';
+  readonly number: number;
+  readonly verdicts: Uint8Array;
+  readonly busyMs: number;
+};
+
+// --- edge thread ------------------------------------------------------------------------------------------------------
+
+export type EdgeSettings = {
+  readonly dataDir: string;
+  readonly genesis: Uint8Array;
+  readonly validatorId: string;
+  readonly logLevel: LogLevel;
+  readonly http: {
+    readonly host: string;
+    readonly port: number;
+    readonly tls?: { readonly certPath: string; readonly keyPath: string };
+    readonly tokensPath?: string;
+  };
+  readonly mqtt?: { readonly brokerUrl: string };
+  readonly keysDir: string;
+  readonly status: NodeStatus;
+};
+
+export type ToEdge =
+  | { readonly type: 'status'; readonly status: NodeStatus }
+  | { readonly type: 'submitted'; readonly number: number; readonly outcome: 'safe' | 'busy' | 'not-ready' }
+  | { readonly type: 'metrics'; readonly number: number; readonly samples: readonly MetricSamples[] }
+  | { readonly type: 'stop' };
+
+export type FromEdge =
+  | { readonly type: 'listening'; readonly port: number; readonly url: string }
+  /** Admitted transactions, one after the other in `bytes`; answered once they are durable in a sealed batch. */
+  | { readonly type: 'submit'; readonly number: number; readonly bytes: Uint8Array; readonly lengths: Uint32Array }
+  | { readonly type: 'metrics'; readonly number: number }
+  | { readonly type: 'failed'; readonly error: CairnError }
+  | { readonly type: 'stopped' };

@@ -1,0 +1,356 @@
+/**
+ * Edge thread: the port behind HTTP and the gateway, over the two databases opened for reading, what the main thread last
+ * said of the node's status, and the news of the ledger thread.
+ */
+import {
+  blockFromParts,
+  type CairnError,
+  type CheckpointStatement,
+  decodeCheckpointStatement,
+  encodeBundle,
+  fail,
+  type Genesis,
+  type HistoryReader,
+  type KeyView as LedgerKeyView,
+  ok,
+  quorum,
+  type Result,
+  readAccount,
+  readAccounts,
+  readAsset,
+  readDevice,
+  readDevices,
+  readKey,
+  readKeys,
+  readMembers,
+  readReplayWindow,
+  receiptHeaderOf,
+  sortValidators,
+  validatorSetDigest,
+} from '@cairn-ledger/core';
+import type {
+  AccountView,
+  BlockView,
+  CheckpointView,
+  DeviceView,
+  EdgeEvent,
+  EdgePort,
+  KeyView,
+  MemberView,
+  NodeStatus,
+  Page,
+  PageRequest,
+  TransactionStatus,
+} from '../http/edge-port.ts';
+import type { ChainDb, StoredBlock, StoredCheckpoint } from '../storage/chain-db.ts';
+import type { ViewDb } from '../storage/view-db.ts';
+import { createViewQueries, type FoundTransaction } from '../storage/view-queries.ts';
+import type { Admission } from './admission.ts';
+import type { LedgerNews } from './messages.ts';
+import { decodeSignatures } from './serve-from-storage.ts';
+import type { Waiters } from './waiters.ts';
+
+export type NodeEdgeParts = {
+  readonly genesis: Genesis;
+  readonly genesisBytes: Uint8Array;
+  readonly chain: ChainDb;
+  readonly view: ViewDb;
+  readonly history: HistoryReader;
+  readonly admission: Admission;
+  readonly waiters: Waiters;
+  readonly status: () => NodeStatus;
+  readonly metrics: () => Promise<string>;
+};
+
+export type NodeEdge = EdgePort & {
+  /** Whether this transaction was executed, whatever came of it. */
+  isExecuted(id: Uint8Array): boolean;
+  onNews(news: LedgerNews): void;
+  onStatus(): void;
+  /** For a gateway that does not know its key's counter any more. */
+  highestCounter(kid: Uint8Array): Promise<bigint | null>;
+};
+
+export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
+  const { genesis, chain, view, history, admission, waiters } = parts;
+  const validators = sortValidators(genesis.validators);
+  const queries = createViewQueries(chain, view);
+  const listeners = new Set<(event: EdgeEvent) => void>();
+  let certifiedHeight = chain.latestCertified()?.height ?? 0;
+
+  function statusOf(id: Uint8Array): TransactionStatus | null {
+    const found = queries.transactionById(id);
+    if (found !== null) return foundToStatus(found);
+    if (!admission.isPending(id)) return null;
+    return {
+      id,
+      status: 'pending',
+      code: null,
+      message: null,
+      height: null,
+      position: null,
+      leafIndex: null,
+      certified: false,
+      provenance: null,
+      bytes: null,
+    };
+  }
+
+  function foundToStatus(found: FoundTransaction): TransactionStatus {
+    const isAccepted = found.leafIndex !== null;
+    return {
+      id: found.id,
+      status: isAccepted ? 'accepted' : 'rejected',
+      code: isAccepted ? null : found.code,
+      message: found.message,
+      height: found.height,
+      position: found.position,
+      leafIndex: found.leafIndex,
+      certified: found.height <= certifiedHeight,
+      provenance: found.provenance,
+      bytes: found.bytes,
+    };
+  }
+
+  /** The checkpoint of a height, or the next certified one above: either covers what the height holds. */
+  function certifiedFrom(height: number): StoredCheckpoint | null {
+    const last = Math.min(certifiedHeight, height + 64);
+    for (let at = height; at <= last; at++) {
+      const checkpoint = chain.checkpoint(at);
+      if (checkpoint !== null && checkpoint.signatures !== null) return checkpoint;
+    }
+    return height <= certifiedHeight ? chain.latestCertified() : null;
+  }
+
+  function receiptOf(found: FoundTransaction): Result<Uint8Array, CairnError> {
+    if (found.leafIndex === null) {
+      return fail({
+        code: 'http.no-receipt',
+        message: `the transaction was rejected (${found.code}): only accepted ones have receipts`,
+      });
+    }
+    const checkpoint = certifiedFrom(found.height);
+    const signatures = decodeSignatures(checkpoint?.signatures ?? null);
+    if (checkpoint === null || signatures === null) {
+      return fail({
+        code: 'http.not-certified',
+        message: 'the checkpoint over this transaction is not certified yet: ask again in a moment',
+      });
+    }
+    const { historySize } = statementOf(checkpoint);
+    const path = history.prove(found.leafIndex, historySize);
+    const rows = signatures.map((signature) => ({
+      protectedHeader: receiptHeaderOf(signature, validators[signature.signer]!),
+      signature: signature.signature,
+    }));
+    return ok(encodeBundle({ proof: { treeSize: historySize, leafIndex: found.leafIndex, path }, rows }));
+  }
+
+  function blockView(stored: StoredBlock, withTransactions: boolean): BlockView {
+    const block = stored.height === 0 ? null : blockFromParts(stored.header, stored.body);
+    if (block?.ok === false) throw new Error(`block ${stored.height} cannot be read: ${block.error.message}`);
+    const found = withTransactions ? queries.transactionsOfBlock(stored.height) : null;
+    return {
+      height: stored.height,
+      epoch: block?.value.header.epoch ?? 1,
+      view: stored.view,
+      rules: block?.value.header.rules ?? genesis.rules,
+      digest: stored.digest,
+      parent: block?.value.header.parent ?? new Uint8Array(32),
+      timeMs: stored.timeMs,
+      batches: (block?.value.batches ?? []).map(({ author, seq, digest }) => ({
+        author: validators[author]?.id ?? String(author),
+        seq,
+        digest,
+      })),
+      transactionCount: view.transactionCountOf(stored.height),
+      transactions: found?.map(({ id, code, leafIndex }) => ({ id, code, leafIndex })) ?? null,
+    };
+  }
+
+  function blockAt(height: number, withTransactions: boolean): BlockView | null {
+    const stored = chain.blockByHeight(height);
+    return stored === null || stored.height > view.progress().height ? null : blockView(stored, withTransactions);
+  }
+
+  function checkpointView(stored: StoredCheckpoint | null): CheckpointView | null {
+    if (stored === null) return null;
+    const statement = statementOf(stored);
+    const signatures = decodeSignatures(stored.signatures) ?? [];
+    return {
+      ...statement,
+      certified: stored.signatures !== null,
+      signatures: signatures.map((signature) => {
+        const validator = validators[signature.signer]!;
+        return {
+          validator: validator.id,
+          protected: receiptHeaderOf(signature, validator),
+          signature: signature.signature,
+        };
+      }),
+    };
+  }
+
+  function keyToView(key: LedgerKeyView): KeyView {
+    return {
+      kid: key.kid,
+      algorithm: key.algorithm,
+      role: key.role,
+      publicKey: key.publicKey,
+      registeredHeight: key.fromHeight,
+      revokedHeight: key.untilHeight,
+    };
+  }
+
+  function keysWhere(isWanted: (key: LedgerKeyView) => boolean): KeyView[] {
+    return readKeys(chain.store).filter(isWanted).map(keyToView);
+  }
+
+  function accountToView(account: { id: string; balances: readonly { asset: string; amount: bigint }[] }): AccountView {
+    return {
+      id: account.id,
+      balances: account.balances.map((balance) => ({
+        ...balance,
+        decimals: readAsset(chain.store, balance.asset)?.decimals ?? 0,
+      })),
+    };
+  }
+
+  return {
+    isExecuted: (id) => queries.transactionById(id) !== null,
+    submit: (transactions) => admission.submit(transactions),
+    transaction: async (id) => statusOf(id),
+    async receipt(id) {
+      const found = queries.transactionById(id);
+      if (found !== null) return receiptOf(found);
+      const message = admission.isPending(id)
+        ? 'the transaction is not in a block yet: ask again in a moment'
+        : 'no transaction with this id is known here';
+      return fail({ code: admission.isPending(id) ? 'http.not-certified' : 'http.not-found', message });
+    },
+    async waitFor(id, timeoutMs, signal) {
+      const isDone = (status: TransactionStatus | null): boolean =>
+        status !== null && status.status !== 'pending' && status.certified;
+      const known = statusOf(id);
+      if (isDone(known)) return known;
+      await waiters.wait(id, timeoutMs, signal);
+      return statusOf(id);
+    },
+    block: async (height, withTransactions) => blockAt(height, withTransactions),
+    checkpoint: async (height) => checkpointView(chain.checkpoint(height)),
+    latestCheckpoint: async () => checkpointView(chain.latestCertified()),
+    epochs: async () => [
+      {
+        epoch: 1,
+        fromHeight: 0,
+        validatorSet: validatorSetDigest(validators),
+        validators: validators.map((validator) => validator.id),
+        quorum: quorum(validators.length),
+      },
+    ],
+    validators: async () => validators,
+    status: parts.status,
+    async members(): Promise<MemberView[]> {
+      return readMembers(chain.store).map(({ id, name }) => ({
+        id,
+        name,
+        keys: keysWhere((key) => key.member === id && key.device === null),
+      }));
+    },
+    async account(id) {
+      const account = readAccount(chain.store, id);
+      return account === null ? null : accountToView(account);
+    },
+    async accounts(page) {
+      const all = readMembers(chain.store).flatMap((member) => readAccounts(chain.store, member.id));
+      return pageOf(all, page, (account) => account.id, accountToView);
+    },
+    async device(id): Promise<DeviceView | null> {
+      const device = readDevice(chain.store, id);
+      if (device === null) return null;
+      return {
+        id,
+        member: device.member,
+        device: device.device,
+        keys: keysWhere((key) => key.member === device.member && key.device === device.device),
+      };
+    },
+    async devices(page) {
+      return pageOf(
+        readDevices(chain.store),
+        page,
+        (device) => device.id,
+        ({ id, member, device }): DeviceView => ({
+          id,
+          member,
+          device,
+          keys: keysWhere((key) => key.member === member && key.device === device),
+        }),
+      );
+    },
+    async readings(device, request) {
+      if (readDevice(chain.store, device) === null) return null;
+      const page = queries.readings(device, request);
+      if (!page.ok) return page;
+      return ok({
+        next: page.value.next,
+        items: page.value.items.map(({ reading, ...found }) => ({
+          device: found.device,
+          name: reading.name,
+          unit: reading.unit ?? null,
+          timeMs: reading.timeMs,
+          timeText: reading.timeText,
+          value: reading.value,
+          sumText: reading.sum?.text ?? null,
+          provenance: found.provenance,
+          transaction: found.transaction,
+          height: found.height,
+        })),
+      });
+    },
+    genesis: () => parts.genesisBytes,
+    onEvent(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    metrics: parts.metrics,
+    async highestCounter(kid) {
+      return readKey(chain.store, kid) === null ? null : readReplayWindow(chain.store, kid).highest;
+    },
+    onNews(news) {
+      if (news.type === 'certified') {
+        certifiedHeight = Math.max(certifiedHeight, news.height);
+        return waiters.onCertified(certifiedHeight);
+      }
+      admission.onExecuted(news.ids);
+      waiters.onExecuted(news.height, news.ids);
+      if (news.height <= certifiedHeight) waiters.onCertified(certifiedHeight);
+      if (listeners.size === 0) return;
+      const block = blockAt(news.height, true);
+      if (block !== null) for (const listener of listeners) listener({ type: 'block', block });
+    },
+    onStatus() {
+      for (const listener of listeners) listener({ type: 'status', status: parts.status() });
+    },
+  };
+}
+
+function statementOf(stored: StoredCheckpoint): CheckpointStatement {
+  const decoded = decodeCheckpointStatement(stored.statement);
+  if (!decoded.ok) throw new Error(`the checkpoint of ${stored.height} cannot be read: ${decoded.error.message}`);
+  return decoded.value;
+}
+
+/** One page of a list in the order of its ids; the cursor is the last id of the page before. */
+function pageOf<T, V>(
+  all: readonly T[],
+  page: PageRequest,
+  idOf: (item: T) => string,
+  view: (item: T) => V,
+): Result<Page<V>, CairnError> {
+  const sorted = [...all].sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1));
+  const after = page.cursor;
+  const rest = after === null ? sorted : sorted.filter((item) => idOf(item) > after);
+  const items = rest.slice(0, page.limit);
+  return ok({ items: items.map(view), next: rest.length > page.limit ? idOf(items.at(-1)!) : null });
+}

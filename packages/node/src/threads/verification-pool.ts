@@ -1,0 +1,85 @@
+/**
+ * Main thread's side of the verification threads: hands batches out and keeps the verdicts until the block that lists the
+ * batch is executed. Verdicts of batches that are never listed are forgotten with them, oldest first.
+ */
+import { Worker } from 'node:worker_threads';
+import { type Batch, encodeBatch, toHex } from '@cairn-ledger/core';
+import { type FromVerification, type ToVerification, type VerificationSettings, verdict } from './messages.ts';
+
+/** Batches whose verdicts are kept at most. */
+const verdictsMax = 4096;
+
+type Pending = { readonly promise: Promise<Uint8Array>; readonly resolve: (verdicts: Uint8Array) => void };
+
+export type VerificationPool = {
+  /** Begins to check a batch that is held from now on. `isOwn`: its signatures were checked when it was admitted here. */
+  add(batch: Batch, isOwn: boolean): void;
+  /** Verdicts on a batch, one byte for each transaction; asked for once, when it is executed. */
+  take(batch: Batch): Promise<Uint8Array>;
+  readonly counters: { checked: number; invalid: number; busyMs: number };
+  queueLength(): number;
+  stop(): Promise<void>;
+};
+
+export function createVerificationPool(
+  workersCount: number,
+  settings: VerificationSettings,
+  onFailed: (error: Error) => void,
+): VerificationPool {
+  const workers = Array.from({ length: workersCount }, () => {
+    const worker = new Worker(new URL('./verification-worker.ts', import.meta.url), {
+      workerData: settings,
+      resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 96 },
+    });
+    worker.on('error', (cause) => onFailed(cause instanceof Error ? cause : new Error(String(cause))));
+    worker.on('message', onMessage);
+    return worker;
+  });
+  const verdicts = new Map<string, Promise<Uint8Array>>();
+  const underWay = new Map<number, Pending>();
+  const counters = { checked: 0, invalid: 0, busyMs: 0 };
+  let number = 0;
+
+  function onMessage(message: FromVerification): void {
+    const pending = underWay.get(message.number);
+    underWay.delete(message.number);
+    counters.checked += message.verdicts.length;
+    counters.busyMs += message.busyMs;
+    for (const each of message.verdicts) if (each === verdict.invalid) counters.invalid++;
+    pending?.resolve(message.verdicts);
+  }
+
+  function verify(batch: Batch): Promise<Uint8Array> {
+    const { promise, resolve } = Promise.withResolvers<Uint8Array>();
+    number++;
+    underWay.set(number, { promise, resolve });
+    const bytes = encodeBatch(batch);
+    const message: ToVerification = { type: 'verify', number, batch: bytes };
+    workers[number % workers.length]!.postMessage(message, [bytes.buffer as ArrayBuffer]);
+    return promise;
+  }
+
+  return {
+    counters,
+    queueLength: () => underWay.size,
+    add(batch, isOwn) {
+      const name = toHex(batch.digest);
+      if (verdicts.has(name)) return;
+      if (verdicts.size >= verdictsMax) verdicts.delete(verdicts.keys().next().value!);
+      verdicts.set(
+        name,
+        isOwn ? Promise.resolve(new Uint8Array(batch.transactions.length).fill(verdict.valid)) : verify(batch),
+      );
+    },
+    take(batch) {
+      const name = toHex(batch.digest);
+      const known = verdicts.get(name);
+      verdicts.delete(name);
+      return known ?? verify(batch);
+    },
+    async stop() {
+      for (const worker of workers) worker.postMessage({ type: 'stop' } satisfies ToVerification);
+      await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve))));
+    },
+  };
+}
