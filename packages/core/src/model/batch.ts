@@ -11,7 +11,7 @@ import { type Cbor, encodeCbor } from '../bytes/cbor.ts';
 import { equalBytes } from '../bytes/hex.ts';
 import { bytesOf, decodeShape, listOf, requireShape, tupleOf, uintOf } from '../bytes/shape.ts';
 import { sha256 } from '../crypto/hash.ts';
-import type { CairnError, Result } from '../result.ts';
+import { type CairnError, fail, type Result } from '../result.ts';
 import {
   type Epoch,
   type Hash,
@@ -49,7 +49,7 @@ export type Batch = {
   readonly digest: Hash;
   readonly signature: Uint8Array;
   readonly transactions: readonly Uint8Array[];
-  /** Size of the encoded batch, in bytes. */
+  /** Size of the encoded batch, in bytes: exact, since blocks are limited by it. */
   readonly sizeBytes: number;
 };
 
@@ -69,8 +69,10 @@ export function createBatch(
 }
 
 export function signBatch(batch: UnsignedBatch, signature: Uint8Array): Batch {
-  let sizeBytes = batch.headerBytes.length + signature.length + 16;
-  for (const transaction of batch.transactions) sizeBytes += transaction.length + 3;
+  const { headerBytes, transactions } = batch;
+  let sizeBytes = 1 + sizeOfByteString(headerBytes.length) + sizeOfByteString(signature.length);
+  sizeBytes += sizeOfHeader(transactions.length);
+  for (const transaction of transactions) sizeBytes += sizeOfByteString(transaction.length);
   return { ...batch, signature, sizeBytes };
 }
 
@@ -80,8 +82,9 @@ export function encodeBatch(batch: Batch): Uint8Array {
 
 /** Decodes a batch and checks that the header is of these transactions; the author's signature is not checked here. */
 export function decodeBatch(bytes: Uint8Array): Result<Batch, CairnError> {
+  if (bytes.length > batchBytesMax)
+    return fail({ code: 'batch.malformed', message: `a batch has at most ${batchBytesMax} bytes` });
   return decodeShape('batch.malformed', bytes, (value) => {
-    requireShape(bytes.length <= batchBytesMax, `a batch has at most ${batchBytesMax} bytes`);
     const [headerValue, signatureValue, transactionsValue] = tupleOf(value, 3, 'batch');
     const headerBytes = bytesOf(headerValue!, 'header');
     const header = readBatchHeader(headerBytes);
@@ -147,5 +150,11 @@ export function readBatchHeader(bytes: Uint8Array): BatchHeader {
 }
 
 function sizeOfByteString(length: number): number {
-  return length + (length < 24 ? 1 : length < 256 ? 2 : 3);
+  return length + sizeOfHeader(length);
+}
+
+/** Size of a CBOR item's header with this argument; nothing here reaches 2^32. */
+function sizeOfHeader(argument: number): number {
+  if (argument < 24) return 1;
+  return argument < 256 ? 2 : argument < 65_536 ? 3 : 5;
 }

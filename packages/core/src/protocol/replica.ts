@@ -9,7 +9,7 @@ import { toHex } from '../bytes/hex.ts';
 import type { Verified } from '../crypto/verified.ts';
 import type { Hash, Height, ValidatorIndex } from '../model/brands.ts';
 import type { Certificate } from '../model/certificate.ts';
-import { checkpointDigest } from '../model/checkpoint.ts';
+import { type CheckpointStatement, checkpointDigest } from '../model/checkpoint.ts';
 import type { Message } from '../model/message.ts';
 import { assert, unreachable } from '../result.ts';
 import { Agreement } from './agreement/agreement.ts';
@@ -68,7 +68,8 @@ export class Replica {
   readonly #fetcher: Fetcher;
   readonly #activity: PeerActivity;
   readonly #proofs = new Map<string, FaultProof>();
-  readonly #ownCheckpoints = new Map<Height, string>();
+  /** Statements signed before this start, by height: no other one is ever signed. */
+  readonly #ownCheckpoints = new Map<Height, CheckpointStatement>();
   #effects: Effect[] = [];
   #isStarted = false;
 
@@ -112,6 +113,8 @@ export class Replica {
         fetcher: this.#fetcher,
         activity: this.#activity,
         certifiedCheckpoint: (height) => this.checkpoints.certifiedDigest(height),
+        executedHeight: () => this.#delivery.executedHeight,
+        executedHeightOf: (peer) => this.checkpoints.signedHeight(peer),
         onFinalized: (certificate, proposal) => this.#delivery.onFinalized(certificate, proposal),
       },
       origin.finalization,
@@ -127,7 +130,7 @@ export class Replica {
       case 'own-vote':
         return this.agreement.restoreVote(record.vote);
       case 'own-checkpoint':
-        this.#ownCheckpoints.set(record.statement.height, toHex(checkpointDigest(record.statement)));
+        this.#ownCheckpoints.set(record.statement.height, record.statement);
         return;
       case 'batch':
         return this.batches.restore(record.batch);
@@ -153,6 +156,11 @@ export class Replica {
     this.#effects = [];
     this.#isStarted = true;
     this.#activity.onMoment(now.ms);
+    for (const { statement } of this.checkpoints.outcomes()) {
+      const signed = this.#ownCheckpoints.get(statement.height);
+      if (signed !== undefined && toHex(checkpointDigest(signed)) !== toHex(checkpointDigest(statement)))
+        this.#fence(statement.height);
+    }
     this.checkpoints.start();
     this.agreement.start();
     this.#react();
@@ -180,6 +188,10 @@ export class Replica {
           isOk: state.certification === 'ok',
         };
       }
+    }
+    for (const statement of this.#ownCheckpoints.values()) yield { type: 'own-checkpoint', statement };
+    for (const { statement } of this.checkpoints.outcomes()) {
+      if (statement.height > this.checkpoints.certifiedHeight) yield { type: 'own-checkpoint', statement };
     }
     for (const proof of this.#proofs.values()) yield { type: 'evidence', proof };
   }
@@ -248,7 +260,7 @@ export class Replica {
       case 'vote':
         return this.agreement.onVote(message.vote, message.entry);
       case 'certificate':
-        return this.agreement.onCertificate(message.certificate);
+        return this.agreement.onCertificate(message.certificate, from);
       case 'acknowledgement':
         if (message.epoch === this.#context.set.epoch) this.batches.onAcknowledgement(from, message.rows);
         return;
@@ -295,7 +307,7 @@ export class Replica {
       }
       case 'chain':
         if (this.#delivery.onChain(message.blocks, message.finalization))
-          this.agreement.onCertificate(message.finalization);
+          this.agreement.onCertificate(message.finalization, from);
         return;
       default:
         return unreachable(message);
@@ -307,13 +319,15 @@ export class Replica {
     const signed = this.#ownCheckpoints.get(statement.height);
     this.#ownCheckpoints.delete(statement.height);
     this.#delivery.onExecuted(statement.height);
-    if (signed !== undefined && signed !== toHex(checkpointDigest(statement))) {
-      // This node has signed another result for this height before: it must not sign a second one.
-      this.#context.maySign = false;
-      this.#context.emit({ type: 'fence', reason: 'diverged', height: statement.height });
-      return;
-    }
-    this.checkpoints.onExecuted(outcome);
+    if (signed !== undefined && toHex(checkpointDigest(signed)) !== toHex(checkpointDigest(statement)))
+      this.#fence(statement.height);
+    else this.checkpoints.onExecuted(outcome);
+  }
+
+  /** This node has signed another result for this height before: it must not sign a second one. */
+  #fence(height: Height): void {
+    this.#context.maySign = false;
+    this.#context.emit({ type: 'fence', reason: 'diverged', height });
   }
 
   #react(): void {
@@ -370,7 +384,7 @@ export class Replica {
       isIdle: this.agreement.isIdle,
       isSyncing: this.#delivery.isSyncing || this.#tree.root.height > this.#delivery.executedHeight + 16,
       maySign: this.#context.maySign,
-      pendingBatches: this.agreement.pending().length,
+      pendingBatches: this.agreement.pending().batches.length,
       waitingBytes: this.batches.waitingBytes,
       proofsOfFault: this.#proofs.size,
     };

@@ -17,14 +17,15 @@ import { certificatesPageMax } from '../../model/message.ts';
 import {
   epochOfVote,
   isSameProposal,
+  isSameVote,
   type Proposal,
   type SignedVote,
   type Vote,
   viewOfVote,
 } from '../../model/vote.ts';
 import { assert } from '../../result.ts';
-import type { BatchBook } from '../batches/batch-book.ts';
-import { isValidListing } from '../batches/listing.ts';
+import { type BatchBook, nothingPending, type Pending } from '../batches/batch-book.ts';
+import { type Floors, isValidListing } from '../batches/listing.ts';
 import { retryMs, skipTimeoutMs } from '../constants.ts';
 import type { ReplicaContext } from '../context.ts';
 import type { NullifyReason } from '../effects.ts';
@@ -33,8 +34,9 @@ import { areConflictingVotes } from '../guard/evidence.ts';
 import type { PeerActivity } from '../guard/peer-activity.ts';
 import type { Fetcher } from '../sync/fetcher.ts';
 import type { BlockTree, ChainTip } from './block-tree.ts';
+import { PassOn } from './pass-on.ts';
 import { advanceDeadlineMs, isIdle, leaderDeadlineMs, type TimerState } from './timers.ts';
-import { createViewState, tallyVote, type ViewState } from './view-state.ts';
+import { certificateOf, createViewState, tallyVote, type ViewState } from './view-state.ts';
 
 const viewsAhead = 8;
 
@@ -46,8 +48,20 @@ export type AgreementPorts = {
   readonly activity: PeerActivity;
   /** Digest of the checkpoint at this height if it is certified for this node; null otherwise. */
   certifiedCheckpoint(height: Height): Hash | null;
+  /** Highest height executed here: its blocks and batches are durable, wherever they are kept now. */
+  executedHeight(): Height;
+  /** Highest height a peer is known to have executed. */
+  executedHeightOf(peer: ValidatorIndex): Height;
   /** A finalization is held: its block and all ancestors are final. */
   onFinalized(certificate: Certificate, proposal: Proposal): void;
+};
+
+/** The highest usable view, and the chain that ends with its block: `null` while parts of that are unknown here. */
+type Head = {
+  readonly view: View;
+  readonly digest: Hash | null;
+  readonly tip: ChainTip | null;
+  readonly floors: Floors | null;
 };
 
 export class Agreement {
@@ -56,20 +70,28 @@ export class Agreement {
   lastFinalized: View = toView(0);
   lastFinalization: Certificate | null = null;
   readonly #views = new Map<View, ViewState>();
+  /** The same by ascending view; null when it must be sorted anew. */
+  #inOrder: ViewState[] | null = null;
+  #head: { readonly head: Head; readonly lastFinalized: View; readonly treeVersion: number } | null = null;
+  readonly #passOn: PassOn;
   readonly #context: ReplicaContext;
   readonly #ports: AgreementPorts;
   #finalizedDigest: Hash;
   #enteredAtMs = 0;
   /** The certificate that let this node enter its view. */
   #entry: Certificate | null = null;
-  #isLeaderSkipped = false;
+  /** Why the leader's turn is skipped without waiting, as judged on entering the view; null when it is not. */
+  #skipReason: 'leader-silent' | 'leader-nullified' | null = null;
   #nullifiesSinceFinalized = 0;
   readonly #helpedAtMs = new Map<ValidatorIndex, number>();
   readonly #askedAtMs = new Map<string, number>();
+  /** When a rule that waits for an answer or for the clock is to be tried again, as found by the last `react`. */
+  #retryAtMs = Number.POSITIVE_INFINITY;
 
   constructor(context: ReplicaContext, ports: AgreementPorts, finalization: Certificate | null) {
     this.#context = context;
     this.#ports = ports;
+    this.#passOn = new PassOn(context, ports.executedHeightOf);
     this.#finalizedDigest = context.set.genesis.digest;
     if (finalization !== null && finalization.vote.type === 'finalize') {
       this.lastFinalized = finalization.vote.proposal.view;
@@ -91,14 +113,15 @@ export class Agreement {
     this.view = view;
     this.#entry = entry;
     this.#enteredAtMs = this.#context.now.ms;
-    this.#isLeaderSkipped = this.#isLeaderToSkip(view);
+    this.#skipReason = this.#reasonToSkip(view);
     this.#context.emit({ type: 'report', fact: { type: 'entered-view', view, by } });
   }
 
-  #isLeaderToSkip(view: View): boolean {
+  #reasonToSkip(view: View): 'leader-silent' | 'leader-nullified' | null {
     const leader = leaderOf(this.#context.set, view);
-    if (leader === this.#context.self) return false;
-    return this.#ports.activity.isSilent(leader, skipTimeoutMs(this.#context.constants));
+    if (leader === this.#context.self) return null;
+    if (this.#views.get(view)?.tally.nullify.has(leader)) return 'leader-nullified';
+    return this.#ports.activity.isSilent(leader, skipTimeoutMs(this.#context.constants)) ? 'leader-silent' : null;
   }
 
   // --- R2 -----------------------------------------------------------------------------------------------------------
@@ -108,10 +131,7 @@ export class Agreement {
     const state = this.#stateOf(this.view);
     if (leaderOf(this.#context.set, this.view) !== this.#context.self || !this.#context.maySign) return false;
     if (state.own.isNullified || state.own.notarize !== null || state.notarization !== null) return false;
-    const parentView = this.#highestUsable(this.view);
-    const digest = this.#digestOf(parentView);
-    const parent = digest === null ? null : this.#ports.tree.tip(digest);
-    const floors = digest === null ? null : this.#ports.tree.floorsAt(digest);
+    const { view: parentView, digest, tip: parent, floors } = this.#headOfChain();
     if (digest === null || parent === null || floors === null) return false;
     if (!this.#hasNullifications(parentView, this.view, this.#others())) return false;
 
@@ -190,16 +210,17 @@ export class Agreement {
       return 'wait';
     }
     if (!this.#hasNullifications(parentView, view, leader)) return 'wait';
-    const block = this.#ports.tree.get(digest);
     const parentDigest = this.#digestOf(parentView);
     if (parentDigest === null) return 'wait';
+    const isRepeat = equalBytes(digest, parentDigest);
+    if (isRepeat && this.#isDurable(parentView, digest)) return 'ok';
+    const block = this.#ports.tree.get(digest);
     if (block === undefined) {
       this.#ports.fetcher.want('block', digest, leader);
       return 'wait';
     }
     if (!this.#holdsBatches(block, leader)) return 'wait';
-    if (equalBytes(digest, parentDigest)) return 'ok';
-    return this.#checkBlock(block, parentDigest);
+    return isRepeat ? 'ok' : this.#checkBlock(block, parentDigest);
   }
 
   /** Whether a new block is valid on its parent. */
@@ -213,7 +234,11 @@ export class Agreement {
       return 'invalid';
     if (!linksTo(block, parent) || block.evidence.length > 0) return 'invalid';
     if (!isValidListing(block, floors, set.epoch, (reference) => this.#batchOf(reference.digest))) return 'invalid';
-    if (header.timeMs > Math.max(parent.timeMs + 1, now.wallMs + constants.clockDriftMs)) return 'wait';
+    const aheadMs = header.timeMs - Math.max(parent.timeMs + 1, now.wallMs + constants.clockDriftMs);
+    if (aheadMs > 0) {
+      this.#retryAtMs = Math.min(this.#retryAtMs, now.ms + aheadMs);
+      return 'wait';
+    }
     const certified = this.#ports.certifiedCheckpoint(toHeight(Math.max(0, header.height - constants.checkpointLag)));
     if (certified === null) return 'wait';
     return equalBytes(certified, header.checkpoint) ? 'ok' : 'invalid';
@@ -267,13 +292,14 @@ export class Agreement {
       return 'wait';
     }
     const parentDigest = this.#digestOf(parentView)!;
+    if (equalBytes(digest, parentDigest) && this.#isDurable(parentView, digest)) return 'ok';
     const block = this.#ports.tree.get(digest);
-    if (equalBytes(digest, parentDigest) && this.#ports.tree.tip(digest) !== null) return 'ok';
     if (block === undefined) {
       this.#ports.fetcher.want('block', digest, signers);
       return 'wait';
     }
     if (!this.#holdsBatches(block, signers)) return 'wait';
+    if (equalBytes(digest, parentDigest)) return 'ok';
     const parent = this.#ports.tree.tip(parentDigest);
     if (parent === null) return 'wait';
     const areReferencesTrue = block.batches.every((reference) => {
@@ -291,8 +317,7 @@ export class Agreement {
       return;
     state.own.isNullified = true;
     state.nullifySentAtMs = this.#context.now.ms;
-    if (reason !== 'leader-silent' && reason !== 'leader-suspended' && reason !== 'leader-nullified')
-      this.#nullifiesSinceFinalized++;
+    if (reason !== this.#skipReason) this.#nullifiesSinceFinalized++;
     this.#context.emit({ type: 'report', fact: { type: 'nullified', view: state.view, reason } });
     this.#emitVote({ type: 'nullify', epoch: this.#context.set.epoch, view: state.view }, null, false);
   }
@@ -302,8 +327,8 @@ export class Agreement {
     const { ms } = this.#context.now;
     const leader = leaderOf(this.#context.set, this.view);
     if (state.notarization !== null && state.certification === 'rejected') return 'rejected-notarization';
-    if (state.proposal === null && state.tally.nullify.has(leader)) return 'leader-nullified';
-    if (state.proposal === null && this.#isLeaderSkipped) return 'leader-silent';
+    if (state.tally.nullify.has(leader)) return 'leader-nullified';
+    if (state.proposal === null && this.#skipReason !== null) return this.#skipReason;
     const timers = this.#timers();
     if (state.proposal === null) return ms >= leaderDeadlineMs(timers) ? 'leader-late' : null;
     return ms >= advanceDeadlineMs(timers) ? 'certification-late' : null;
@@ -327,6 +352,8 @@ export class Agreement {
       if (state.view <= this.lastFinalized || state.notarization === null || state.certification !== 'ok') continue;
       if (state.proposalStatus === 'equivocated' || state.own.isNullified || state.own.finalize !== null) continue;
       const proposal = state.proposal!;
+      // Own votes on two proposals of one view would prove this node faulty.
+      if (state.own.notarize !== null && !isSameProposal(state.own.notarize, proposal)) continue;
       state.own.finalize = proposal;
       this.#emitVote({ type: 'finalize', proposal }, null, false);
       hasVoted = true;
@@ -338,13 +365,19 @@ export class Agreement {
 
   /** R7. Helps a peer that is behind: highest finalization, own entry certificate, and what is held for its view. */
   helpBehind(peer: ValidatorIndex, view: View): void {
-    if (view >= this.view) return;
     const last = this.#helpedAtMs.get(peer);
     if (last !== undefined && this.#context.now.ms < last + this.#context.constants.deltaMs / 4) return;
     this.#helpedAtMs.set(peer, this.#context.now.ms);
     const state = this.#views.get(view);
-    const held = [this.lastFinalization, state?.notarization, state?.nullification, this.#entry];
+    const held = [this.lastFinalization, state?.notarization, state?.nullification, this.#bestEntry()];
     for (const certificate of new Set(held)) if (certificate) this.#sendCertificate([peer], certificate);
+  }
+
+  /** The best certificate that lets a node enter this view: finalization, else nullification, else notarization. */
+  #bestEntry(): Certificate | null {
+    const before = this.#views.get(toView(this.view - 1));
+    if (this.lastFinalization !== null && this.lastFinalized === this.view - 1) return this.lastFinalization;
+    return before?.finalization ?? before?.nullification ?? before?.notarization ?? this.#entry;
   }
 
   /** Answers a request for certificates of some views: whatever is held. */
@@ -371,11 +404,9 @@ export class Agreement {
     const view = viewOfVote(vote);
     if (epochOfVote(vote) !== this.#context.set.epoch || view <= this.lastFinalized) return false;
     const state = this.#views.get(view);
-    if (state === undefined) return true;
-    if (vote.type === 'notarize') return state.notarization === null;
-    return vote.type === 'nullify'
-      ? state.nullification === null && view >= this.lastFinalized
-      : state.finalization === null;
+    const held = state === undefined ? null : certificateOf(state, vote.type);
+    // A second one of a kind on another proposal is a fork: it names who signed both.
+    return held === null || !isSameVote(held.vote, vote);
   }
 
   /** Whether a vote could say anything new: asked before its signature is checked. */
@@ -409,7 +440,8 @@ export class Agreement {
   onVote(signed: SignedVote, entry: Certificate | null): void {
     const view = viewOfVote(signed.vote);
     if (epochOfVote(signed.vote) !== this.#context.set.epoch) return;
-    if (entry !== null) this.onCertificate(entry);
+    if (entry !== null) this.onCertificate(entry, signed.signer);
+    this.#passOn.onVote(signed.signer, signed.vote);
     if (signed.vote.type === 'nullify' && view < this.view && signed.signer !== this.#context.self)
       this.helpBehind(signed.signer, view);
     if (!this.isInBounds(view)) return;
@@ -418,7 +450,7 @@ export class Agreement {
     if (signed.vote.type === 'notarize' && signed.signer === leaderOf(this.#context.set, view))
       this.#onLeaderVote(state, signed, signed.vote.proposal);
     const certificate = tallyVote(state, signed, this.#context.set.quorum);
-    if (certificate !== null) this.onCertificate(certificate);
+    if (certificate !== null) this.onCertificate(certificate, null);
   }
 
   /** R3: the leader's first Notarize fixes the proposal, unless a certificate of the view is held. */
@@ -442,14 +474,28 @@ export class Agreement {
     }
   }
 
-  /** Takes in a certificate: verified, or formed here. Persisted, passed on once to those who lack it. */
-  onCertificate(certificate: Certificate): void {
+  /**
+   * Takes in a certificate: persisted, and passed on once to those who lack it.
+   *
+   * @param certificate verified, or formed here
+   * @param from who sent it; null when it was formed here
+   */
+  onCertificate(certificate: Certificate, from: ValidatorIndex | null): void {
     const { vote } = certificate;
+    if (from !== null && epochOfVote(vote) === this.#context.set.epoch)
+      this.#passOn.onCertificateFrom(from, certificate);
     if (!this.wantsCertificate(vote)) return;
     const state = this.#stateOf(viewOfVote(vote));
-    for (const row of votesOfCertificate(certificate)) this.#noteConflicts(state, row);
+    const votes = state.tally[vote.type];
+    const hasVotedForIt = (peer: ValidatorIndex) => votes.has(peer) && isSameVote(votes.get(peer)!.vote, vote);
+    const voters = new Set(this.#others().filter(hasVotedForIt));
+    for (const row of votesOfCertificate(certificate)) {
+      this.#noteConflicts(state, row);
+      if (!votes.has(row.signer)) votes.set(row.signer, row);
+    }
+    if (certificateOf(state, vote.type) !== null) return;
     this.#context.emit({ type: 'persist', record: { type: 'certificate', certificate } });
-    this.#passOn(state, certificate);
+    this.#passOn.onNew(certificate, from, (peer) => voters.has(peer));
     this.#apply(state, certificate);
   }
 
@@ -461,7 +507,8 @@ export class Agreement {
       return;
     }
     // R4: the certificate's proposal replaces the local one, and stands against the leader's later Notarize.
-    if (state.proposal !== null && !isSameProposal(state.proposal, vote.proposal)) state.proposalStatus = 'equivocated';
+    const known = state.proposal ?? state.own.notarize;
+    if (known !== null && !isSameProposal(known, vote.proposal)) state.proposalStatus = 'equivocated';
     state.proposal = vote.proposal;
     state.proposalAtMs ??= this.#context.now.ms;
     if (vote.type === 'notarize') {
@@ -478,23 +525,19 @@ export class Agreement {
     this.#finalizedDigest = proposal.digest;
     this.#nullifiesSinceFinalized = 0;
     for (const view of this.#views.keys()) if (view < state.view) this.#views.delete(view);
+    this.#inOrder = null;
     this.#context.emit({ type: 'report', fact: { type: 'finalized', view: state.view, digest: proposal.digest } });
     this.#ports.onFinalized(certificate, proposal);
     this.#enterView(toView(state.view + 1), certificate, 'finalization');
-  }
-
-  /** Sends a certificate to those who have not voted for it themselves: the others are about to form it. */
-  #passOn(state: ViewState, certificate: Certificate): void {
-    const votes = state.tally[certificate.vote.type];
-    const lacking = this.#others().filter((peer) => !votes.has(peer));
-    if (lacking.length > 0 && this.#context.maySign) this.#sendCertificate(lacking, certificate);
   }
 
   // --- Applying the rules -------------------------------------------------------------------------------------------
 
   /** Applies the rules until none of them fires. */
   react(): void {
+    this.#passOn.sendDue(this.#context.finalizedHeight());
     for (let round = 0; round < 64; round++) {
+      this.#retryAtMs = Number.POSITIVE_INFINITY;
       let hasChanged = this.#certifyPending();
       hasChanged = this.#finalizePending() || hasChanged;
       hasChanged = this.#propose() || hasChanged;
@@ -512,14 +555,18 @@ export class Agreement {
 
   /** When the rules must be applied again though nothing has come in. */
   deadline(): number {
+    if (!this.#context.maySign) return this.#retryAtMs;
+    return Math.min(this.#viewDeadline(), this.#retryAtMs, this.#passOn.deadline());
+  }
+
+  #viewDeadline(): number {
     const state = this.#stateOf(this.view);
-    if (!this.#context.maySign) return Number.POSITIVE_INFINITY;
     if (state.own.isNullified) return state.nullifySentAtMs + retryMs(this.#context.constants);
     const timers = this.#timers();
     let at = state.proposal === null ? leaderDeadlineMs(timers) : advanceDeadlineMs(timers);
     if (state.own.finalize !== null) at = Number.POSITIVE_INFINITY;
     if (leaderOf(this.#context.set, this.view) === this.#context.self && state.own.notarize === null) {
-      const proposeAt = this.#emptyProposalAtMs(this.#highestUsable(this.view) <= this.lastFinalized);
+      const proposeAt = this.#emptyProposalAtMs(timers.isTailFinalized);
       if (proposeAt > this.#context.now.ms) at = Math.min(at, proposeAt);
     }
     return at;
@@ -530,38 +577,25 @@ export class Agreement {
   }
 
   #timers(): TimerState {
-    const usable = this.#highestUsable(this.view);
-    const state = this.#stateOf(this.view);
+    const head = this.#headOfChain();
+    const isTailFinalized = head.view <= this.lastFinalized;
     return {
       constants: this.#context.constants,
       enteredAtMs: this.#enteredAtMs,
-      pendingSinceMs: this.pendingSinceMs(),
-      isTailFinalized: usable <= this.lastFinalized,
-      isBoundaryPending: this.#isBoundaryPending(usable),
-      proposalAtMs: state.proposalAtMs,
+      pendingSinceMs: this.pending().sinceMs,
+      isTailFinalized,
+      isBoundaryPending: !isTailFinalized && head.tip?.isBoundary === true,
+      proposalAtMs: this.#stateOf(this.view).proposalAtMs,
       nullifiesCount: this.#nullifiesSinceFinalized,
       faultsMax: this.#context.set.faultsMax,
     };
   }
 
-  #isBoundaryPending(usable: View): boolean {
-    const digest = this.#digestOf(usable);
-    return usable > this.lastFinalized && digest !== null && this.#ports.tree.tip(digest)?.isBoundary === true;
-  }
-
   /** Batches pending on the chain of the highest usable block. */
-  pending() {
-    const digest = this.#digestOf(this.#highestUsable(this.view));
-    const floors = digest === null ? null : this.#ports.tree.floorsAt(digest);
-    const height = digest === null ? undefined : this.#ports.tree.tip(digest)?.height;
-    if (floors === null || height === undefined) return [];
-    return this.#ports.batches.pending(floors, toHeight(height + 1));
-  }
-
-  pendingSinceMs(): number | null {
-    let oldest: number | null = null;
-    for (const { sinceMs } of this.pending()) if (oldest === null || sinceMs < oldest) oldest = sinceMs;
-    return oldest;
+  pending(): Pending {
+    const { tip, floors } = this.#headOfChain();
+    if (floors === null || tip === null) return nothingPending;
+    return this.#ports.batches.pending(floors, toHeight(tip.height + 1));
   }
 
   // --- Recovery -----------------------------------------------------------------------------------------------------
@@ -572,9 +606,12 @@ export class Agreement {
     if (vote.type === 'nullify') state.own.isNullified = true;
     else if (vote.type === 'notarize') state.own.notarize = vote.proposal;
     else state.own.finalize = vote.proposal;
-    // The own proposal is fixed as it was: a leader sends the same one again.
-    if (vote.type === 'notarize' && leaderOf(this.#context.set, state.view) === this.#context.self)
+    // What was notarized stays the proposal here: a leader sends the same one again, and another one is an equivocation.
+    if (vote.type === 'notarize') {
+      if (state.proposal !== null && !isSameProposal(state.proposal, vote.proposal))
+        state.proposalStatus = 'equivocated';
       state.proposal ??= vote.proposal;
+    }
     if (state.view > this.view) this.view = state.view;
   }
 
@@ -643,12 +680,14 @@ export class Agreement {
     if (state === undefined) {
       state = createViewState(view);
       this.#views.set(view, state);
+      this.#inOrder = null;
     }
     return state;
   }
 
-  #sortedViews(): ViewState[] {
-    return [...this.#views.values()].sort((a, b) => a.view - b.view);
+  #sortedViews(): readonly ViewState[] {
+    this.#inOrder ??= [...this.#views.values()].sort((a, b) => a.view - b.view);
+    return this.#inOrder;
   }
 
   /** Usable: the epoch's genesis, finalized, or notarized with certification ok. */
@@ -663,6 +702,36 @@ export class Agreement {
   #highestUsable(below: View): View {
     for (let view = below - 1; view > this.lastFinalized; view--) if (this.#isUsable(toView(view))) return toView(view);
     return this.lastFinalized;
+  }
+
+  /** Asked for many times in a step: looked up anew only when the view, the finalized one or the known blocks changed. */
+  #headOfChain(): Head {
+    const view = this.#highestUsable(this.view);
+    const { tree } = this.#ports;
+    const last = this.#head;
+    if (
+      last !== null &&
+      last.head.view === view &&
+      last.lastFinalized === this.lastFinalized &&
+      last.treeVersion === tree.version
+    )
+      return last.head;
+    const digest = this.#digestOf(view);
+    const head: Head = {
+      view,
+      digest,
+      tip: digest === null ? null : tree.tip(digest),
+      floors: digest === null ? null : tree.floorsAt(digest),
+    };
+    this.#head = { head, lastFinalized: this.lastFinalized, treeVersion: tree.version };
+    return head;
+  }
+
+  /** Whether block and batches of a usable view are durable here: certified, or executed. */
+  #isDurable(view: View, digest: Hash): boolean {
+    if (view > this.lastFinalized || this.#views.get(view)?.certification === 'ok') return true;
+    const tip = this.#ports.tree.tip(digest);
+    return tip !== null && tip.height <= this.#ports.executedHeight();
   }
 
   #digestOf(view: View): Hash | null {
@@ -689,9 +758,12 @@ export class Agreement {
       if (peer === this.#context.self) continue;
       const key = `${peer}/${from}`;
       const last = this.#askedAtMs.get(key);
-      if (last !== undefined && this.#context.now.ms < last + this.#context.constants.deltaMs) continue;
+      const { ms } = this.#context.now;
+      const isAsked = last !== undefined && ms < last + this.#context.constants.deltaMs;
+      this.#retryAtMs = Math.min(this.#retryAtMs, (isAsked ? last : ms) + this.#context.constants.deltaMs);
+      if (isAsked) continue;
       if (this.#askedAtMs.size > 4096) this.#askedAtMs.clear();
-      this.#askedAtMs.set(key, this.#context.now.ms);
+      this.#askedAtMs.set(key, ms);
       const page = toView(Math.min(to, from + certificatesPageMax - 1));
       this.#context.emit({
         type: 'send',
@@ -726,7 +798,7 @@ export class Agreement {
   }
 
   #emitVote(vote: Vote, block: Block | null, isResend: boolean): void {
-    const entry = vote.type === 'nullify' && isResend ? this.#entry : null;
+    const entry = vote.type === 'nullify' && isResend ? this.#bestEntry() : null;
     this.#context.emit({ type: 'vote', vote, block, entry, isResend });
   }
 }

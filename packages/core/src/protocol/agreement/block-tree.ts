@@ -2,10 +2,10 @@
  * Blocks a replica knows, by digest, and the floors of the chain each stands on. Blocks below the last finalized one are
  * dropped once they are executed.
  */
-import { toHex } from '../../bytes/hex.ts';
 import type { Block } from '../../model/block.ts';
 import type { Hash, Height } from '../../model/brands.ts';
 import { type Floors, floorsAfter } from '../batches/listing.ts';
+import { nameOf } from '../digest-name.ts';
 
 /** What a child needs to know of its parent: of a block held here, or of the one the chain started from. */
 export type ChainTip = {
@@ -21,6 +21,8 @@ export class BlockTree {
   /** The highest finalized block known in full, or the genesis. */
   root: ChainTip;
   #rootFloors: Floors;
+  /** Raised whenever an answer given before could be another one now. */
+  version = 0;
 
   constructor(root: ChainTip, floors: Floors) {
     this.root = root;
@@ -28,28 +30,30 @@ export class BlockTree {
   }
 
   add(block: Block): void {
-    const name = toHex(block.digest);
-    if (!this.#blocks.has(name)) this.#blocks.set(name, block);
+    const name = nameOf(block.digest);
+    if (this.#blocks.has(name)) return;
+    this.#blocks.set(name, block);
+    this.version++;
   }
 
   has(digest: Hash): boolean {
-    return this.#blocks.has(toHex(digest));
+    return this.#blocks.has(nameOf(digest));
   }
 
   get(digest: Hash): Block | undefined {
-    return this.#blocks.get(toHex(digest));
+    return this.#blocks.get(nameOf(digest));
   }
 
   tip(digest: Hash): ChainTip | null {
-    if (toHex(digest) === toHex(this.root.digest)) return this.root;
+    if (nameOf(digest) === nameOf(this.root.digest)) return this.root;
     const block = this.get(digest);
     return block === undefined ? null : tipOf(block);
   }
 
   /** Highest number listed of each author on the chain that ends with this block; null while an ancestor is unknown. */
   floorsAt(digest: Hash): Floors | null {
-    const name = toHex(digest);
-    if (name === toHex(this.root.digest)) return this.#rootFloors;
+    const name = nameOf(digest);
+    if (name === nameOf(this.root.digest)) return this.#rootFloors;
     const known = this.#floors.get(name);
     if (known !== undefined) return known;
     const block = this.#blocks.get(name);
@@ -69,8 +73,8 @@ export class BlockTree {
     const blocks: Block[] = [];
     let at = digest;
     let height: Height | null = null;
-    const root = toHex(this.root.digest);
-    while (toHex(at) !== root) {
+    const root = nameOf(this.root.digest);
+    while (nameOf(at) !== root) {
       const block = this.get(at);
       if (block === undefined) return { missing: at, height };
       if (block.header.height <= this.root.height) return null;
@@ -85,6 +89,7 @@ export class BlockTree {
   advance(block: Block): void {
     this.#rootFloors = floorsAfter(this.#rootFloors, block);
     this.root = tipOf(block);
+    this.version++;
   }
 
   /** Forgets blocks at or below a height that nobody here needs again. */
@@ -93,6 +98,7 @@ export class BlockTree {
       if (block.header.height <= height) {
         this.#blocks.delete(name);
         this.#floors.delete(name);
+        this.version++;
       }
     }
   }

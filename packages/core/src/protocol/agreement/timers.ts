@@ -31,7 +31,7 @@ export function isIdle(state: TimerState): boolean {
 export function leaderDeadlineMs(state: TimerState): number {
   const deltaMs = effectiveDeltaMs(state);
   const { enteredAtMs, pendingSinceMs } = state;
-  if (isIdle(state)) return enteredAtMs + state.constants.heartbeatMs + 2 * state.constants.deltaMs;
+  if (isIdle(state)) return enteredAtMs + state.constants.heartbeatMs + 2 * deltaMs;
   if (state.isBoundaryPending) return enteredAtMs + 2 * deltaMs;
   if (pendingSinceMs === null) return enteredAtMs + 4 * deltaMs;
   return Math.max(enteredAtMs + 2 * deltaMs, pendingSinceMs + 5 * deltaMs);

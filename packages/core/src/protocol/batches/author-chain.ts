@@ -7,9 +7,16 @@
  */
 import { equalBytes } from '../../bytes/hex.ts';
 import type { Batch } from '../../model/batch.ts';
-import type { Hash, ValidatorIndex } from '../../model/brands.ts';
+import type { Hash, Height, ValidatorIndex } from '../../model/brands.ts';
 
-export type HeldBatch = { readonly batch: Batch; readonly sinceMs: number };
+export type HeldBatch = {
+  readonly batch: Batch;
+  /** When it became pending here: covered by the own acknowledgement. Until then, when it came. Never set again. */
+  sinceMs: number;
+  isCovered: boolean;
+  /** When it was last relayed; null before. */
+  relayedAtMs: number | null;
+};
 
 type Acknowledged = { seq: number; readonly digest: Hash };
 
@@ -21,6 +28,8 @@ export type AuthorChain = {
   /** Held batches above the floor, by number. */
   readonly held: Map<number, HeldBatch>;
   heldBytes: number;
+  /** The held ones by ascending number; null when it must be sorted anew. */
+  inOrder: readonly HeldBatch[] | null;
   /** Everything from the floor up to this number is held and linked. */
   reach: number;
   /** For each validator, how far its copy is known to reach along this chain. */
@@ -43,6 +52,7 @@ export function createAuthorChain(
     floorDigest,
     held: new Map(),
     heldBytes: 0,
+    inOrder: null,
     reach: floor,
     acknowledged: new Array<number>(validatorsCount).fill(0),
     unjudged: new Map(),
@@ -52,9 +62,16 @@ export function createAuthorChain(
 
 /** Adds a batch whose number is free, and extends the reach. */
 export function addToChain(chain: AuthorChain, batch: Batch, nowMs: number): void {
-  chain.held.set(batch.header.seq, { batch, sinceMs: nowMs });
+  chain.held.set(batch.header.seq, { batch, sinceMs: nowMs, isCovered: false, relayedAtMs: null });
   chain.heldBytes += batch.sizeBytes;
+  chain.inOrder = null;
   extendReach(chain);
+}
+
+/** Held batches by ascending number. Numbers may lie far apart (`base`), so nobody counts through them. */
+export function heldInOrder(chain: AuthorChain): readonly HeldBatch[] {
+  chain.inOrder ??= [...chain.held.values()].sort((a, b) => a.batch.header.seq - b.batch.header.seq);
+  return chain.inOrder;
 }
 
 /** Digest of the batch at the end of the reach; null when nothing has been reached yet. */
@@ -74,6 +91,28 @@ export function acknowledge(chain: AuthorChain, validator: ValidatorIndex, seq: 
   if (seq > chain.acknowledged[validator]!) chain.acknowledged[validator] = seq;
   const waiting = chain.unjudged.get(validator);
   if (waiting !== undefined && waiting.seq <= seq) chain.unjudged.delete(validator);
+}
+
+/** The own copy is acknowledged as far as it reaches: what it newly covers is pending from now on. */
+export function acknowledgeOwn(chain: AuthorChain, self: ValidatorIndex, nowMs: number): boolean {
+  const before = chain.acknowledged[self]!;
+  if (before === chain.reach) return false;
+  for (const held of heldInOrder(chain)) {
+    if (held.isCovered || held.batch.header.seq > chain.reach) continue;
+    held.isCovered = true;
+    held.sinceMs = nowMs;
+  }
+  chain.acknowledged[self] = chain.reach;
+  return true;
+}
+
+/** Forgets batches that no later block may list. Returns them. */
+export function dropExpired(chain: AuthorChain, finalizedHeight: Height): Batch[] {
+  const dropped: Batch[] = [];
+  for (const [seq, { batch }] of chain.held) {
+    if (batch.header.expiryHeight <= finalizedHeight) remove(chain, seq, batch, dropped);
+  }
+  return dropped;
 }
 
 /** How many validators are known to hold the batch with this number, and all before it. */
@@ -110,6 +149,7 @@ export function advanceFloor(chain: AuthorChain, seq: number, digest: Hash): Bat
 function remove(chain: AuthorChain, seq: number, batch: Batch, dropped: Batch[]): void {
   chain.held.delete(seq);
   chain.heldBytes -= batch.sizeBytes;
+  chain.inOrder = null;
   dropped.push(batch);
 }
 

@@ -2,7 +2,6 @@
  * The batches a replica knows: its own sequence, everybody's chains, acknowledgements, what is pending, and relaying what
  * others lack (protocol.md section 2).
  */
-import { toHex } from '../../bytes/hex.ts';
 import { type Batch, createBatch } from '../../model/batch.ts';
 import type { BatchReference, Block } from '../../model/block.ts';
 import { type Hash, type Height, toHeight, toValidatorIndex, type ValidatorIndex } from '../../model/brands.ts';
@@ -17,16 +16,28 @@ import {
   unorderedBytesMax,
 } from '../constants.ts';
 import type { ReplicaContext } from '../context.ts';
+import { nameOf } from '../digest-name.ts';
 import {
   type AuthorChain,
   acknowledge,
+  acknowledgeOwn,
   addToChain,
   advanceFloor,
   createAuthorChain,
+  dropExpired,
   type HeldBatch,
+  heldInOrder,
   reachDigest,
 } from './author-chain.ts';
 import { type Floors, listBatches } from './listing.ts';
+
+/** What is pending on one chain of blocks: the batches, and when the oldest became so. */
+export type Pending = { readonly batches: readonly HeldBatch[]; readonly sinceMs: number | null };
+
+export const nothingPending: Pending = { batches: [], sinceMs: null };
+
+/** Finalized heights between two sweeps for batches that nobody needs any more. */
+const sweepHeights = 16;
 
 type Waiting = { readonly transactions: Uint8Array[]; bytes: number; sinceMs: number };
 
@@ -45,8 +56,11 @@ export class BatchBook {
   #acknowledgeSinceMs: number | null = null;
   #acknowledgedAtMs = Number.NEGATIVE_INFINITY;
   #vectorAtMs = Number.NEGATIVE_INFINITY;
-  /** When each pending batch was last relayed, by digest. */
-  readonly #relayedAtMs = new Map<string, number>();
+  /** Digests that finalized blocks list, until they are executed. */
+  readonly #ordered = new Set<string>();
+  /** The last answer of `pending`, and when the first of it is to be relayed; null once anything in it may have changed. */
+  #pending: { readonly floors: Floors; readonly height: Height; readonly answer: Pending } | null = null;
+  #relayAtMs: number | null = null;
 
   constructor(context: ReplicaContext, floors: readonly { seq: number; digest: Hash | null }[]) {
     this.#context = context;
@@ -63,11 +77,11 @@ export class BatchBook {
   }
 
   has(digest: Hash): boolean {
-    return this.#byDigest.has(toHex(digest));
+    return this.#byDigest.has(nameOf(digest));
   }
 
   get(digest: Hash): Batch | undefined {
-    return this.#byDigest.get(toHex(digest));
+    return this.#byDigest.get(nameOf(digest));
   }
 
   /** Bytes of transactions admitted here that no batch holds yet. */
@@ -145,12 +159,10 @@ export class BatchBook {
       this.#ownDigest = batch.digest;
       this.#ownBase = Math.max(this.#ownBase, batch.header.base);
     }
-    if (this.has(batch.digest)) return;
-    this.#byDigest.set(toHex(batch.digest), batch);
     const chain = this.chains[batch.header.author];
-    if (chain !== undefined && batch.header.seq > chain.floor && !chain.held.has(batch.header.seq)) {
-      addToChain(chain, batch, this.#context.now.ms);
-    }
+    // At or below the floor of what is executed no block lists it again.
+    if (chain === undefined || batch.header.seq <= chain.floor || this.has(batch.digest)) return;
+    this.#hold(batch);
   }
 
   /**
@@ -166,6 +178,7 @@ export class BatchBook {
     const other = chain.held.get(header.seq)?.batch;
     if (other !== undefined && !chain.isEquivocating) {
       chain.isEquivocating = true;
+      this.#pending = null;
       this.#context.prove({ type: 'batches', accused: header.author, first: other, second: batch });
     }
     if (isWanted) {
@@ -190,10 +203,11 @@ export class BatchBook {
   }
 
   #hold(batch: Batch): void {
-    this.#byDigest.set(toHex(batch.digest), batch);
+    this.#byDigest.set(nameOf(batch.digest), batch);
     const chain = this.chains[batch.header.author]!;
-    if (batch.header.seq > chain.floor && !chain.held.has(batch.header.seq))
-      addToChain(chain, batch, this.#context.now.ms);
+    if (batch.header.seq <= chain.floor || chain.held.has(batch.header.seq)) return;
+    addToChain(chain, batch, this.#context.now.ms);
+    this.#pending = null;
   }
 
   #noteProgress(): void {
@@ -232,12 +246,12 @@ export class BatchBook {
 
   sendVector(to: 'all' | readonly ValidatorIndex[]): void {
     if (!this.#context.maySign) return;
-    for (const chain of this.chains) {
-      // The own acknowledgement counts like another's, once it is sent: everything it says is durable by then.
-      if (to === 'all') chain.acknowledged[this.#context.self] = chain.reach;
-    }
     const rows = this.vector();
     if (to === 'all') {
+      // The own acknowledgement counts like another's, once it is sent: everything it says is durable by then.
+      for (const chain of this.chains) {
+        if (acknowledgeOwn(chain, this.#context.self, this.#context.now.ms)) this.#pending = null;
+      }
       this.#acknowledgedAtMs = this.#context.now.ms;
       this.#vectorAtMs = this.#context.now.ms;
       this.#acknowledgeSinceMs = null;
@@ -251,17 +265,26 @@ export class BatchBook {
   }
 
   /** Batches this validator acknowledged that no block on a chain with these floors lists yet. */
-  pending(floors: Floors, height: Height): HeldBatch[] {
-    const pending: HeldBatch[] = [];
+  pending(floors: Floors, height: Height): Pending {
+    const last = this.#pending;
+    if (last !== null && last.floors === floors && last.height === height) return last.answer;
+    const batches: HeldBatch[] = [];
+    let sinceMs: number | null = null;
     for (const chain of this.chains) {
       if (chain.isEquivocating) continue;
+      const floor = Math.max(floors[chain.author]!, chain.floor);
       const reached = chain.acknowledged[this.#context.self]!;
-      for (let seq = Math.max(floors[chain.author]!, chain.floor) + 1; seq <= reached; seq++) {
-        const held = chain.held.get(seq);
-        if (held !== undefined && held.batch.header.expiryHeight >= height) pending.push(held);
+      for (const held of heldInOrder(chain)) {
+        const { seq, expiryHeight } = held.batch.header;
+        if (seq <= floor || seq > reached || expiryHeight < height) continue;
+        batches.push(held);
+        if (sinceMs === null || held.sinceMs < sinceMs) sinceMs = held.sinceMs;
       }
     }
-    return pending;
+    const answer = { batches, sinceMs };
+    this.#pending = { floors, height, answer };
+    this.#relayAtMs = null;
+    return answer;
   }
 
   list(floors: Floors, height: Height): BatchReference[] {
@@ -269,25 +292,37 @@ export class BatchBook {
   }
 
   /** Sends what has been pending for Delta, and again every tRetry, to those whose vector does not cover it. */
-  relayDue(pending: readonly HeldBatch[]): void {
-    if (!this.#context.maySign) return;
+  relayDue({ batches }: Pending): void {
     const { ms } = this.#context.now;
-    const { deltaMs } = this.#context.constants;
-    for (const { batch, sinceMs } of pending) {
-      if (ms < sinceMs + deltaMs) continue;
-      const name = toHex(batch.digest);
-      const last = this.#relayedAtMs.get(name);
-      if (last !== undefined && ms < last + retryMs(this.#context.constants)) continue;
-      this.#relayedAtMs.set(name, ms);
+    if (!this.#context.maySign || ms < this.#relayDueMs(batches)) return;
+    for (const held of batches) {
+      if (ms < this.#relayOfMs(held)) continue;
+      held.relayedAtMs = ms;
+      const { batch } = held;
       const lacking = this.#lacking(batch);
       if (lacking.length > 0) this.#context.emit({ type: 'send', to: lacking, message: { type: 'batch', batch } });
     }
+    this.#relayAtMs = null;
+  }
+
+  #relayOfMs({ sinceMs, relayedAtMs }: HeldBatch): number {
+    const { constants } = this.#context;
+    return relayedAtMs === null ? sinceMs + constants.deltaMs : relayedAtMs + retryMs(constants);
+  }
+
+  /** When the first of these is to be relayed. */
+  #relayDueMs(batches: readonly HeldBatch[]): number {
+    if (this.#relayAtMs === null) {
+      this.#relayAtMs = Number.POSITIVE_INFINITY;
+      for (const held of batches) this.#relayAtMs = Math.min(this.#relayAtMs, this.#relayOfMs(held));
+    }
+    return this.#relayAtMs;
   }
 
   /** Sends a peer that has just connected what it is not known to hold. */
-  relayTo(peer: ValidatorIndex, pending: readonly HeldBatch[]): void {
-    for (const { batch } of pending) {
-      if (this.#lacking(batch).includes(peer))
+  relayTo(peer: ValidatorIndex, { batches }: Pending): void {
+    for (const { batch } of batches) {
+      if (this.chains[batch.header.author]!.acknowledged[peer]! < batch.header.seq)
         this.#context.emit({ type: 'send', to: [peer], message: { type: 'batch', batch } });
     }
   }
@@ -303,15 +338,11 @@ export class BatchBook {
 
   /** A block is finalized: its batches are ordered. They stay held until `retire`. */
   onFinalized(block: Block): void {
-    const listed = new Set(block.batches.map((reference) => toHex(reference.digest)));
+    this.#pending = null;
+    for (const { digest } of block.batches) this.#ordered.add(nameOf(digest));
     for (const { author, seq, digest } of block.batches) {
       const chain = this.chains[author];
-      if (chain === undefined) continue;
-      for (const dropped of advanceFloor(chain, seq, digest)) {
-        const name = toHex(dropped.digest);
-        this.#relayedAtMs.delete(name);
-        if (!listed.has(name)) this.#byDigest.delete(name);
-      }
+      if (chain !== undefined) this.#forgetUnordered(advanceFloor(chain, seq, digest));
     }
     const own = this.chains[this.#context.self]!;
     if (own.floor > this.#ownSeq) {
@@ -319,26 +350,47 @@ export class BatchBook {
       this.#ownDigest = own.floorDigest!;
     }
     this.#sealExpiredAgain(block.header.height);
+    if (block.header.height % sweepHeights === 0) this.#sweep(block.header.height);
     this.#noteProgress();
+  }
+
+  #forgetUnordered(batches: readonly Batch[]): void {
+    for (const { digest } of batches) {
+      const name = nameOf(digest);
+      if (!this.#ordered.has(name)) this.#byDigest.delete(name);
+    }
   }
 
   /** Own batches that can't be listed any more: their transactions are sealed again, above a new base. */
   #sealExpiredAgain(height: Height): void {
     const own = this.chains[this.#context.self]!;
-    const first = own.held.get(own.floor + 1)?.batch;
+    const first = heldInOrder(own)[0]?.batch;
     if (first === undefined || first.header.expiryHeight > height) return;
-    for (const [seq, { batch }] of [...own.held].sort(([a], [b]) => a - b)) {
-      this.addTransactions(batch.transactions);
-      own.held.delete(seq);
-      own.heldBytes -= batch.sizeBytes;
-      this.#byDigest.delete(toHex(batch.digest));
-    }
+    const batches = heldInOrder(own).map(({ batch }) => batch);
+    for (const { transactions } of batches) this.addTransactions(transactions);
+    this.#forgetUnordered(batches);
+    own.held.clear();
+    own.heldBytes = 0;
+    own.inOrder = null;
     this.#ownBase = this.#ownSeq + 1;
+  }
+
+  /** Forgets what no later block may list: expired, or at or below a finalized floor and not listed there. */
+  #sweep(height: Height): void {
+    for (const chain of this.chains) dropExpired(chain, height);
+    for (const [name, { header }] of this.#byDigest) {
+      const isDead = header.expiryHeight <= height || header.seq <= this.chains[header.author]!.floor;
+      if (isDead && !this.#ordered.has(name)) this.#byDigest.delete(name);
+    }
   }
 
   /** A block is executed and stored elsewhere: its batches need no place here any more. */
   retire(block: Block): void {
-    for (const { digest } of block.batches) this.#byDigest.delete(toHex(digest));
+    for (const { digest } of block.batches) {
+      const name = nameOf(digest);
+      this.#ordered.delete(name);
+      this.#byDigest.delete(name);
+    }
   }
 
   /** Batches that must survive a restart: all that are held here. */
@@ -359,16 +411,8 @@ export class BatchBook {
   }
 
   /** When pending batches are next to be relayed, or the vector repeated. */
-  relayDeadline(pending: readonly HeldBatch[]): number {
-    if (pending.length === 0 || !this.#context.maySign) return Number.POSITIVE_INFINITY;
-    let at = this.#vectorAtMs + retryMs(this.#context.constants);
-    for (const { batch, sinceMs } of pending) {
-      const last = this.#relayedAtMs.get(toHex(batch.digest));
-      at = Math.min(
-        at,
-        last === undefined ? sinceMs + this.#context.constants.deltaMs : last + retryMs(this.#context.constants),
-      );
-    }
-    return at;
+  relayDeadline({ batches }: Pending): number {
+    if (batches.length === 0 || !this.#context.maySign) return Number.POSITIVE_INFINITY;
+    return Math.min(this.#vectorAtMs + retryMs(this.#context.constants), this.#relayDueMs(batches));
   }
 }

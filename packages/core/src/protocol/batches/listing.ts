@@ -9,7 +9,7 @@ import type { Batch, BatchHeader } from '../../model/batch.ts';
 import type { BatchReference, Block } from '../../model/block.ts';
 import { blockBatchBytesMax, blockBatchesMax } from '../../model/block.ts';
 import type { Epoch, Height } from '../../model/brands.ts';
-import { type AuthorChain, countAcknowledged } from './author-chain.ts';
+import { type AuthorChain, countAcknowledged, heldInOrder } from './author-chain.ts';
 
 export type Floors = readonly number[];
 
@@ -84,9 +84,10 @@ export function listBatches(
 
 function nextCandidate(chain: AuthorChain, floors: Floors, epoch: Epoch, height: Height, quorum: number) {
   const floor = floors[chain.author]!;
-  for (let seq = floor + 1; seq <= chain.reach; seq++) {
-    const held = chain.held.get(seq);
-    if (held === undefined) continue;
+  for (const held of heldInOrder(chain)) {
+    const { seq } = held.batch.header;
+    if (seq <= floor) continue;
+    if (seq > chain.reach) return null;
     if (!mayList(held.batch.header, floors, epoch, height)) {
       if (held.batch.header.expiryHeight < height) continue;
       return null;

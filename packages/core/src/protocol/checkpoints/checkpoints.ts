@@ -24,6 +24,8 @@ type Own = { readonly outcome: Outcome; readonly digest: Hash; readonly name: st
 
 /** Heights above the own executed one for which signatures are kept. */
 const heightsAheadMax = 64;
+/** Signatures in one message. */
+const signaturesPerMessage = 64;
 /** Certified heights for which signatures are kept, to answer peers at once. */
 const heightsKept = 32;
 
@@ -31,6 +33,8 @@ export class Checkpoints {
   readonly #context: ReplicaContext;
   readonly #tallies = new Map<Height, Tally>();
   readonly #own = new Map<Height, Own>();
+  /** Highest height each validator has signed, as far as seen. */
+  readonly #signedHeights: Height[];
   /** A certified statement above the own results: compared when this node gets there. */
   readonly #certifiedAhead = new Map<Height, string>();
   certifiedHeight: Height;
@@ -45,6 +49,7 @@ export class Checkpoints {
    */
   constructor(context: ReplicaContext, recent: readonly Outcome[], certifiedHeight: Height) {
     this.#context = context;
+    this.#signedHeights = context.set.validators.map(() => toHeight(0));
     this.certifiedHeight = certifiedHeight;
     this.#executedHeight = toHeight(0);
     for (const outcome of recent) this.#noteOwn(outcome);
@@ -54,6 +59,11 @@ export class Checkpoints {
   certifiedDigest(height: Height): Hash | null {
     if (height > this.certifiedHeight) return null;
     return this.#own.get(height)?.digest ?? null;
+  }
+
+  /** Highest height a validator is known to have executed. */
+  signedHeight(validator: ValidatorIndex): Height {
+    return this.#signedHeights[validator]!;
   }
 
   /** The own result of a height: signed once, compared with what others certified. */
@@ -95,6 +105,7 @@ export class Checkpoints {
     if (!equalBytes(statement.ledgerHash, this.#context.ledgerHash) || statement.epoch !== this.#context.set.epoch)
       return;
     if (!this.wants(signature)) return;
+    if (statement.height > this.#signedHeights[signer]!) this.#signedHeights[signer] = statement.height;
     const digest = toHex(checkpointDigest(statement));
     const tally = this.#tallyOf(statement.height);
     const known = tally.bySigner.get(signer);
@@ -190,10 +201,8 @@ export class Checkpoints {
       if (this.#askedAtMs !== Number.NEGATIVE_INFINITY) this.#ask('all');
       this.#askedAtMs = ms;
     }
-    if (finalizedHeight <= this.certifiedHeight) {
-      this.#askedAtMs = Number.NEGATIVE_INFINITY;
-      this.#resentAtMs = Number.NEGATIVE_INFINITY;
-    }
+    if (finalizedHeight <= this.certifiedHeight) this.#askedAtMs = Number.NEGATIVE_INFINITY;
+    if (this.#executedHeight <= this.certifiedHeight) this.#resentAtMs = Number.NEGATIVE_INFINITY;
   }
 
   onConnected(peer: ValidatorIndex, finalizedHeight: Height): void {
@@ -220,26 +229,32 @@ export class Checkpoints {
   }
 
   #send(to: 'all' | readonly ValidatorIndex[], signatures: readonly CheckpointSignature[]): void {
-    this.#context.emit({
-      type: 'send',
-      to,
-      message: { type: 'checkpoint-signatures', signatures: signatures.slice(0, 64) },
-    });
+    for (let from = 0; from < signatures.length; from += signaturesPerMessage) {
+      const page = signatures.slice(from, from + signaturesPerMessage);
+      this.#context.emit({ type: 'send', to, message: { type: 'checkpoint-signatures', signatures: page } });
+    }
+  }
+
+  /** Own outcomes of the last heights, in order. */
+  outcomes(): Outcome[] {
+    return [...this.#own.values()].map((own) => own.outcome).sort((a, b) => a.statement.height - b.statement.height);
   }
 
   /** After a restart: results that are executed but not known as certified are signed again, the same statement. */
   start(): void {
-    const outcomes = [...this.#own.values()].map((own) => own.outcome);
-    for (const outcome of outcomes.sort((a, b) => a.statement.height - b.statement.height)) {
-      if (outcome.statement.height >= this.certifiedHeight && outcome.statement.height > 0) {
+    if (!this.#context.maySign) return;
+    for (const outcome of this.outcomes()) {
+      const { height } = outcome.statement;
+      if (height >= this.certifiedHeight && height > 0)
         this.#context.emit({ type: 'sign-checkpoint', outcome, isResend: false });
-      }
     }
   }
 
   deadline(finalizedHeight: Height): number {
-    if (finalizedHeight <= this.certifiedHeight) return Number.POSITIVE_INFINITY;
     const pause = retryMs(this.#context.constants);
-    return Math.max(this.#context.now.ms + 1, Math.min(this.#askedAtMs, this.#resentAtMs) + pause);
+    const askAtMs = finalizedHeight > this.certifiedHeight ? this.#askedAtMs + pause : Number.POSITIVE_INFINITY;
+    const resendAtMs =
+      this.#executedHeight > this.certifiedHeight ? this.#resentAtMs + pause : Number.POSITIVE_INFINITY;
+    return Math.max(this.#context.now.ms + 1, Math.min(askAtMs, resendAtMs));
   }
 }

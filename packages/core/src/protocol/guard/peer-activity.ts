@@ -59,7 +59,10 @@ export class PeerActivity {
   }
 
   #activeCount(): number {
-    return this.#heardAtMs.filter((at, i) => i === this.#self || this.#nowMs - at <= this.#windowMs).length;
+    let count = 0;
+    for (let i = 0; i < this.#heardAtMs.length; i++)
+      if (i === this.#self || this.#nowMs - this.#heardAtMs[i]! <= this.#windowMs) count++;
+    return count;
   }
 
   #connectedCount(): number {

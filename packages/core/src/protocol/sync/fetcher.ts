@@ -2,9 +2,9 @@
  * Asks peers for blocks and batches by digest until they come: one peer at a time, the next one after Delta
  * (protocol.md section 7). What comes is checked against the digest, so any peer will do.
  */
-import { toHex } from '../../bytes/hex.ts';
 import type { Hash, ValidatorIndex } from '../../model/brands.ts';
 import type { ReplicaContext } from '../context.ts';
+import { nameOf } from '../digest-name.ts';
 import type { PeerActivity } from '../guard/peer-activity.ts';
 
 type WantedKind = 'block' | 'batch';
@@ -16,15 +16,18 @@ type Wanted = {
   candidates: ValidatorIndex[];
   next: number;
   askAtMs: number;
+  /** The step in which it was last wanted. */
+  step: number;
 };
 
-/** Requests under way at once; more are asked for as these are answered. */
+/** Requests under way at once; more are asked for as these are answered, or are wanted no more. */
 const wantedMax = 512;
 
 export class Fetcher {
   readonly #wanted = new Map<string, Wanted>();
   readonly #context: ReplicaContext;
   readonly #activity: PeerActivity;
+  #step = 0;
 
   constructor(context: ReplicaContext, activity: PeerActivity) {
     this.#context = context;
@@ -32,9 +35,10 @@ export class Fetcher {
   }
 
   want(kind: WantedKind, digest: Hash, candidates: readonly ValidatorIndex[]): void {
-    const name = `${kind}/${toHex(digest)}`;
+    const name = `${kind}/${nameOf(digest)}`;
     const known = this.#wanted.get(name);
     if (known !== undefined) {
+      known.step = this.#step;
       for (const peer of candidates) if (!known.candidates.includes(peer)) known.candidates.push(peer);
       return;
     }
@@ -45,22 +49,28 @@ export class Fetcher {
       candidates: candidates.filter((peer) => peer !== this.#context.self),
       next: 0,
       askAtMs: this.#context.now.ms,
+      step: this.#step,
     };
     this.#wanted.set(name, wanted);
   }
 
   isWanted(kind: WantedKind, digest: Hash): boolean {
-    return this.#wanted.has(`${kind}/${toHex(digest)}`);
+    return this.#wanted.has(`${kind}/${nameOf(digest)}`);
   }
 
   forget(kind: WantedKind, digest: Hash): void {
-    this.#wanted.delete(`${kind}/${toHex(digest)}`);
+    this.#wanted.delete(`${kind}/${nameOf(digest)}`);
   }
 
-  /** Sends the requests that are due. */
+  /** Sends the requests that are due; once a step, after its rules: who still needs a thing has just said so. */
   askDue(): void {
-    for (const wanted of this.#wanted.values()) {
+    const step = this.#step++;
+    for (const [name, wanted] of this.#wanted) {
       if (this.#context.now.ms < wanted.askAtMs) continue;
+      if (wanted.step !== step) {
+        this.#wanted.delete(name);
+        continue;
+      }
       const peer = this.#nextPeer(wanted);
       wanted.askAtMs = this.#context.now.ms + this.#context.constants.deltaMs;
       if (peer === null) continue;
