@@ -106,7 +106,7 @@ export function skipNumber(reader: CborReader, depth: number): void {
     reader.offset++;
     readFractionHeader(reader, depth + 1);
     if (reader.peekByte() < 0x40) reader.readInteger();
-    else readMantissa(reader, depth + 2);
+    else skipMantissa(reader, depth + 2);
   } else {
     readNumber(reader, depth);
   }
@@ -167,7 +167,20 @@ export function readFractionHeader(reader: CborReader, depth: number): number {
   return Number(exponent);
 }
 
-export function readMantissa(reader: CborReader, depth: number): number | bigint {
+function skipMantissa(reader: CborReader, depth: number): void {
+  const start = reader.offset;
+  if (reader.peekByte() !== 0xc2 && reader.peekByte() !== 0xc3) {
+    readMantissa(reader, depth);
+    return;
+  }
+  requireDepth(reader, depth);
+  reader.offset++;
+  const length = reader.readBytesHeader();
+  if (length > decimalMantissaBytesMax) refuseMantissa(start);
+  reader.offset += length;
+}
+
+function readMantissa(reader: CborReader, depth: number): number | bigint {
   if (reader.peekMajor() !== major.tag) return reader.readInteger();
   const start = reader.offset;
   requireDepth(reader, depth);
@@ -179,12 +192,14 @@ export function readMantissa(reader: CborReader, depth: number): number | bigint
 function readBignum(reader: CborReader, tag: 2 | 3): bigint {
   const start = reader.offset;
   const bytes = reader.readBytes();
-  if (bytes.length > decimalMantissaBytesMax) {
-    throw new CborFault('cbor.number', `a number has at most ${decimalMantissaBytesMax} bytes`, start);
-  }
+  if (bytes.length > decimalMantissaBytesMax) refuseMantissa(start);
   let value = 0n;
   for (const byte of bytes) value = (value << 8n) | BigInt(byte);
   return tag === 2 ? value : -1n - value;
+}
+
+function refuseMantissa(at: number): never {
+  throw new CborFault('cbor.number', `a number has at most ${decimalMantissaBytesMax} bytes`, at);
 }
 
 function readMap(reader: CborReader, depth: number): Map<CborKey, PayloadValue> {

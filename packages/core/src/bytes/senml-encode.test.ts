@@ -115,6 +115,7 @@ describe('readings', () => {
     assert.match(refusal([{ ...one, time: time('1000') }]), /before 1978/);
     assert.match(refusal([{ ...one, name: 'a b' }]), /letters, digits/);
     assert.match(refusal([{ ...one, time: time('1e15') }]), /year 9999/);
+    assert.match(refusal([{ ...one, time: time('1700000000.0000000000001') }]), /too many digits/);
     assert.match(
       refusal([{ ...one, value: { type: 'number', decimal: { mantissa: 1n, exponent: 401 } } }]),
       /too many digits/,

@@ -19,7 +19,7 @@ import {
   trimDecimal,
 } from './decimal.ts';
 import { qualifyName } from './senml.ts';
-import { absoluteTimeMin, packRecordsMax, senmlLabel } from './senml-label.ts';
+import { absoluteTimeMin, packRecordsMax, senmlLabel, timeExponentMax } from './senml-label.ts';
 import { PackReader } from './senml-pack.ts';
 
 export type NumberInput = { readonly decimal: Decimal; readonly float?: Uint8Array };
@@ -57,6 +57,8 @@ export function encodePack(
   return requireReadablePack(writer.finish());
 }
 
+const int64End = 1n << 64n;
+
 /** What the pack's first record says for all of them, and how names are written. */
 type Layout = {
   readonly baseName: string | null;
@@ -74,6 +76,7 @@ function problemOf(readings: readonly ReadingInput[]): string | null {
     if (time !== undefined && compareDecimals(time, integerToDecimal(absoluteTimeMin)) < 0) {
       return `the time of "${name}" is before 1978: times are seconds since 1970, from 2^28`;
     }
+    if (time !== undefined && !isTime(trimDecimal(time))) return `the time of "${name}" has too many digits`;
     for (const number of [value.type === 'number' ? value : undefined, sum, updateTime]) {
       if (number !== undefined && number.float === undefined && !isWithinLimits(number.decimal)) {
         return `a number of "${name}" has too many digits`;
@@ -81,6 +84,11 @@ function problemOf(readings: readonly ReadingInput[]): string | null {
     }
   }
   return null;
+}
+
+/** So far the offsets between times are within the limits of a time too. */
+function isTime({ mantissa, exponent }: Decimal): boolean {
+  return exponent >= -timeExponentMax && mantissa < int64End;
 }
 
 function layoutOf(readings: readonly ReadingInput[], device: string | undefined): Layout {
@@ -147,8 +155,6 @@ function fieldsOf(reading: ReadingInput, layout: Layout): Field[] {
 function numberField({ decimal, float }: NumberInput): Encodable | Float {
   return float === undefined ? decimalToEncodable(decimal) : new Float(float);
 }
-
-const int64End = 1n << 64n;
 
 /** An integer where the exponent is 0 and 64 bits are enough; else a decimal fraction, of a bignum where needed. */
 export function decimalToEncodable({ mantissa, exponent }: Decimal): Encodable {

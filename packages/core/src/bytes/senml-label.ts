@@ -43,6 +43,11 @@ export const packRecordsMax = 1024;
 export const nameBytesMax = 255;
 export const unitBytesMax = 64;
 
+/** Of a time that is a decimal fraction. */
+export const timeExponentMax = 18;
+/** Bits after the point of a time that is a float. */
+export const timeFloatBitsMax = 128;
+
 /** Seconds: below, a time is relative. */
 export const absoluteTimeMin = 1 << 28;
 /** The last millisecond of the year 9999. */

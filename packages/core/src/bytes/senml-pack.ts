@@ -10,6 +10,8 @@
  * - **Time is absolute when it is on the ledger.** A time below 2^28 s is relative to "now" (RFC 8428 section 4.5.3),
  *   which every node would read differently. It counts from the instant the pack is given with: for a transaction its own
  *   `iat`, signed by the device; without one such a time is refused. The result lies between 1970 and the year 9999.
+ * - A time as a decimal fraction has an exponent within 18 and a mantissa of 64 bits; as a float, at most 128 bits after
+ *   the point. Others would only be costly to add.
  * - A name without a base name (absent or empty) lies under the device that signs, as `device/name`, or is the device's own name when
  *   it is empty. With one it is the base name and the name put together. Either way its characters are those of RFC 8428
  *   section 4.5.1, and it has at most 255.
@@ -19,22 +21,12 @@
  * - `bver` is at most 10 and never changes within the pack.
  */
 import { CborFault, type CborReader, major } from './cbor-reader.ts';
-import { addDecimals, compareDecimals, type Decimal, integerToDecimal, roundDecimal } from './decimal.ts';
-import { createPayloadReader, readFractionHeader, readNumber, readPayload, skipNumber } from './payload.ts';
-import {
-  absoluteTimeMin,
-  nameBytesMax,
-  packRecordsMax,
-  senmlJsonLabels,
-  senmlLabel,
-  timeMsMax,
-  unitBytesMax,
-} from './senml-label.ts';
+import type { Decimal } from './decimal.ts';
+import { createPayloadReader, readPayload, skipNumber } from './payload.ts';
+import { nameBytesMax, packRecordsMax, senmlJsonLabels, senmlLabel, unitBytesMax } from './senml-label.ts';
+import { exactTime, resolveTimeMs, TimeField } from './senml-time.ts';
 
 const versionMax = 10;
-/** Integers up to this are taken as milliseconds without bigints; a sum of three stays safe. */
-const fastSecondsMax = 1_000_000_000_000;
-const fastMantissaMax = 1_000_000_000_000_000;
 const labelMin = senmlLabel.baseSum;
 const labelMax = senmlLabel.dataValue;
 const bitOf = (label: number): number => 1 << (label - labelMin);
@@ -47,13 +39,8 @@ const readingBits = valueBits | bitOf(senmlLabel.sum);
 const recordBits =
   readingBits | bitOf(senmlLabel.name) | bitOf(senmlLabel.unit) | bitOf(senmlLabel.time) | bitOf(senmlLabel.updateTime);
 
-/** Stands for the milliseconds of a time that are not whole, or too many. */
-const notFast = Number.MIN_SAFE_INTEGER;
 /** Offset of a field that is absent. */
 const nowhere = -1;
-const zero: Decimal = { mantissa: 0n, exponent: 0 };
-const absoluteTimeMinDecimal = integerToDecimal(absoluteTimeMin);
-const absoluteTimeMinMs = absoluteTimeMin * 1000;
 
 /** 1: a letter or digit, 2: the other characters of a name (RFC 8428 section 4.5.1). */
 const nameClass = new Uint8Array(256);
@@ -114,8 +101,7 @@ export class PackReader {
   baseUnitAt = nowhere;
   baseValueAt = nowhere;
   baseSumAt = nowhere;
-  private baseTimeAt = nowhere;
-  private baseTimeMs = 0;
+  private readonly baseTime = new TimeField();
 
   nameStart = 0;
   nameEnd = 0;
@@ -125,8 +111,7 @@ export class PackReader {
   valueLabel = 0;
   sumAt = nowhere;
   updateTimeAt = nowhere;
-  private timeAt = nowhere;
-  private recordTimeMs = 0;
+  private readonly time = new TimeField();
   /** Of the present record: absolute, rounded to whole milliseconds. */
   timeMs = 0;
 
@@ -175,20 +160,9 @@ export class PackReader {
 
   /** The absolute time of the present record, exactly, and whether a float took part. */
   exactTime(): { decimal: Decimal; isFloat: boolean } {
-    const base = this.timeAtOffset(this.baseTimeAt);
-    const own = this.timeAtOffset(this.timeAt);
-    let decimal = addDecimals(base.decimal, own.decimal);
-    if (compareDecimals(decimal, absoluteTimeMinDecimal) < 0) {
-      if (this.nowMs === null) refuseRelativeTime(this.reader.offset);
-      decimal = addDecimals(decimal, { mantissa: BigInt(this.nowMs), exponent: -3 });
-    }
-    return { decimal, isFloat: base.floatWidth !== 0 || own.floatWidth !== 0 };
-  }
-
-  private timeAtOffset(offset: number): { decimal: Decimal; floatWidth: number } {
-    if (offset === nowhere) return { decimal: zero, floatWidth: 0 };
-    const { bytes, end } = this.reader;
-    return readNumber(createPayloadReader(bytes, offset, end), 2);
+    const { baseTime, time, nowMs, reader } = this;
+    const isFloat = baseTime.exact(reader).floatWidth !== 0 || time.exact(reader).floatWidth !== 0;
+    return { decimal: exactTime(baseTime, time, nowMs, reader), isFloat };
   }
 
   private readRecord(): boolean {
@@ -201,8 +175,7 @@ export class PackReader {
     this.valueAt = nowhere;
     this.sumAt = nowhere;
     this.updateTimeAt = nowhere;
-    this.timeAt = nowhere;
-    this.recordTimeMs = 0;
+    this.time.clear();
     let seen = 0;
     let extensions: string[] | null = null;
     for (let i = 0; i < count; i++) {
@@ -227,7 +200,7 @@ export class PackReader {
       return false;
     }
     this.checkName(start);
-    this.resolveTime(start);
+    this.timeMs = resolveTimeMs(this.baseTime, this.time, this.nowMs, reader, start);
     return true;
   }
 
@@ -250,12 +223,10 @@ export class PackReader {
         return;
       }
       case senmlLabel.time:
-        this.timeAt = at;
-        this.recordTimeMs = this.readTime();
+        this.time.read(reader);
         return;
       case senmlLabel.baseTime:
-        this.baseTimeAt = at;
-        this.baseTimeMs = this.readTime();
+        this.baseTime.read(reader);
         return;
       case senmlLabel.unit:
         this.unitAt = at;
@@ -331,29 +302,6 @@ export class PackReader {
     readPayload(reader, 2);
   }
 
-  /** Reads a time; its milliseconds where they are whole and small enough to compute with, else `notFast`. */
-  private readTime(): number {
-    const { reader } = this;
-    const start = reader.offset;
-    const byte = reader.peekByte();
-    if (byte < 0x40) {
-      const seconds = reader.readInteger();
-      return typeof seconds === 'number' && isWithin(seconds, fastSecondsMax) ? seconds * 1000 : notFast;
-    }
-    if (byte === 0xc4) {
-      reader.offset++;
-      const exponent = readFractionHeader(reader, 3);
-      if (exponent <= 0 && exponent >= -3 && reader.peekByte() < 0x40) {
-        const mantissa = reader.readInteger();
-        const scaled = exponent === -3 ? 1 : exponent === -2 ? 10 : exponent === -1 ? 100 : 1000;
-        const max = exponent === -3 ? fastMantissaMax : fastSecondsMax;
-        return typeof mantissa === 'number' && isWithin(mantissa, max) ? mantissa * scaled : notFast;
-      }
-      reader.offset = start;
-    }
-    skipNumber(reader, 2);
-    return notFast;
-  }
   /** Names mostly repeat; then only that is checked. */
   private checkName(start: number): void {
     const { reader, baseNameStart, baseNameEnd, nameStart, nameEnd } = this;
@@ -369,22 +317,6 @@ export class PackReader {
     this.lastBaseEnd = baseNameEnd;
     this.lastNameStart = nameStart;
     this.lastNameEnd = nameEnd;
-  }
-
-  private resolveTime(start: number): void {
-    let ms: number;
-    if (this.recordTimeMs !== notFast && this.baseTimeMs !== notFast) {
-      ms = this.recordTimeMs + this.baseTimeMs;
-      if (ms < absoluteTimeMinMs) {
-        if (this.nowMs === null) refuseRelativeTime(start);
-        ms += this.nowMs;
-      }
-    } else {
-      const rounded = roundDecimal(this.exactTime().decimal, 3);
-      ms = rounded >= 0n && rounded <= BigInt(timeMsMax) ? Number(rounded) : -1;
-    }
-    if (ms < 0 || ms > timeMsMax) refuse(start, 'a time lies between 1970 and the year 9999');
-    this.timeMs = ms;
   }
 }
 
@@ -408,14 +340,6 @@ function isSame(bytes: Uint8Array, aStart: number, aEnd: number, bStart: number,
   if (aStart === bStart) return true;
   for (let i = 0; i < length; i++) if (bytes[aStart + i] !== bytes[bStart + i]) return false;
   return true;
-}
-
-function isWithin(value: number, max: number): boolean {
-  return value <= max && value >= -max;
-}
-
-function refuseRelativeTime(at: number): never {
-  refuse(at, 'a relative time, and nothing it counts from: send absolute times (t or bt from 2^28), or sign with iat');
 }
 
 function refuse(at: number, message: string): never {

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import fc from 'fast-check';
 import { type CborKey, type Encodable, encodeCbor, Tagged } from './cbor.ts';
-import { decimalToText, textToDecimal } from './decimal.ts';
+import { CborFault } from './cbor-reader.ts';
+import { decimalToText, roundDecimal, textToDecimal } from './decimal.ts';
 import { fromHex } from './hex.ts';
 import { decodePack, deviceOfBaseName, qualifyName, type Reading, type ReadingValue } from './senml.ts';
 import { jsonToPack } from './senml-json.ts';
 import { nameBytesMax, packRecordsMax, timeMsMax, unitBytesMax } from './senml-label.ts';
 import { PackReader, type PackSummary, summarizePack } from './senml-pack.ts';
+import { fuzzSettings } from './testing/fuzz.ts';
 import { readVector } from './testing/vectors.ts';
 
 type Fields = [CborKey, Encodable][];
@@ -175,10 +178,17 @@ describe('a reading', () => {
   });
 });
 
-function doubleTime(seconds: number): Uint8Array {
-  const view = new DataView(new ArrayBuffer(8));
-  view.setFloat64(0, seconds);
-  return Uint8Array.of(0x81, 0xa2, 0x02, 0x01, 0x06, 0xfb, ...new Uint8Array(view.buffer));
+/** A pack of one reading with a double as base time, and a time as a double, an integer or milliseconds. */
+function doubleTime(base: number, own = 0, kind = 'double'): Uint8Array {
+  const double = (seconds: number): Uint8Array => {
+    const view = new DataView(new ArrayBuffer(9));
+    view.setUint8(0, 0xfb);
+    view.setFloat64(1, seconds);
+    return new Uint8Array(view.buffer);
+  };
+  const fraction = (): Encodable => new Tagged<Encodable>(4, [-3, Math.trunc(own * 1000)]);
+  const time = kind === 'double' ? double(own) : encodeCbor(kind === 'integer' ? own : fraction());
+  return Uint8Array.of(0x81, 0xa3, 0x02, 0x01, 0x06, ...time, 0x22, ...double(base));
 }
 
 describe('a time', () => {
@@ -294,7 +304,7 @@ describe('a time', () => {
     assert.match(
       refusal(
         pack([
-          [6, decimal('1e399')],
+          [6, decimal('1e18')],
           [2, 1],
         ]),
       ),
@@ -318,6 +328,49 @@ describe('a time', () => {
         ]),
       ),
       /year 9999/,
+    );
+  });
+
+  test('has no more digits than a time needs', () => {
+    const withTime = (time: Encodable): string =>
+      refusal(
+        pack([
+          [2, 1],
+          [-3, 1_700_000_000],
+          [6, time],
+        ]),
+      );
+    assert.equal(withTime(new Tagged<Encodable>(4, [-18, 2n ** 64n - 1n])), 'accepted');
+    assert.match(withTime(new Tagged<Encodable>(4, [-19, 1])), /an exponent within 18/);
+    assert.match(withTime(new Tagged<Encodable>(4, [-18, new Tagged(2, new Uint8Array(9))])), /expected/);
+    assert.match(withTime(new Tagged(2, new Uint8Array(1))), /an integer, a decimal fraction or a float/);
+    assert.match(refusal(doubleTime(1_700_000_000, 2 ** -129)), /128 bits after the point/);
+    assert.equal(refusal(doubleTime(1_700_000_000, 2 ** -128)), 'accepted');
+    assert.equal(readings(doubleTime(1_700_000_000, 1.1e-17))[0]!.timeText, '1700000000');
+  });
+
+  test('that is a float, or two, is that of the exact sum, rounded', () => {
+    const double = fc.oneof(
+      fc.double({ min: -1e10, max: 1e10, noNaN: true }),
+      fc.integer({ min: -(2 ** 31), max: 2 ** 31 }).map((quarters) => quarters / 4),
+      fc.constantFrom(2 ** 28, -(2 ** -22), 2 ** -22, 0.0005, 2 ** -11, 0.5, -0, 1_700_000_000.0005),
+    );
+    fc.assert(
+      fc.property(double, double, fc.constantFrom('double', 'integer', 'fraction'), (base, own, kind) => {
+        const input =
+          kind === 'double'
+            ? doubleTime(base, own)
+            : doubleTime(base, kind === 'integer' ? Math.trunc(own) : own, kind);
+        const reader = new PackReader(input, 0, input.length, 1_700_000_000_000);
+        try {
+          reader.next();
+        } catch (fault) {
+          assert.ok(fault instanceof CborFault);
+          return;
+        }
+        assert.equal(roundDecimal(reader.exactTime().decimal, 3), BigInt(reader.timeMs));
+      }),
+      fuzzSettings(2000),
     );
   });
 

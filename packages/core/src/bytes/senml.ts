@@ -3,13 +3,13 @@
  *
  * The rules of packs are in senml-pack.ts. Here each record becomes a reading that stands on its own: full name, unit,
  * absolute time, base value and base sum added. Sums are exact decimals. Where a float took part the text of the result is
- * the shortest decimal denoting the double it is, if it is one: `1276020076.001` as a double, less 5, gives
+ * the shortest decimal denoting the double it is, if it is one (a time is rounded to nanoseconds if it is none): `1276020076.001` as a double, less 5, gives
  * `1276020071.001`, as people expect.
  */
 import type { CairnError, Result } from '../result.ts';
 import { fail, ok } from '../result.ts';
 import { CborFault } from './cbor-reader.ts';
-import { addDecimals, type Decimal, decimalToText, trimDecimal } from './decimal.ts';
+import { addDecimals, type Decimal, decimalToText, roundDecimal, trimDecimal } from './decimal.ts';
 import { decimalToDouble, shortestDecimal } from './float.ts';
 import { createPayloadReader, numberToText, type PayloadNumber, readNumber } from './payload.ts';
 import { senmlLabel } from './senml-label.ts';
@@ -34,7 +34,7 @@ export type ReadingValue =
 export type Reading = {
   readonly name: string;
   readonly unit?: string;
-  /** Seconds since 1970, without trailing zeros: exact, or of a float the shortest decimal that denotes it. */
+  /** Seconds since 1970, without trailing zeros: exact; where a float took part, see the head of this file. */
   readonly time: Decimal;
   readonly timeText: string;
   /** Whole milliseconds since 1970, rounded to the nearest. */
@@ -123,10 +123,15 @@ function sumAt(pack: PackReader): ReadingNumber | null {
   return toReadingNumber(base === null ? sum : add(base, sum));
 }
 
+/** Places after the point that are kept of a time in which a float took part and that is no double. */
+const floatTimePlaces = 9;
+
 function timeOf(pack: PackReader): Decimal {
   const { decimal, isFloat } = pack.exactTime();
-  const double = isFloat ? decimalToDouble(decimal) : null;
-  return trimDecimal(double === null ? decimal : shortestDecimal(double, 64));
+  if (!isFloat) return trimDecimal(decimal);
+  const double = decimalToDouble(decimal);
+  const rounded = { mantissa: roundDecimal(decimal, floatTimePlaces), exponent: -floatTimePlaces };
+  return trimDecimal(double === null ? rounded : shortestDecimal(double, 64));
 }
 
 function add(a: PayloadNumber, b: PayloadNumber): PayloadNumber {
