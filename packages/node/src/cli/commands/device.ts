@@ -70,7 +70,11 @@ async function addDevice(name: string, options: AddOptions): Promise<void> {
     return;
   }
   say(`${name} is registered with key ${kid} (transaction ${delivered.id}, height ${delivered.verified.height})`);
-  say(`  cairn send temperature=21.5:Cel --key <key file of the device> --wait`);
+  say(
+    options.role === 'gateway'
+      ? '  cairn gateway --key <key file of the gateway>'
+      : '  cairn send temperature=21.5:Cel --key <key file of the device> --wait',
+  );
 }
 
 /** The ledger registers for the signer's own member, so a key of another one must be noticed here. */

@@ -44,7 +44,10 @@ Example:
 Topics, <ledger> being the name that \`cairn gateway\` prints:
   cairn/<ledger>/tx                        signed transactions
   cairn/<ledger>/senml/<member>/<device>   SenML, JSON or CBOR; signed by the gateway's key
-  cairn/<ledger>/result/<id>               verdicts, and receipts below them`,
+  cairn/<ledger>/result/<id>               verdicts, and receipts below them
+
+Two gateways of one member at one broker would both sign for the same device, and its readings would stand on the
+ledger twice: give each its own devices with --device. (A node with a broker in its node.json is a gateway, too.)`,
     )
     .action(runGateway);
 }
