@@ -1,3 +1,3 @@
 /** The public door of the simulator. */
 export { createRandom, type Random } from './random.ts';
-export { runWorld, type WorldOptions, type WorldReport } from './world.ts';
+export { defaultWorld, runWorld, type WorldOptions, type WorldReport } from './world.ts';

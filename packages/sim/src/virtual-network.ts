@@ -1,7 +1,8 @@
 /**
- * Links between nodes in virtual time: each direction delivers in order after a random delay, frames are lost now and
- * then, and links break: by partition, or when an end crashes. What is under way on a broken link is gone.
+ * Links between nodes in virtual time: each direction and channel delivers in order after a random delay, frames are lost
+ * now and then, and links break: by partition, or when an end crashes. What is under way on a broken link is gone.
  */
+import type { Channel } from '@cairn-ledger/core';
 import type { EventQueue } from './event-queue.ts';
 import type { Random } from './random.ts';
 
@@ -13,13 +14,17 @@ export type NetworkEnd = {
   onDisconnected(peer: number): void;
 };
 
+/** Whether a frame is lost on the way, besides by chance. */
+export type LossRule = (from: number, to: number, frame: Uint8Array) => boolean;
+
 export class VirtualNetwork {
   readonly #events: EventQueue;
   readonly #random: Random;
   readonly #ends: (NetworkEnd | null)[];
   /** Generation of each pair's link: raised when it breaks, so that frames under way are not delivered. */
   readonly #links: { isUp: boolean; generation: number }[][];
-  readonly #lastArrivalMs = new Map<string, number>();
+  readonly #lastArrivalMs: Record<Channel, Float64Array>;
+  readonly #lossRules = new Set<LossRule>();
   #groups: readonly number[];
   profile: NetworkProfile;
   framesCount = 0;
@@ -31,6 +36,8 @@ export class VirtualNetwork {
     this.#links = Array.from({ length: nodesCount }, () =>
       Array.from({ length: nodesCount }, () => ({ isUp: false, generation: 0 })),
     );
+    const directions = nodesCount * nodesCount;
+    this.#lastArrivalMs = { control: new Float64Array(directions), bulk: new Float64Array(directions) };
     this.#groups = new Array<number>(nodesCount).fill(0);
     this.profile = profile;
   }
@@ -52,15 +59,25 @@ export class VirtualNetwork {
     this.#connectWhatCan();
   }
 
-  send(from: number, to: number, frame: Uint8Array): void {
+  /** Loses what the rule says from now on; the answer ends it. */
+  lose(rule: LossRule): () => void {
+    this.#lossRules.add(rule);
+    return () => this.#lossRules.delete(rule);
+  }
+
+  send(from: number, to: number, channel: Channel, frame: Uint8Array): void {
     this.framesCount++;
     const link = this.#link(from, to);
-    if (!link.isUp || this.#random.chance(this.profile.lossShare)) return;
+    if (!link.isUp) return;
+    const { delayMinMs, delayMaxMs, lossShare } = this.profile;
+    if (lossShare > 0 && this.#random.chance(lossShare)) return;
+    for (const rule of this.#lossRules) if (rule(from, to, frame)) return;
     const { generation } = link;
-    const delayMs = this.profile.delayMinMs + this.#random.next() * (this.profile.delayMaxMs - this.profile.delayMinMs);
-    const direction = `${from}/${to}`;
-    const atMs = Math.max(this.#events.nowMs + delayMs, this.#lastArrivalMs.get(direction) ?? 0);
-    this.#lastArrivalMs.set(direction, atMs);
+    const delayMs = delayMinMs + this.#random.next() * (delayMaxMs - delayMinMs);
+    const arrivals = this.#lastArrivalMs[channel];
+    const direction = from * this.#ends.length + to;
+    const atMs = Math.max(this.#events.nowMs + delayMs, arrivals[direction]!);
+    arrivals[direction] = atMs;
     this.#events.at(atMs, () => {
       if (link.isUp && link.generation === generation) this.#ends[to]?.onFrame(from, frame);
     });

@@ -31,6 +31,7 @@ import {
   validatorSetDigest,
 } from '@cairn-ledger/core';
 import { Driver, type SigningMark } from '@cairn-ledger/node/driver';
+import { SigningChecker, type Violations } from './checkers.ts';
 import type { EventQueue } from './event-queue.ts';
 import { createFakeSigner, fakeVerifier } from './fake-crypto.ts';
 import type { Random } from './random.ts';
@@ -97,7 +98,17 @@ type Disk = {
   mark: SigningMark;
 };
 
-export type NodeDelays = { readonly syncMs: number; readonly executeMs: number };
+/** How slow a node is, at most, and how far its clock on the wall is off. */
+export type NodeDelays = { readonly syncMs: number; readonly executeMs: number; readonly clockOffsetMs: number };
+
+/** Who watches a node from outside. */
+export type NodeMonitor = {
+  onExecuted(node: number, block: Block, batches: readonly Batch[], outcome: Outcome): void;
+  /** A batch of its own is durable: its transactions must be executed some day. */
+  onSealed(node: number, batch: Batch): void;
+  onFenced(node: number, reason: string): void;
+  onFailed(node: number, text: string): void;
+};
 
 export class VirtualNode implements NetworkEnd {
   readonly index: number;
@@ -105,7 +116,9 @@ export class VirtualNode implements NetworkEnd {
   readonly #events: EventQueue;
   readonly #network: VirtualNetwork;
   readonly #random: Random;
-  readonly #delays: NodeDelays;
+  delays: NodeDelays;
+  readonly #monitor: NodeMonitor;
+  readonly #signing: SigningChecker;
   readonly disk: Disk = {
     journal: [],
     executed: [],
@@ -114,7 +127,6 @@ export class VirtualNode implements NetworkEnd {
     mark: { epoch: 0, view: 0, seq: 0, checkpointHeight: 0 },
   };
   driver: Driver | null = null;
-  fencedBecause: string | null = null;
   #unsynced: JournalRecord[] = [];
   #life = 0;
   #idleAtMs = 0;
@@ -126,13 +138,17 @@ export class VirtualNode implements NetworkEnd {
     network: VirtualNetwork,
     random: Random,
     delays: NodeDelays,
+    monitor: NodeMonitor,
+    violations: Violations,
   ) {
     this.index = index;
     this.#chain = chain;
     this.#events = events;
     this.#network = network;
     this.#random = random;
-    this.#delays = delays;
+    this.delays = delays;
+    this.#monitor = monitor;
+    this.#signing = new SigningChecker(index, violations);
   }
 
   start(): void {
@@ -140,7 +156,10 @@ export class VirtualNode implements NetworkEnd {
     const life = this.#life;
     const isAlive = () => this.#life === life && this.driver !== null;
     let timer = 0;
-    const now = () => ({ ms: this.#events.nowMs, wallMs: Math.floor(1_700_000_000_000 + this.#events.nowMs) });
+    const now = () => ({
+      ms: this.#events.nowMs,
+      wallMs: Math.floor(1_700_000_000_000 + this.delays.clockOffsetMs + this.#events.nowMs),
+    });
     const keys = this.#chain.signers[this.index]!;
     this.driver = new Driver(
       this.#origin(),
@@ -155,7 +174,7 @@ export class VirtualNode implements NetworkEnd {
           append: (record) => this.#unsynced.push(record),
           sync: (done) => {
             const count = this.#unsynced.length;
-            this.#events.after(this.#random.next() * this.#delays.syncMs, () => {
+            this.#events.after(this.#random.next() * this.delays.syncMs, () => {
               if (!isAlive()) return;
               this.disk.journal.push(...this.#unsynced.splice(0, count));
               done(null);
@@ -165,15 +184,20 @@ export class VirtualNode implements NetworkEnd {
         writeMark: (mark) => {
           this.disk.mark = mark;
         },
-        send: (peer, _channel, frame) => this.#network.send(this.index, peer, frame),
-        votingSigner: keys.voting,
+        send: (peer, channel, frame) => this.#network.send(this.index, peer, channel, frame),
+        votingSigner: {
+          ...keys.voting,
+          sign: (message) => {
+            this.#signing.onSignedVoteOrBatch(message);
+            return keys.voting.sign(message);
+          },
+        },
         checkpointSigner: keys.checkpoint,
         verifier: fakeVerifier,
         ledger: {
           execute: (block, batches, finalization) => {
             // One after the other: a ledger executes in order.
-            this.#idleAtMs =
-              Math.max(this.#idleAtMs, this.#events.nowMs) + this.#random.next() * this.#delays.executeMs;
+            this.#idleAtMs = Math.max(this.#idleAtMs, this.#events.nowMs) + this.#random.next() * this.delays.executeMs;
             this.#events.at(this.#idleAtMs, () => isAlive() && this.#execute(block, batches, finalization));
           },
           keepCertified: (statement, signatures) => {
@@ -182,18 +206,18 @@ export class VirtualNode implements NetworkEnd {
           },
           serve: (request, answer) => answer(this.#serve(request)),
         },
-        onBatch: () => undefined,
-        onFact: () => undefined,
-        onRefused: () => undefined,
-        onFenced: (reason) => {
-          this.fencedBecause = reason;
+        onBatch: (batch, isOwn) => {
+          if (isOwn) this.#monitor.onSealed(this.index, batch);
         },
-        onFailed: () => undefined,
+        onFact: () => undefined,
+        onRefused: (peer, error) => this.#monitor.onFailed(this.index, `${error.code} from honest node ${peer}`),
+        onFenced: (reason) => this.#monitor.onFenced(this.index, reason),
+        onFailed: (error) => this.#monitor.onFailed(this.index, error.message),
       },
       this.disk.mark,
     );
     this.driver.start(this.disk.journal);
-    this.#compactJournal();
+    if (this.#random.chance(0.5)) this.#compactJournal();
     this.#network.attach(this.index, this);
   }
 
@@ -276,6 +300,8 @@ export class VirtualNode implements NetworkEnd {
     };
     const outcome = { statement, timeMs: block.header.timeMs };
     this.disk.executed.push({ block, batches, finalization, outcome });
+    this.#signing.onSignedCheckpoint(statement.height, toHex(historyRoot) + toHex(statement.stateRoot));
+    this.#monitor.onExecuted(this.index, block, batches, outcome);
     this.driver?.input({ type: 'executed', outcome });
   }
 

@@ -1,29 +1,36 @@
 /**
  * A world: nodes, a network and faults, all from one seed, and the checks that must hold in every one of them.
  *
- * Faults are drawn for the first part of the run (crashes, partitions, lost frames); then they stop, a minority may stay
- * down, and the chain must go on.
+ * Faults are drawn for the first part of the run (`faults.ts`); then they stop, a minority stays down for good, and the
+ * chain must go on: everything a living node has sealed is executed and certified everywhere, within `calmMs`.
  */
-import { defaultConstants, type ProtocolConstants, toHex } from '@cairn-ledger/core';
+import { type Batch, defaultConstants, type ProtocolConstants, sha256, toHex } from '@cairn-ledger/core';
+import { AgreementChecker, Violations } from './checkers.ts';
 import { EventQueue } from './event-queue.ts';
+import { Faults } from './faults.ts';
 import { createRandom, type Random } from './random.ts';
 import { VirtualNetwork } from './virtual-network.ts';
-import { createVirtualChain, VirtualNode } from './virtual-node.ts';
+import { createVirtualChain, type NodeMonitor, VirtualNode } from './virtual-node.ts';
 
 export type WorldOptions = {
   readonly seed: number;
   readonly nodesCount: number;
   /** How long faults happen, in milliseconds of virtual time. */
   readonly faultsMs: number;
-  /** How long the chain has afterwards to execute everything, in milliseconds of virtual time. */
+  /** How long the chain may take afterwards to execute and certify everything, in milliseconds of virtual time. */
   readonly calmMs: number;
 };
+
+export const defaultWorld = { faultsMs: 6_000, calmMs: 30_000 };
 
 export type WorldReport = {
   readonly seed: number;
   readonly nodesCount: number;
   readonly violations: readonly string[];
-  readonly isStalled: boolean;
+  /** What a node lacks at the end though it should have it; empty when the chain went on. */
+  readonly stalls: readonly string[];
+  /** Virtual time from the last submission until everything was executed and certified everywhere. */
+  readonly recoveryMs: number;
   readonly blocks: number;
   readonly views: number;
   readonly frames: number;
@@ -33,132 +40,168 @@ export type WorldReport = {
 };
 
 const constants: ProtocolConstants = { ...defaultConstants, deltaMs: 100, heartbeatMs: 2_000 };
+/** When, after the faults, the transaction is submitted that must get through. */
+const lastSubmissionMs = 300;
 
 export function runWorld(options: WorldOptions): WorldReport {
   const random = createRandom(options.seed);
   const events = new EventQueue();
+  const violations = new Violations();
+  const agreement = new AgreementChecker(violations);
   const network = new VirtualNetwork(events, random, options.nodesCount, drawProfile(random));
   const chain = createVirtualChain(options.nodesCount, constants);
-  const nodes = chain.set.validators.map(
-    (_, i) =>
-      new VirtualNode(i, chain, events, network, random, {
-        syncMs: random.pick([0.1, 2, 10]),
-        executeMs: random.pick([1, 10, 60]),
-      }),
-  );
-  const submitted = new Set<string>();
-  let crashes = 0;
-  let transactionsCount = 0;
-
-  for (const node of nodes) events.after(random.next() * 50, () => node.start());
-
-  const submit = (): void => {
-    const alive = nodes.filter((node) => node.driver !== null);
-    if (alive.length > 0) {
-      const count = random.integer(1, 4);
-      const transactions = Array.from({ length: count }, () =>
-        new TextEncoder().encode(`transaction ${transactionsCount++}`),
-      );
-      random.pick(alive).submit(transactions);
-    }
-    if (events.nowMs < options.faultsMs) events.after(random.next() * 120, submit);
+  const executed = chain.set.validators.map(() => new Set<string>());
+  const sealed = chain.set.validators.map(() => new Set<string>());
+  const monitor: NodeMonitor = {
+    onExecuted: (node, block, batches, outcome) => {
+      agreement.onExecuted(node, block, outcome);
+      for (const name of namesIn(batches)) executed[node]!.add(name);
+    },
+    onSealed: (node, batch) => {
+      for (const name of namesIn([batch])) sealed[node]!.add(name);
+    },
+    onFenced: (node, reason) => violations.add(`node ${node} fenced itself: ${reason}`),
+    onFailed: (node, text) => violations.add(`node ${node}: ${text}`),
   };
-  events.after(100, submit);
-
-  const fault = (): void => {
-    if (events.nowMs >= options.faultsMs) return;
-    if (random.chance(0.5)) {
-      const node = random.pick(nodes);
-      if (node.driver !== null) {
-        crashes++;
-        node.crash();
-        events.after(random.next() * 1_500, () => {
-          if (node.driver === null) node.start();
-        });
-      }
-    } else {
-      const sides = nodes.map(() => random.integer(0, 1));
-      network.partition(sides);
-      events.after(random.next() * 1_500, () => network.partition(nodes.map(() => 0)));
-    }
-    events.after(random.next() * 1_500, fault);
-  };
-  events.after(500, fault);
-
-  const violations: string[] = [];
-  let checkedHeight = 0;
-  while (events.step(options.faultsMs)) {
-    const lowest = Math.min(...nodes.map((node) => node.disk.executed.length));
-    if (lowest === checkedHeight) continue;
-    checkedHeight = lowest;
-    violations.push(...checkAgreement(nodes));
-  }
-  // Faults stop: links heal, whoever is down starts, except a minority that may stay down for good.
-  network.partition(nodes.map(() => 0));
-  network.profile = { delayMinMs: 1, delayMaxMs: 10, lossShare: 0 };
-  const downCount = random.integer(0, chain.set.faultsMax);
-  nodes.forEach((node, i) => {
-    if (i < downCount) node.crash();
-    else if (node.driver === null) node.start();
+  const nodes = chain.set.validators.map((_, i) => {
+    const delays = {
+      syncMs: random.pick([0.1, 2, 10]),
+      executeMs: random.pick([1, 10, 60]),
+      clockOffsetMs: random.integer(-1_500, 1_500),
+    };
+    return new VirtualNode(i, chain, events, network, random, delays, monitor, violations);
   });
-  const heightBefore = Math.max(...nodes.map((node) => node.disk.executed.length));
-  const live = nodes.slice(downCount);
-  events.after(1_000, () => live[0]!.submit([new TextEncoder().encode('the last transaction')]));
-  const endMs = options.faultsMs + options.calmMs;
-  while (events.step(endMs)) {
-    // Everything until the end.
-  }
-  violations.push(...checkAgreement(nodes));
-  for (const node of nodes)
-    if (node.fencedBecause !== null) violations.push(`node ${node.index} fenced itself: ${node.fencedBecause}`);
-  for (const node of nodes) {
-    for (const proof of node.driver?.replica.proofs() ?? [])
-      violations.push(`an honest node is proven faulty: ${proof.type} of ${proof.accused}`);
-  }
+  for (const node of nodes) events.after(random.next() * 50, () => node.start());
+  const submitter = new Submitter(events, nodes, random);
+  events.after(100, () => submitter.run());
+  const faults = new Faults(events, network, nodes, random);
+  events.after(500, () => faults.run());
 
-  const heights = live.map((node) => node.disk.executed.length);
-  const isStalled =
-    Math.min(...heights) <= heightBefore ||
-    live.some((node) => !hasExecuted(node, 'the last transaction')) ||
-    heights.some((height) => height !== heights[0]);
-  for (const node of nodes)
-    submitted.add(toHex(node.disk.executed.at(-1)?.outcome.statement.historyRoot ?? chain.ledgerHash));
+  while (events.step(options.faultsMs)) {
+    // Time passes.
+  }
+  submitter.stop();
+  faults.endAll();
+  network.profile = { delayMinMs: 1, delayMaxMs: 10, lossShare: 0 };
+  const down = new Set<number>();
+  for (let count = random.integer(0, chain.set.faultsMax); down.size < count; )
+    down.add(random.integer(0, nodes.length - 1));
+  for (const node of nodes) {
+    if (down.has(node.index)) node.crash();
+    else if (node.driver === null) node.start();
+  }
+  const live = nodes.filter((node) => !down.has(node.index));
+  const last = random.pick(live);
+  events.after(lastSubmissionMs, () => last.submit([encoder.encode(lastTransaction)]));
+
+  const missing = (): string[] => {
+    const due = new Set([lastTransaction, ...live.flatMap((node) => [...sealed[node.index]!])]);
+    return live.flatMap((node) => whatLacks(node, executed[node.index]!, due));
+  };
+  const endMs = options.faultsMs + options.calmMs;
+  let recoveryMs = options.calmMs;
+  for (let checkAtMs = options.faultsMs + 500; events.nowMs < endMs; checkAtMs += 100) {
+    while (events.step(checkAtMs)) {
+      // Time passes.
+    }
+    if (checkAtMs <= endMs && missing().length > 0) continue;
+    recoveryMs = Math.max(0, checkAtMs - options.faultsMs - lastSubmissionMs);
+    break;
+  }
+  for (const node of live) {
+    for (const proof of node.driver?.replica.proofs() ?? [])
+      violations.add(`honest node ${proof.accused} is proven faulty by node ${node.index}: ${proof.type}`);
+  }
+  const heights = nodes.map((node) => node.disk.executed.length);
   return {
     seed: options.seed,
     nodesCount: options.nodesCount,
-    violations,
-    isStalled,
+    violations: violations.list(),
+    stalls: missing(),
+    recoveryMs,
     blocks: Math.max(...heights),
     views: Math.max(...live.map((node) => node.driver!.replica.agreement.view)),
     frames: network.framesCount,
-    crashes,
-    fingerprint: [...submitted].sort().join('/'),
+    crashes: faults.crashes,
+    fingerprint: fingerprintOf(nodes),
   };
+}
+
+const lastTransaction = 'the last transaction';
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+function namesIn(batches: readonly Batch[]): string[] {
+  return batches.flatMap(({ transactions }) => transactions.map((transaction) => decoder.decode(transaction)));
 }
 
 function drawProfile(random: Random) {
   return random.pick([
-    { delayMinMs: 0.2, delayMaxMs: 2, lossShare: 0 },
-    { delayMinMs: 0.2, delayMaxMs: 5, lossShare: 0.02 },
+    { delayMinMs: 0.5, delayMaxMs: 3, lossShare: 0 },
+    { delayMinMs: 0.5, delayMaxMs: 5, lossShare: 0.02 },
     { delayMinMs: 5, delayMaxMs: 60, lossShare: 0.01 },
     { delayMinMs: 1, delayMaxMs: 150, lossShare: 0.05 },
   ]);
 }
 
-/** Equal heights hold equal blocks and equal results, on every disk. */
-function checkAgreement(nodes: readonly VirtualNode[]): string[] {
-  const lowest = Math.min(...nodes.map((node) => node.disk.executed.length));
-  const violations: string[] = [];
-  for (let height = Math.max(1, lowest - 2); height <= lowest; height++) {
-    const results = new Set(nodes.map((node) => toHex(node.disk.executed[height - 1]!.outcome.statement.historyRoot)));
-    const blocks = new Set(nodes.map((node) => toHex(node.disk.executed[height - 1]!.block.digest)));
-    if (results.size > 1 || blocks.size > 1) violations.push(`nodes differ at height ${height}`);
+/** Submits transactions at nodes: steadily, in bursts, with idle times between. */
+class Submitter {
+  readonly #events: EventQueue;
+  readonly #nodes: readonly VirtualNode[];
+  readonly #random: Random;
+  #count = 0;
+  #isOver = false;
+
+  constructor(events: EventQueue, nodes: readonly VirtualNode[], random: Random) {
+    this.#events = events;
+    this.#nodes = nodes;
+    this.#random = random;
   }
-  return violations;
+
+  run(): void {
+    if (this.#isOver) return;
+    const random = this.#random;
+    const alive = this.#nodes.filter((node) => node.driver !== null);
+    const isBurst = random.chance(0.01);
+    if (alive.length > 0) {
+      // More than one batch each: a batch holds a thousand transactions.
+      const times = isBurst ? random.integer(5, 40) : 1;
+      for (let i = 0; i < times; i++) {
+        const node = random.pick(alive);
+        this.#events.after(isBurst ? i * 11 : 0, () => node.submit(this.#draw(random.integer(1, 4))));
+      }
+    }
+    const pauseMs = random.chance(0.02) ? random.next() * 3_000 : random.next() * 120;
+    this.#events.after(pauseMs, () => this.run());
+  }
+
+  stop(): void {
+    this.#isOver = true;
+  }
+
+  #draw(count: number): Uint8Array[] {
+    return Array.from({ length: count }, () => encoder.encode(`transaction ${this.#count++}`));
+  }
 }
 
-function hasExecuted(node: VirtualNode, text: string): boolean {
-  return node.disk.executed.some(({ batches }) =>
-    batches.some((batch) => batch.transactions.some((transaction) => new TextDecoder().decode(transaction) === text)),
-  );
+function whatLacks(node: VirtualNode, executed: ReadonlySet<string>, due: ReadonlySet<string>): string[] {
+  const lacking: string[] = [];
+  const status = node.driver!.replica.status();
+  let count = 0;
+  for (const name of due) if (!executed.has(name)) count++;
+  if (count > 0)
+    lacking.push(
+      `node ${node.index} has not executed ${count} of ${due.size} transactions (${JSON.stringify(status)})`,
+    );
+  else if (status.certifiedHeight < status.executedHeight - 1)
+    lacking.push(`node ${node.index} has executed ${status.executedHeight}, certified ${status.certifiedHeight}`);
+  return lacking;
+}
+
+function fingerprintOf(nodes: readonly VirtualNode[]): string {
+  const parts = nodes.map((node) => {
+    const outcome = node.disk.executed.at(-1)?.outcome;
+    return `${node.disk.executed.length} ${outcome === undefined ? '' : toHex(outcome.statement.historyRoot)} ${outcome?.timeMs}`;
+  });
+  return toHex(sha256(encoder.encode(parts.join('\n'))));
 }
