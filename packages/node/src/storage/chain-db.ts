@@ -103,6 +103,8 @@ export type ChainDbOptions = {
   readonly readOnly?: boolean;
   /** The file must be of this ledger; a new one becomes so. */
   readonly ledgerHash?: Uint8Array;
+  /** Beyond this the disk counts as full; without it the disk itself is the limit. */
+  readonly sizeBytesMax?: number;
 };
 
 export function openChainDb(path: string, options: ChainDbOptions = {}): Result<ChainDb, StorageError> {
@@ -111,6 +113,7 @@ export function openChainDb(path: string, options: ChainDbOptions = {}): Result<
     synchronous: 'FULL',
     schema: chainSchema,
     schemaVersion: chainSchemaVersion,
+    sizeBytesMax: options.sizeBytesMax,
   });
   if (!opened.ok) return opened;
   const chain = new ChainDb(opened.value);
@@ -339,11 +342,13 @@ export class ChainDb {
   }
 
   #block(get: () => unknown): StoredBlock | null {
-    return (this.#database.read('reading a block', get) as StoredBlock | undefined) ?? null;
+    const row = this.#database.read('reading a block', get) as StoredBlock | undefined;
+    return row === undefined ? null : { ...row };
   }
 
   #checkpoint(get: () => unknown): StoredCheckpoint | null {
-    return (this.#database.read('reading a checkpoint', get) as StoredCheckpoint | undefined) ?? null;
+    const row = this.#database.read('reading a checkpoint', get) as StoredCheckpoint | undefined;
+    return row === undefined ? null : { ...row };
   }
 }
 

@@ -21,6 +21,8 @@ export type DatabaseOptions = {
   /** Written to a new file, and compared with what an old one says. */
   readonly schema: string;
   readonly schemaVersion: number;
+  /** Beyond this the disk counts as full. */
+  readonly sizeBytesMax?: number | undefined;
 };
 
 export type Database = {
@@ -60,7 +62,8 @@ export function openDatabase(path: string, options: DatabaseOptions): Result<Dat
   }
 }
 
-function prepareFile(sqlite: DatabaseSync, { synchronous, schema, schemaVersion }: DatabaseOptions): void {
+function prepareFile(sqlite: DatabaseSync, options: DatabaseOptions): void {
+  const { synchronous, schema, schemaVersion, sizeBytesMax } = options;
   sqlite.exec(`
     PRAGMA page_size=${pageBytes};
     PRAGMA journal_mode=WAL;
@@ -69,6 +72,7 @@ function prepareFile(sqlite: DatabaseSync, { synchronous, schema, schemaVersion 
     PRAGMA journal_size_limit=${logBytesMax};
   `);
   const { user_version: found } = sqlite.prepare('PRAGMA user_version').get() as { user_version: number };
+  if (sizeBytesMax !== undefined) sqlite.exec(`PRAGMA max_page_count=${Math.floor(sizeBytesMax / pageBytes)}`);
   if (found === 0) sqlite.exec(`BEGIN IMMEDIATE; ${schema}; PRAGMA user_version=${schemaVersion}; COMMIT;`);
 }
 

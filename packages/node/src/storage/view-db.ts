@@ -65,6 +65,21 @@ export type ViewProgress = {
 type Run = { readonly run: number; readonly firstNumber: number; readonly timeMin: number; readonly timeMax: number };
 type Progress = ViewProgress & { readonly run: number; readonly runSize: number };
 
+/** What the transactions of a block add to the indexes. */
+type IndexRows = {
+  readonly ids: { readonly prefix: number; readonly number: number }[];
+  readonly activity: { readonly account: number; readonly number: number }[];
+  readonly series: {
+    readonly account: number;
+    readonly number: number;
+    readonly fromMs: number;
+    readonly spanMs: number;
+  }[];
+  timeMin: number;
+  timeMax: number;
+  readingsCount: number;
+};
+
 const provenances: readonly (Provenance | null)[] = [null, 'device-signed', 'gateway-attested'];
 const counterUsedFlag = 4;
 const noAccount = 0;
@@ -233,43 +248,67 @@ export class ViewDb {
   }
 
   #apply(block: ViewBlock, before: Progress): Progress {
-    const { insertTransaction, insertMessage, insertId, insertSeries, insertActivity, putRun } = this.#statements;
-    const { height, transactions } = block;
-    if (transactions.length === 0) return { ...before, height, digest: block.digest };
+    const { height, digest, transactions } = block;
+    if (transactions.length === 0) return { ...before, height, digest };
     const isRunFull = before.runSize >= runTransactionsMax;
     const run = isRunFull ? before.run + 1 : before.run;
-    let [accepted, readings] = [before.accepted, before.readings];
-    let [timeMin, timeMax] = [Number.MAX_SAFE_INTEGER, -1];
+    const rows = this.#rowsOf(block);
+    this.#insert(run, rows);
+    const { timeMin, timeMax, readingsCount } = rows;
+    this.#statements.putRun.run(run, transactionNumberOf(height, 0), timeMin, timeMax);
+    return {
+      height,
+      digest,
+      run,
+      runSize: (isRunFull ? 0 : before.runSize) + transactions.length,
+      transactions: before.transactions + transactions.length,
+      accepted: before.accepted + transactions.filter(({ leafIndex }) => leafIndex !== null).length,
+      readings: before.readings + readingsCount,
+    };
+  }
+
+  /** Writes the transactions, and gathers their index rows. */
+  #rowsOf({ height, transactions }: ViewBlock): IndexRows {
+    const { insertTransaction, insertMessage } = this.#statements;
+    const rows: IndexRows = {
+      ids: [],
+      activity: [],
+      series: [],
+      timeMin: Number.MAX_SAFE_INTEGER,
+      timeMax: -1,
+      readingsCount: 0,
+    };
     for (const [position, transaction] of transactions.entries()) {
-      const { id, batch, offset, length, leafIndex, code, message, isCounterUsed, provenance } = transaction;
+      const { id, batch, offset, length, leafIndex, code, message, isCounterUsed, provenance, readings } = transaction;
       const number = transactionNumberOf(height, position);
       const account = transaction.account === null ? noAccount : this.#accountFor(transaction.account);
       const flags = provenances.indexOf(provenance) + (isCounterUsed ? counterUsedFlag : 0);
       insertTransaction.run(number, batch, offset, length, leafIndex, this.#codeFor(code), account, flags);
-      insertId.run(run, prefixOf(id), number);
       if (message !== null) insertMessage.run(number, message);
-      if (account !== noAccount) insertActivity.run(run, account, number);
-      if (leafIndex === null) continue;
-      accepted += 1;
-      if (transaction.readings === null) continue;
-      const { count, timeMinMs, timeMaxMs } = transaction.readings;
+      rows.ids.push({ prefix: prefixOf(id), number });
+      if (account !== noAccount) rows.activity.push({ account, number });
+      if (leafIndex === null || readings === null) continue;
+      const { count, timeMinMs, timeMaxMs } = readings;
       assert(account !== noAccount && count > 0 && timeMinMs <= timeMaxMs, 'readings are of an account, and of a time');
-      const spanMs = timeMaxMs - timeMinMs;
-      insertSeries.run(run, account, widthOf(spanMs), timeMinMs, number, spanMs);
-      readings += count;
-      if (timeMinMs < timeMin) timeMin = timeMinMs;
-      if (timeMaxMs > timeMax) timeMax = timeMaxMs;
+      rows.series.push({ account, number, fromMs: timeMinMs, spanMs: timeMaxMs - timeMinMs });
+      rows.readingsCount += count;
+      if (timeMinMs < rows.timeMin) rows.timeMin = timeMinMs;
+      if (timeMaxMs > rows.timeMax) rows.timeMax = timeMaxMs;
     }
-    putRun.run(run, transactionNumberOf(height, 0), timeMin, timeMax);
-    return {
-      height,
-      digest: block.digest,
-      run,
-      runSize: (isRunFull ? 0 : before.runSize) + transactions.length,
-      transactions: before.transactions + transactions.length,
-      accepted,
-      readings,
-    };
+    return rows;
+  }
+
+  /** In the order of each index: about half the cost of the order of the block. */
+  #insert(run: number, { ids, activity, series }: IndexRows): void {
+    const { insertId, insertActivity, insertSeries } = this.#statements;
+    ids.sort((a, b) => a.prefix - b.prefix);
+    for (const { prefix, number } of ids) insertId.run(run, prefix, number);
+    activity.sort((a, b) => a.account - b.account);
+    for (const { account, number } of activity) insertActivity.run(run, account, number);
+    series.sort((a, b) => a.account - b.account);
+    for (const { account, number, fromMs, spanMs } of series) {
+      insertSeries.run(run, account, widthOf(spanMs), fromMs, number, spanMs);
+    }
   }
 
   #progress(): Progress {
