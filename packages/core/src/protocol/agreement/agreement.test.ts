@@ -234,7 +234,7 @@ test('R3: a listed batch that is missing is asked of the leader, and the vote wa
   hand.hearProposal(proposalOf(1, 0, block), block);
   assert.equal(hand.votes.length, 0);
   assert.deepEqual(
-    hand.sentOf('request-batch').map(({ to, digest }) => [to, digest]),
+    hand.sentOf('request-batch').map(({ peers, digest }) => [peers, digest]),
     [[[2], batch.digest]],
   );
   hand.hearBatch(batch, 2);
@@ -251,7 +251,7 @@ test('R3: the ancestry that is missing is asked of this leader alone, and never 
   const block = blockOn(tipOf(first));
   hand.hearProposal(proposalOf(4, 1, block), block);
   assert.deepEqual(
-    hand.sentOf('request-certificates').map(({ to, from }) => [to, from]),
+    hand.sentOf('request-certificates').map(({ peers, from }) => [peers, from]),
     [[[1], 1]],
   );
   assert.equal(hand.votes.length, 0);
@@ -423,7 +423,7 @@ test('R4: a missing payload is asked of the signers, one after the other', () =>
   hand.hearCertificate(notarization(proposalOf(1, 0, first), [1, 2, 3]));
   hand.pass(2 * deltaMs);
   assert.deepEqual(
-    hand.sentOf('request-block').map(({ to }) => to),
+    hand.sentOf('request-block').map(({ peers }) => peers),
     [[1], [2], [3]],
   );
 });
@@ -438,7 +438,7 @@ test('R4: a certificate is durable before it is passed on, and passed on once', 
   hand.pass(10 * deltaMs);
   hand.hearCertificate(nullification(1, [1, 2, 3]), 3);
   assert.deepEqual(
-    hand.sentOf('certificate').map(({ to }) => to),
+    hand.sentOf('certificate').map(({ peers }) => peers),
     [[1, 2, 3]],
     'its voters were about to form it; after Delta / 2 without a sign of it they are sent it',
   );
@@ -450,13 +450,13 @@ test('R4: who has not voted for a certificate is sent it at once; who shows it h
   hand.hearVote(nullify(1, 1));
   hand.hearVote(nullify(2, 1));
   assert.deepEqual(
-    hand.sentOf('certificate').map(({ to }) => to),
+    hand.sentOf('certificate').map(({ peers }) => peers),
     [[3]],
   );
   hand.hearVote(notarize(1, proposalOf(2, 0, first)));
   hand.pass(deltaMs / 2);
   assert.deepEqual(
-    hand.sentOf('certificate').map(({ to }) => to),
+    hand.sentOf('certificate').map(({ peers }) => peers),
     [[3], [2]],
   );
 });
@@ -638,7 +638,7 @@ test('R7: a nullify of an earlier view is answered with what lets its sender go 
   hand.hearVote(nullify(3, 2));
   const sent = hand.sentOf('certificate');
   assert.deepEqual(
-    sent.map(({ to, certificate }) => [to, certificate.vote.type, viewOfVote(certificate.vote)]),
+    sent.map(({ peers, certificate }) => [peers, certificate.vote.type, viewOfVote(certificate.vote)]),
     [
       [[3], 'finalize', 1],
       [[3], 'nullify', 2],

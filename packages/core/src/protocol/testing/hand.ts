@@ -330,10 +330,10 @@ export class Hand {
     return proposal;
   }
 
-  sentOf<T extends Message['type']>(type: T): (Extract<Message, { type: T }> & { readonly to: Sent['to'] })[] {
+  sentOf<T extends Message['type']>(type: T): (Extract<Message, { type: T }> & { readonly peers: Sent['to'] })[] {
     return this.sent
       .filter(({ message }) => message.type === type)
-      .map(({ to, message }) => ({ to, ...(message as Extract<Message, { type: T }>) }));
+      .map(({ to, message }) => ({ peers: to, ...(message as Extract<Message, { type: T }>) }));
   }
 
   votesOf(type: Vote['type'], view: number): Vote[] {
