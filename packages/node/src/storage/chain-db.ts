@@ -108,17 +108,21 @@ export type ChainDbOptions = {
 };
 
 export function openChainDb(path: string, options: ChainDbOptions = {}): Result<ChainDb, StorageError> {
-  const opened = openDatabase(path, {
-    readOnly: options.readOnly ?? false,
-    synchronous: 'FULL',
-    schema: chainSchema,
-    schemaVersion: chainSchemaVersion,
-    sizeBytesMax: options.sizeBytesMax,
-  });
-  if (!opened.ok) return opened;
-  const chain = new ChainDb(opened.value);
-  const claimed =
-    options.ledgerHash === undefined ? ok(undefined) : chain.claimFor(options.ledgerHash, options.readOnly ?? false);
+  const isReadOnly = options.readOnly ?? false;
+  const opened = openDatabase(
+    path,
+    {
+      readOnly: isReadOnly,
+      synchronous: 'FULL',
+      schema: chainSchema,
+      schemaVersion: chainSchemaVersion,
+      sizeBytesMax: options.sizeBytesMax,
+    },
+    (database) => new ChainDb(database),
+  );
+  if (!opened.ok || options.ledgerHash === undefined) return opened;
+  const chain = opened.value;
+  const claimed = chain.claimFor(options.ledgerHash, isReadOnly);
   if (claimed.ok) return ok(chain);
   chain.close();
   return claimed;

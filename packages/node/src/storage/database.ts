@@ -43,7 +43,12 @@ export type Database = {
   close(): void;
 };
 
-export function openDatabase(path: string, options: DatabaseOptions): Result<Database, StorageError> {
+/** @param create makes what the caller wants of the connection; it may throw, as where a table is not there */
+export function openDatabase<T>(
+  path: string,
+  options: DatabaseOptions,
+  create: (database: Database) => T,
+): Result<T, StorageError> {
   let sqlite: DatabaseSync | null = null;
   try {
     sqlite = new DatabaseSync(path, { readOnly: options.readOnly, timeout: busyTimeoutMs });
@@ -55,11 +60,20 @@ export function openDatabase(path: string, options: DatabaseOptions): Result<Dat
       const message = `${path} has format ${found}, this release reads ${options.schemaVersion}: use the release that wrote it`;
       return fail(new StorageError('storage.foreign', message));
     }
-    return ok(createDatabase(path, sqlite, options.synchronous));
+    return ok(create(createDatabase(path, sqlite, options.synchronous)));
   } catch (cause) {
     sqlite?.close();
-    return fail(storageErrorOf(`opening ${path}`, cause));
+    return fail(openingErrorOf(path, cause));
   }
+}
+
+/** A statement that cannot be prepared means that the tables are not those that were made. */
+function openingErrorOf(path: string, cause: unknown): StorageError {
+  const sqliteError = 1;
+  const isOfTables = isSqliteError(cause) && (cause as { errcode?: number }).errcode === sqliteError;
+  if (!isOfTables) return storageErrorOf(`opening ${path}`, cause);
+  const message = `${path} does not have the tables it should have (${(cause as Error).message}): repair it from peers`;
+  return new StorageError('storage.damaged', message, cause);
 }
 
 function prepareFile(sqlite: DatabaseSync, options: DatabaseOptions): void {

@@ -265,6 +265,10 @@ test('a view that is missing, behind, damaged or of another chain becomes what i
   raw.exec('UPDATE progress SET digest = zeroblob(32)');
   raw.close();
   assert.deepEqual(reopenedContent(), expected, 'of another chain');
+  const second = new DatabaseSync(path);
+  second.exec('DROP TABLE series');
+  second.close();
+  assert.deepEqual(reopenedContent(), expected, 'without a table');
   rmSync(path);
   const behind = unwrap(openViewDb(path));
   const { chain: early } = { chain };

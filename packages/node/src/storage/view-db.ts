@@ -6,12 +6,14 @@
  * does. Every occurrence is kept as a row, and which one stands is decided when it is read.
  */
 import { rmSync } from 'node:fs';
-import { assert, type Provenance, type Result } from '@cairn-ledger/core';
+import type { Provenance, Result } from '@cairn-ledger/core';
 import { type Database, openDatabase } from './database.ts';
-import { earliestBegin, seriesWidths, widthOf } from './series-width.ts';
+import { earliestBegin, seriesWidths } from './series-width.ts';
 import type { StorageError } from './storage-error.ts';
 import { heightOf, positionOf, type TransactionPlace, transactionNumberOf } from './transaction-place.ts';
-import { prepareView, runTransactionsMax, type ViewStatements, viewSchema, viewSchemaVersion } from './view-schema.ts';
+import { readViewRow, viewRowBytes } from './view-rows.ts';
+import { prepareView, type ViewStatements, viewSchema, viewSchemaVersion } from './view-schema.ts';
+import { createViewWriter, idPrefixOf, noAccount, type ViewWriter } from './view-writer.ts';
 
 /** What one transaction of a block adds to the view. */
 export type ViewTransaction = {
@@ -63,40 +65,17 @@ export type ViewProgress = {
 };
 
 type Run = { readonly run: number; readonly firstNumber: number; readonly timeMin: number; readonly timeMax: number };
-type Progress = ViewProgress & { readonly run: number; readonly runSize: number };
-
-/** What the transactions of a block add to the indexes. */
-type IndexRows = {
-  readonly ids: { readonly prefix: number; readonly number: number }[];
-  readonly activity: { readonly account: number; readonly number: number }[];
-  readonly series: {
-    readonly account: number;
-    readonly number: number;
-    readonly fromMs: number;
-    readonly spanMs: number;
-  }[];
-  timeMin: number;
-  timeMax: number;
-  readingsCount: number;
-};
-
-const provenances: readonly (Provenance | null)[] = [null, 'device-signed', 'gateway-attested'];
-const counterUsedFlag = 4;
-const noAccount = 0;
-/** Names remembered while writing; beyond, all are forgotten and read again. */
-const accountsRemembered = 50_000;
 
 /** Opens the view. A writer replaces a file that is damaged or of another release by an empty one. */
 export function openViewDb(path: string, options: { readonly readOnly?: boolean } = {}): Result<ViewDb, StorageError> {
   const readOnly = options.readOnly ?? false;
-  const open = (): Result<Database, StorageError> =>
-    openDatabase(path, { readOnly, synchronous: 'NORMAL', schema: viewSchema, schemaVersion: viewSchemaVersion });
-  let opened = open();
-  if (!opened.ok && !readOnly && opened.error.code !== 'storage.failed') {
-    removeViewFiles(path);
-    opened = open();
-  }
-  return opened.ok ? { ok: true, value: new ViewDb(opened.value) } : opened;
+  const schema = { schema: viewSchema, schemaVersion: viewSchemaVersion };
+  const open = (): Result<ViewDb, StorageError> =>
+    openDatabase(path, { readOnly, synchronous: 'NORMAL', ...schema }, (database) => new ViewDb(database));
+  const opened = open();
+  if (opened.ok || readOnly || opened.error.code === 'storage.failed') return opened;
+  removeViewFiles(path);
+  return open();
 }
 
 /** Removes a view that nobody has open. */
@@ -107,12 +86,12 @@ export function removeViewFiles(path: string): void {
 export class ViewDb {
   readonly #database: Database;
   readonly #statements: ViewStatements;
-  readonly #accounts = new Map<string, number>();
-  readonly #codes = new Map<string, number>();
+  readonly #writer: ViewWriter;
 
   constructor(database: Database) {
     this.#database = database;
     this.#statements = prepareView(database.sqlite);
+    this.#writer = createViewWriter(this.#statements);
   }
 
   get path(): string {
@@ -129,7 +108,7 @@ export class ViewDb {
   }
 
   progress(): ViewProgress {
-    return this.#progress();
+    return this.#database.read('reading the view', () => this.#statements.progress.get()) as ViewProgress;
   }
 
   /** Applies a block. One that was applied before is left alone, so that a block may be handed over again after a crash. */
@@ -139,47 +118,42 @@ export class ViewDb {
 
   /** Applies blocks in order, in one commit. */
   applyBlocks(blocks: readonly ViewBlock[]): Result<void, StorageError> {
-    const result = this.#database.write('writing the view', () => {
-      let progress = this.#progress();
-      for (const block of blocks) {
-        if (block.height <= progress.height) continue;
-        assert(progress.height === -1 || block.height === progress.height + 1, 'the view is applied block by block');
-        progress = this.#apply(block, progress);
-      }
-      const { height, digest, run, runSize, transactions, accepted, readings } = progress;
-      this.#statements.putProgress.run(height, digest, run, runSize, transactions, accepted, readings);
-    });
-    if (!result.ok) this.#forgetNames();
-    return result;
+    return this.#database.write('writing the view', () => this.#writer.apply(blocks));
   }
 
   /** The transaction at a place of the chain; null when there is none. */
   transactionAt(height: number, position: number): TransactionRow | null {
-    return this.byNumber(transactionNumberOf(height, position));
+    return this.#database.read('reading the view', () => {
+      const start = position * viewRowBytes + 1;
+      const block = this.#statements.blockSlice.get(start, viewRowBytes, height) as BlockRow | undefined;
+      return block === undefined || block.rows.length < viewRowBytes ? null : this.#readRow(block, height, position, 0);
+    });
   }
 
   /** The transactions of a block, by position. */
   transactionsOfBlock(height: number): TransactionRow[] {
-    const range = [transactionNumberOf(height, 0), transactionNumberOf(height, 65_535)] as const;
-    return (this.#database.read('reading the view', () => this.#statements.between.all(...range)) as Row[]).map(
-      readRow,
-    );
+    return this.#database.read('reading the view', () => {
+      const block = this.#statements.block.get(height) as BlockRow | undefined;
+      if (block === undefined) return [];
+      const count = block.rows.length / viewRowBytes;
+      return Array.from({ length: count }, (_, position) =>
+        this.#readRow(block, height, position, position * viewRowBytes),
+      );
+    });
   }
 
   transactionCountOf(height: number): number {
-    const range = [transactionNumberOf(height, 0), transactionNumberOf(height, 65_535)] as const;
-    const row = this.#database.read('reading the view', () => this.#statements.countBetween.get(...range));
-    return (row as { count: number }).count;
+    const row = this.#database.read('reading the view', () => this.#statements.blockSize.get(height));
+    return ((row as { sizeBytes: number } | undefined)?.sizeBytes ?? 0) / viewRowBytes;
   }
 
   byNumber(number: number): TransactionRow | null {
-    const row = this.#database.read('reading the view', () => this.#statements.byNumber.get(number)) as Row | undefined;
-    return row === undefined ? null : readRow(row);
+    return this.transactionAt(heightOf(number), positionOf(number));
   }
 
   /** Transactions whose id begins like this one, oldest first. Others may, so the caller compares whole ids. */
   candidatesFor(id: Uint8Array): TransactionRow[] {
-    const rows = this.#database.read('reading the view', () => this.#statements.numbersByPrefix.all(prefixOf(id)));
+    const rows = this.#database.read('reading the view', () => this.#statements.numbersByPrefix.all(idPrefixOf(id)));
     return (rows as { number: number }[]).map(({ number }) => this.byNumber(number)!);
   }
 
@@ -247,142 +221,31 @@ export class ViewDb {
     this.#database.close();
   }
 
-  #apply(block: ViewBlock, before: Progress): Progress {
-    const { height, digest, transactions } = block;
-    if (transactions.length === 0) return { ...before, height, digest };
-    const isRunFull = before.runSize >= runTransactionsMax;
-    const run = isRunFull ? before.run + 1 : before.run;
-    const rows = this.#rowsOf(block);
-    this.#insert(run, rows);
-    const { timeMin, timeMax, readingsCount } = rows;
-    this.#statements.putRun.run(run, transactionNumberOf(height, 0), timeMin, timeMax);
-    return {
-      height,
-      digest,
-      run,
-      runSize: (isRunFull ? 0 : before.runSize) + transactions.length,
-      transactions: before.transactions + transactions.length,
-      accepted: before.accepted + transactions.filter(({ leafIndex }) => leafIndex !== null).length,
-      readings: before.readings + readingsCount,
-    };
-  }
-
-  /** Writes the transactions, and gathers their index rows. */
-  #rowsOf({ height, transactions }: ViewBlock): IndexRows {
-    const { insertTransaction, insertMessage } = this.#statements;
-    const rows: IndexRows = {
-      ids: [],
-      activity: [],
-      series: [],
-      timeMin: Number.MAX_SAFE_INTEGER,
-      timeMax: -1,
-      readingsCount: 0,
-    };
-    for (const [position, transaction] of transactions.entries()) {
-      const { id, batch, offset, length, leafIndex, code, message, isCounterUsed, provenance, readings } = transaction;
-      const number = transactionNumberOf(height, position);
-      const account = transaction.account === null ? noAccount : this.#accountFor(transaction.account);
-      const flags = provenances.indexOf(provenance) + (isCounterUsed ? counterUsedFlag : 0);
-      insertTransaction.run(number, batch, offset, length, leafIndex, this.#codeFor(code), account, flags);
-      if (message !== null) insertMessage.run(number, message);
-      rows.ids.push({ prefix: prefixOf(id), number });
-      if (account !== noAccount) rows.activity.push({ account, number });
-      if (leafIndex === null || readings === null) continue;
-      const { count, timeMinMs, timeMaxMs } = readings;
-      assert(account !== noAccount && count > 0 && timeMinMs <= timeMaxMs, 'readings are of an account, and of a time');
-      rows.series.push({ account, number, fromMs: timeMinMs, spanMs: timeMaxMs - timeMinMs });
-      rows.readingsCount += count;
-      if (timeMinMs < rows.timeMin) rows.timeMin = timeMinMs;
-      if (timeMaxMs > rows.timeMax) rows.timeMax = timeMaxMs;
-    }
-    return rows;
-  }
-
-  /** In the order of each index: about half the cost of the order of the block. */
-  #insert(run: number, { ids, activity, series }: IndexRows): void {
-    const { insertId, insertActivity, insertSeries } = this.#statements;
-    ids.sort((a, b) => a.prefix - b.prefix);
-    for (const { prefix, number } of ids) insertId.run(run, prefix, number);
-    activity.sort((a, b) => a.account - b.account);
-    for (const { account, number } of activity) insertActivity.run(run, account, number);
-    series.sort((a, b) => a.account - b.account);
-    for (const { account, number, fromMs, spanMs } of series) {
-      insertSeries.run(run, account, widthOf(spanMs), fromMs, number, spanMs);
-    }
-  }
-
-  #progress(): Progress {
-    return this.#database.read('reading the view', () => this.#statements.progress.get()) as Progress;
-  }
-
   /** Newest first. */
   #runs(): Run[] {
     return this.#database.read('reading the view', () => this.#statements.runs.all()) as Run[];
   }
 
-  #accountFor(name: string): number {
-    const known = this.#accounts.get(name);
-    if (known !== undefined) return known;
-    const id = this.accountId(name) ?? Number(this.#statements.insertAccount.run(name).lastInsertRowid);
-    if (this.#accounts.size >= accountsRemembered) this.#accounts.clear();
-    this.#accounts.set(name, id);
-    return id;
-  }
-
-  #codeFor(code: string): number {
-    if (this.#codes.size === 0) {
-      for (const row of this.#statements.codes.all() as { id: number; code: string }[])
-        this.#codes.set(row.code, row.id);
-    }
-    const known = this.#codes.get(code);
-    if (known !== undefined) return known;
-    const id = Number(this.#statements.insertCode.run(code).lastInsertRowid);
-    this.#codes.set(code, id);
-    return id;
-  }
-
-  /** Rows that were rolled back have no ids. */
-  #forgetNames(): void {
-    this.#accounts.clear();
-    this.#codes.clear();
+  #readRow(block: BlockRow, height: number, position: number, at: number): TransactionRow {
+    const { batch, offset, length, code, account, ...row } = readViewRow(block.rows, at, block.firstLeaf);
+    const number = transactionNumberOf(height, position);
+    return {
+      ...row,
+      height,
+      position,
+      place: { height, batch, offset, length },
+      code: (this.#statements.code.get(code) as { code: string }).code,
+      message: (this.#statements.message.get(number) as { message: string } | undefined)?.message ?? null,
+      account: account === noAccount ? null : (this.#statements.accountName.get(account) as { name: string }).name,
+    };
   }
 }
+
+type BlockRow = { readonly rows: Uint8Array; readonly firstLeaf: number };
 
 /** A row of a series: when its first reading was, and which transaction it is. */
 export type PackKey = { readonly fromMs: number; readonly number: number };
 
 export function comparePacks(a: PackKey, b: PackKey): number {
   return a.fromMs - b.fromMs || a.number - b.number;
-}
-
-type Row = {
-  readonly number: number;
-  readonly batch: number;
-  readonly offset: number;
-  readonly length: number;
-  readonly leaf: number | null;
-  readonly code: string;
-  readonly message: string | null;
-  readonly account: string | null;
-  readonly flags: number;
-};
-
-function readRow(row: Row): TransactionRow {
-  const height = heightOf(row.number);
-  return {
-    height,
-    position: positionOf(row.number),
-    place: { height, batch: row.batch, offset: row.offset, length: row.length },
-    leafIndex: row.leaf,
-    code: row.code,
-    message: row.message,
-    isCounterUsed: (row.flags & counterUsedFlag) !== 0,
-    account: row.account,
-    provenance: provenances[row.flags & 3] ?? null,
-  };
-}
-
-/** The first 48 bits of an id: a safe integer, and 6 bytes on disk. */
-function prefixOf(id: Uint8Array): number {
-  return ((id[0]! << 16) | (id[1]! << 8) | id[2]!) * 2 ** 24 + ((id[3]! << 16) | (id[4]! << 8) | id[5]!);
 }

@@ -6,6 +6,7 @@
  * quarter of the cost, measured behind two million others. A look-up asks every run,
  * about 1 us each. Merging old runs is left for when there are thousands of them.
  *
+ * - `blocks`: the transactions of a block, one blob (view-rows.ts).
  * - `ids`: the first 48 bits of an id lead to its transaction; the id itself is not stored (a quarter more bytes), but told
  *   from the transaction when read.
  * - `series`: one row per transaction with readings, however many. `width` is the class of the time its readings span, so
@@ -26,10 +27,7 @@ export const viewSchema = `
   CREATE TABLE runs (
     run INTEGER PRIMARY KEY, first_number INTEGER NOT NULL, time_min INTEGER NOT NULL, time_max INTEGER NOT NULL
   );
-  CREATE TABLE transactions (
-    number INTEGER PRIMARY KEY, batch INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL, leaf INTEGER,
-    code INTEGER NOT NULL, account INTEGER NOT NULL, flags INTEGER NOT NULL
-  );
+  CREATE TABLE blocks (height INTEGER PRIMARY KEY, first_leaf INTEGER NOT NULL, rows BLOB NOT NULL);
   CREATE TABLE messages (number INTEGER PRIMARY KEY, message TEXT NOT NULL);
   CREATE TABLE accounts (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
   CREATE TABLE codes (id INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE);
@@ -40,11 +38,6 @@ export const viewSchema = `
   ) WITHOUT ROWID;
   CREATE TABLE activity (run INTEGER, account INTEGER, number INTEGER, PRIMARY KEY (run, account, number)) WITHOUT ROWID;
 `;
-
-const transactionColumns = `
-  t.number, t.batch, t.offset, t.length, t.leaf, t.flags, c.code AS code, a.name AS account,
-  (SELECT message FROM messages m WHERE m.number = t.number) AS message`;
-const transactionTables = 'transactions t JOIN codes c ON c.id = t.code LEFT JOIN accounts a ON a.id = t.account';
 
 export function prepareView(sqlite: DatabaseSync) {
   return {
@@ -63,7 +56,7 @@ export function prepareView(sqlite: DatabaseSync) {
        ON CONFLICT (run) DO UPDATE SET time_min = min(time_min, ?3), time_max = max(time_max, ?4)`,
     ),
 
-    insertTransaction: sqlite.prepare('INSERT INTO transactions VALUES (?, ?, ?, ?, ?, ?, ?, ?)'),
+    insertBlock: sqlite.prepare('INSERT INTO blocks VALUES (?, ?, ?)'),
     insertMessage: sqlite.prepare('INSERT INTO messages VALUES (?, ?)'),
     insertId: sqlite.prepare('INSERT INTO ids VALUES (?, ?, ?)'),
     insertSeries: sqlite.prepare('INSERT INTO series VALUES (?, ?, ?, ?, ?, ?)'),
@@ -71,14 +64,17 @@ export function prepareView(sqlite: DatabaseSync) {
 
     accountId: sqlite.prepare('SELECT id FROM accounts WHERE name = ?'),
     insertAccount: sqlite.prepare('INSERT INTO accounts (name) VALUES (?)'),
-    codes: sqlite.prepare('SELECT id, code FROM codes'),
+    codeId: sqlite.prepare('SELECT id FROM codes WHERE code = ?'),
     insertCode: sqlite.prepare('INSERT INTO codes (code) VALUES (?)'),
 
-    byNumber: sqlite.prepare(`SELECT ${transactionColumns} FROM ${transactionTables} WHERE t.number = ?`),
-    between: sqlite.prepare(
-      `SELECT ${transactionColumns} FROM ${transactionTables} WHERE t.number BETWEEN ? AND ? ORDER BY t.number`,
+    block: sqlite.prepare('SELECT rows, first_leaf AS firstLeaf FROM blocks WHERE height = ?'),
+    blockSlice: sqlite.prepare(
+      'SELECT substr(rows, ?, ?) AS rows, first_leaf AS firstLeaf FROM blocks WHERE height = ?',
     ),
-    countBetween: sqlite.prepare('SELECT COUNT(*) AS count FROM transactions WHERE number BETWEEN ? AND ?'),
+    blockSize: sqlite.prepare('SELECT length(rows) AS sizeBytes FROM blocks WHERE height = ?'),
+    message: sqlite.prepare('SELECT message FROM messages WHERE number = ?'),
+    accountName: sqlite.prepare('SELECT name FROM accounts WHERE id = ?'),
+    code: sqlite.prepare('SELECT code FROM codes WHERE id = ?'),
     numbersByPrefix: sqlite.prepare(
       'SELECT i.number FROM runs r CROSS JOIN ids i ON i.run = r.run AND i.prefix = ? ORDER BY i.number',
     ),
