@@ -11,7 +11,8 @@
  *   from the transaction when read.
  * - `series`: one row per transaction with readings, however many. `width` is the class of the time its readings span, so
  *   that a range of time knows how far before it a row may begin (series-width.ts).
- * - `activity`: the transactions of an account, in the order of the chain.
+ * - `activity`: transactions of an account that have no row in `series`: those without readings, and rejected ones. To list
+ * all of an account in the order of the chain, both are read, run by run.
  */
 import type { DatabaseSync } from 'node:sqlite';
 
@@ -85,7 +86,9 @@ export function prepareView(sqlite: DatabaseSync) {
        ORDER BY from_ms, number LIMIT ?9`,
     ),
     activityBefore: sqlite.prepare(
-      'SELECT number FROM activity WHERE run = ? AND account = ? AND number < ? ORDER BY number DESC LIMIT ?',
+      `SELECT number FROM activity WHERE run = ?1 AND account = ?2 AND number < ?3
+       UNION ALL SELECT number FROM series WHERE run = ?1 AND account = ?2 AND number < ?3
+       ORDER BY number DESC LIMIT ?4`,
     ),
   };
 }

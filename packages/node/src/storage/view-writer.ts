@@ -96,10 +96,10 @@ export function createViewWriter(statements: ViewStatements): ViewWriter {
       writer.write(position, { ...transaction, code: codes.idOf(transaction.code), account });
       if (transaction.message !== null) statements.insertMessage.run(number, transaction.message);
       rows.ids.push({ prefix: idPrefixOf(transaction.id), number });
-      if (account !== noAccount) rows.activity.push({ account, number });
-      if (transaction.leafIndex === null) continue;
-      rows.accepted += 1;
-      if (transaction.readings !== null) addReadings(rows, account, number, transaction.readings);
+      const isAccepted = transaction.leafIndex !== null;
+      if (isAccepted) rows.accepted += 1;
+      if (isAccepted && transaction.readings !== null) addReadings(rows, account, number, transaction.readings);
+      else if (account !== noAccount) rows.activity.push({ account, number });
     }
     statements.insertBlock.run(height, firstLeaf, writer.bytes);
     return rows;
