@@ -236,6 +236,13 @@ export class ChainDb {
     });
   }
 
+  /** A part of a batch, of `batchPartBytes` except for the last one. */
+  batchPart(height: number, batch: number, part: number): Uint8Array | null {
+    const id = batchIdOf(height, batch) * partsPerBatchMax + part;
+    const row = this.#database.read('reading a batch', () => this.#statements.part.get(id));
+    return (row as { bytes: Uint8Array } | undefined)?.bytes ?? null;
+  }
+
   /** The bytes of one transaction, exactly as ordered; null where nothing is stored. To be checked against its id. */
   transactionBytes({ height, batch, offset, length }: TransactionPlace): Uint8Array | null {
     return this.#database.read('reading a transaction', () => {
@@ -252,17 +259,6 @@ export class ChainDb {
         done += wanted;
       }
       return bytes;
-    });
-  }
-
-  /** The leaf hash of an accepted transaction, as the history tree has it. */
-  leafAt(leafIndex: number): Uint8Array | null {
-    return this.#database.read('reading the history tree', () => {
-      const id = tileIdOf(0, Math.floor(leafIndex / hashesPerTile));
-      const row = this.#statements.leaf.get((leafIndex % hashesPerTile) * 32 + 1, id) as
-        | { hash: Uint8Array }
-        | undefined;
-      return row?.hash.length === 32 ? row.hash : null;
     });
   }
 
@@ -362,8 +358,6 @@ function tileIdOf(level: number, index: number): number {
   assert(level < 256 && index < tilesPerLevelMax, 'a tile lies within a tree of 2^52 leaves');
   return level * tilesPerLevelMax + index;
 }
-
-const hashesPerTile = 256;
 
 /** Whether the stored header still has the digest it was stored under. The genesis block has no header. */
 export function isBlockIntact({ height, header, digest }: StoredBlock): boolean {

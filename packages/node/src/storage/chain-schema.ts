@@ -81,7 +81,6 @@ export function prepareChain(sqlite: DatabaseSync) {
     deleteState: sqlite.prepare('DELETE FROM state WHERE key = ?'),
 
     tile: sqlite.prepare('SELECT hashes FROM history_tiles WHERE id = ?'),
-    leaf: sqlite.prepare('SELECT substr(hashes, ?, 32) AS hash FROM history_tiles WHERE id = ?'),
     putTile: sqlite.prepare('INSERT OR REPLACE INTO history_tiles (id, hashes) VALUES (?, ?)'),
 
     insertCheckpoint: sqlite.prepare('INSERT INTO checkpoints (height, round, statement) VALUES (?, ?, ?)'),

@@ -9,7 +9,7 @@ import { rmSync } from 'node:fs';
 import type { Provenance, Result } from '@cairn-ledger/core';
 import { type Database, openDatabase } from './database.ts';
 import { earliestBegin, seriesWidths } from './series-width.ts';
-import type { StorageError } from './storage-error.ts';
+import { StorageError } from './storage-error.ts';
 import { heightOf, positionOf, type TransactionPlace, transactionNumberOf } from './transaction-place.ts';
 import { readViewRow, viewRowBytes } from './view-rows.ts';
 import { prepareView, type ViewStatements, viewSchema, viewSchemaVersion } from './view-schema.ts';
@@ -87,11 +87,15 @@ export class ViewDb {
   readonly #database: Database;
   readonly #statements: ViewStatements;
   readonly #writer: ViewWriter;
+  readonly #codes: Names;
+  readonly #accounts: Names;
 
   constructor(database: Database) {
     this.#database = database;
     this.#statements = prepareView(database.sqlite);
     this.#writer = createViewWriter(this.#statements);
+    this.#codes = createNames(this.#statements.code);
+    this.#accounts = createNames(this.#statements.accountName);
   }
 
   get path(): string {
@@ -234,11 +238,32 @@ export class ViewDb {
       height,
       position,
       place: { height, batch, offset, length },
-      code: (this.#statements.code.get(code) as { code: string }).code,
+      code: this.#codes.nameOf(code),
       message: (this.#statements.message.get(number) as { message: string } | undefined)?.message ?? null,
-      account: account === noAccount ? null : (this.#statements.accountName.get(account) as { name: string }).name,
+      account: account === noAccount ? null : this.#accounts.nameOf(account),
     };
   }
+}
+
+/** Names remembered; beyond, all are forgotten and read again. */
+const namesRemembered = 10_000;
+type Names = { nameOf(id: number): string };
+
+function createNames(find: ViewStatements['code']): Names {
+  const known = new Map<number, string>();
+  return {
+    nameOf(id) {
+      let name = known.get(id);
+      if (name !== undefined) return name;
+      const row = find.get(id) as { name: string } | undefined;
+      if (row === undefined)
+        throw new StorageError('storage.damaged', `the view has no name number ${id}: delete view.db`);
+      name = row.name;
+      if (known.size >= namesRemembered) known.clear();
+      known.set(id, name);
+      return name;
+    },
+  };
 }
 
 type BlockRow = { readonly rows: Uint8Array; readonly firstLeaf: number };

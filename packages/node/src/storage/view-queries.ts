@@ -20,6 +20,7 @@ import {
 } from '@cairn-ledger/core';
 import type { ChainDb } from './chain-db.ts';
 import { StorageError } from './storage-error.ts';
+import { createStoredTransactions } from './stored-transactions.ts';
 import { transactionIdOf } from './transaction-place.ts';
 import { comparePacks, type PackKey, type TransactionRow, type ViewDb } from './view-db.ts';
 
@@ -56,6 +57,8 @@ const packsOpenedMax = 20_000;
 export type ViewQueries = ReturnType<typeof createViewQueries>;
 
 export function createViewQueries(chain: ChainDb, view: ViewDb) {
+  const stored = createStoredTransactions(chain);
+
   return {
     /**
      * The occurrence of a transaction whose verdict stands: the one that used up its counter, else the first one.
@@ -118,16 +121,17 @@ export function createViewQueries(chain: ChainDb, view: ViewDb) {
     /** Wanted readings of the packs opened so far. Those behind the last pack are not complete: packs to come may lie among them. */
     let ready: PlacedReading[] = [];
     let opened = 0;
+    let completeCount = 0;
     for (let last: PackKey | null = null; ; ) {
-      const packs: PackKey[] = view.packs(accountId, range, last, Math.min(limit + 1, packsAtOnceMax));
+      // Every pack has at least one reading: so many are always enough, unless they overlap.
+      const countMax = Math.min(limit + 1 - completeCount, packsAtOnceMax);
+      const packs: PackKey[] = view.packs(accountId, range, last, countMax);
       for (const pack of packs) for (const at of openPack(pack, device)) if (isWanted(at)) ready.push(at);
       ready = ready.sort((a, b) => compareKeys(a.key, b.key));
       opened += packs.length;
       last = packs.at(-1) ?? null;
-      const isAll = last === null || packs.length < Math.min(limit + 1, packsAtOnceMax);
-      const behind = last;
-      const complete = isAll ? ready.length : ready.findIndex((at) => comparePacks(packOf(at), behind!) > 0);
-      const completeCount = complete === -1 ? ready.length : complete;
+      const isAll = packs.length < countMax;
+      completeCount = isAll ? ready.length : countUpTo(ready, last!);
       if (isAll || completeCount > limit) {
         const items = ready.slice(0, Math.min(limit, completeCount));
         const next = completeCount > limit ? items.at(-1)!.key.join('-') : null;
@@ -151,10 +155,10 @@ export function createViewQueries(chain: ChainDb, view: ViewDb) {
 
   /** Adds the bytes. Those of an accepted transaction must be what the history tree has a leaf of. */
   function open(row: TransactionRow): FoundTransaction {
-    const bytes = chain.transactionBytes(row.place);
+    const bytes = stored.bytesOf(row.place);
     if (bytes === null) throw damaged(row);
     if (row.leafIndex !== null) {
-      const leaf = chain.leafAt(row.leafIndex);
+      const leaf = stored.leafAt(row.leafIndex);
       if (leaf === null || !equalBytes(leaf, leafHash(sha256(bytes)))) throw damaged(row);
     }
     return { ...row, id: transactionIdOf(bytes), bytes };
@@ -165,8 +169,10 @@ export function createViewQueries(chain: ChainDb, view: ViewDb) {
 type Key = readonly [timeMs: number, number: number, index: number];
 type PlacedReading = { readonly key: Key; readonly found: FoundReading };
 
-function packOf({ key }: PlacedReading): PackKey {
-  return { fromMs: key[0], number: key[1] };
+/** How many of the readings, which are in order, are not behind the pack. */
+function countUpTo(readings: readonly PlacedReading[], pack: PackKey): number {
+  const behind = readings.findIndex(({ key }) => comparePacks({ fromMs: key[0], number: key[1] }, pack) > 0);
+  return behind === -1 ? readings.length : behind;
 }
 
 function compareKeys(a: Key, b: Key): number {

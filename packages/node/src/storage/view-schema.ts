@@ -75,7 +75,7 @@ export function prepareView(sqlite: DatabaseSync) {
     blockSize: sqlite.prepare('SELECT length(rows) AS sizeBytes FROM blocks WHERE height = ?'),
     message: sqlite.prepare('SELECT message FROM messages WHERE number = ?'),
     accountName: sqlite.prepare('SELECT name FROM accounts WHERE id = ?'),
-    code: sqlite.prepare('SELECT code FROM codes WHERE id = ?'),
+    code: sqlite.prepare('SELECT code AS name FROM codes WHERE id = ?'),
     numbersByPrefix: sqlite.prepare(
       'SELECT i.number FROM runs r CROSS JOIN ids i ON i.run = r.run AND i.prefix = ? ORDER BY i.number',
     ),
