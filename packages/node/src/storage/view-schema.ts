@@ -3,8 +3,8 @@
  *
  * A *run* is what some 16,384 transactions in a row left in the three indexes. Each index begins with the run, so new rows
  * go to the hundred or two pages of the latest run, which stay in memory, instead of to pages all over the file: a
- * quarter of the cost, measured behind two million others. A look-up asks every run,
- * about 1 us each. Merging old runs is left for when there are thousands of them.
+ * quarter of the cost (measured with runs twice as long, behind two million transactions). A look-up asks every run, some
+ * microseconds each. Merging old runs is left for when there are thousands of them.
  *
  * - `blocks`: the transactions of a block, one blob (view-rows.ts).
  * - `ids`: the first 48 bits of an id lead to its transaction; the id itself is not stored (a quarter more bytes), but told
@@ -12,7 +12,7 @@
  * - `series`: one row per transaction with readings, however many. `width` is the class of the time its readings span, so
  *   that a range of time knows how far before it a row may begin (series-width.ts).
  * - `activity`: transactions of an account that have no row in `series`: those without readings, and rejected ones. To list
- * all of an account in the order of the chain, both are read, run by run.
+ *   all of an account in the order of the chain, both are read, run by run.
  */
 import type { DatabaseSync } from 'node:sqlite';
 
