@@ -72,9 +72,10 @@ function isBad(report: WorldReport): boolean {
 }
 
 function textOf(report: WorldReport): string {
-  const { seed, nodesCount, blocks, views, frames, crashes, recoveryMs, fingerprint } = report;
+  const { seed, nodesCount, blocks, views, frames, crashes, adversaries, recoveryMs, fingerprint } = report;
   return [
     `seed ${seed}, ${nodesCount} nodes: ${blocks} blocks in ${views} views, ${frames} frames, ${crashes} crashes, recovered in ${recoveryMs} ms`,
+    ...adversaries.map((text) => `  adversary: ${text}`),
     ...report.violations.map((text) => `  violation: ${text}`),
     ...report.stalls.map((text) => `  stall: ${text}`),
     `  fingerprint ${fingerprint.slice(0, 16)}; replay: npm run sim -- ${seed} --nodes ${nodesCount}`,

@@ -8,11 +8,15 @@ import {
   type Batch,
   type Block,
   type Certificate,
+  type Channel,
   type CheckpointSignature,
   type CheckpointStatement,
   chainBlocksMax,
+  channelOf,
   createEpochSet,
+  decodeMessage,
   type EpochSet,
+  encodeMessage,
   equalBytes,
   type Hash,
   type JournalRecord,
@@ -31,6 +35,7 @@ import {
   validatorSetDigest,
 } from '@cairn-ledger/core';
 import { Driver, type SigningMark } from '@cairn-ledger/node/driver';
+import type { Adversary } from './adversaries/adversary.ts';
 import { SigningChecker, type Violations } from './checkers.ts';
 import type { EventQueue } from './event-queue.ts';
 import { createFakeSigner, fakeVerifier } from './fake-crypto.ts';
@@ -107,6 +112,7 @@ export type NodeMonitor = {
   /** A batch of its own is durable: its transactions must be executed some day. */
   onSealed(node: number, batch: Batch): void;
   onFenced(node: number, reason: string): void;
+  onRefused(node: number, peer: number, text: string): void;
   onFailed(node: number, text: string): void;
 };
 
@@ -127,6 +133,8 @@ export class VirtualNode implements NetworkEnd {
     mark: { epoch: 0, view: 0, seq: 0, checkpointHeight: 0 },
   };
   driver: Driver | null = null;
+  /** Set for a Byzantine node: what it says is rewritten. */
+  adversary: Adversary | null = null;
   #unsynced: JournalRecord[] = [];
   #life = 0;
   #idleAtMs = 0;
@@ -184,7 +192,7 @@ export class VirtualNode implements NetworkEnd {
         writeMark: (mark) => {
           this.disk.mark = mark;
         },
-        send: (peer, channel, frame) => this.#network.send(this.index, peer, channel, frame),
+        send: (peer, channel, frame) => this.#send(peer, channel, frame),
         votingSigner: {
           ...keys.voting,
           sign: (message) => {
@@ -210,7 +218,7 @@ export class VirtualNode implements NetworkEnd {
           if (isOwn) this.#monitor.onSealed(this.index, batch);
         },
         onFact: () => undefined,
-        onRefused: (peer, error) => this.#monitor.onFailed(this.index, `${error.code} from honest node ${peer}`),
+        onRefused: (peer, error) => this.#monitor.onRefused(this.index, peer, `${error.code} ${error.message}`),
         onFenced: (reason) => this.#monitor.onFenced(this.index, reason),
         onFailed: (error) => this.#monitor.onFailed(this.index, error.message),
       },
@@ -219,6 +227,14 @@ export class VirtualNode implements NetworkEnd {
     this.driver.start(this.disk.journal);
     if (this.#random.chance(0.5)) this.#compactJournal();
     this.#network.attach(this.index, this);
+  }
+
+  #send(peer: number, channel: Channel, frame: Uint8Array): void {
+    if (this.adversary === null) return this.#network.send(this.index, peer, channel, frame);
+    const decoded = decodeMessage(frame);
+    if (!decoded.ok) throw new Error('a node sends what can be decoded');
+    for (const message of this.adversary.rewrite(decoded.value, peer))
+      this.#network.send(this.index, peer, channelOf(message), encodeMessage(message));
   }
 
   /** Loses everything that is not durable. */

@@ -5,12 +5,17 @@
  * chain must go on: everything a living node has sealed is executed and certified everywhere, within `calmMs`.
  */
 import { type Batch, defaultConstants, type ProtocolConstants, sha256, toHex } from '@cairn-ledger/core';
+import type { Adversary, AdversaryParts } from './adversaries/adversary.ts';
+import { createBatchEquivocator } from './adversaries/batch-equivocator.ts';
+import { createEquivocator } from './adversaries/equivocator.ts';
+import { createSilentLeader } from './adversaries/silent-leader.ts';
+import { createTeaser } from './adversaries/teaser.ts';
 import { AgreementChecker, Violations } from './checkers.ts';
 import { EventQueue } from './event-queue.ts';
 import { Faults } from './faults.ts';
 import { createRandom, type Random } from './random.ts';
 import { VirtualNetwork } from './virtual-network.ts';
-import { createVirtualChain, type NodeMonitor, VirtualNode } from './virtual-node.ts';
+import { createVirtualChain, type NodeMonitor, type VirtualChain, VirtualNode } from './virtual-node.ts';
 
 export type WorldOptions = {
   readonly seed: number;
@@ -35,6 +40,8 @@ export type WorldReport = {
   readonly views: number;
   readonly frames: number;
   readonly crashes: number;
+  /** Names of the Byzantine nodes, by what they do. */
+  readonly adversaries: readonly string[];
   /** Hash over what every node executed: equal for equal seeds. */
   readonly fingerprint: string;
 };
@@ -54,16 +61,19 @@ export function runWorld(options: WorldOptions): WorldReport {
   const sealed = chain.set.validators.map(() => new Set<string>());
   const monitor: NodeMonitor = {
     onExecuted: (node, block, batches, outcome) => {
-      agreement.onExecuted(node, block, outcome);
+      if (nodes[node]!.adversary === null) agreement.onExecuted(node, block, outcome);
       for (const name of namesIn(batches)) executed[node]!.add(name);
     },
     onSealed: (node, batch) => {
       for (const name of namesIn([batch])) sealed[node]!.add(name);
     },
     onFenced: (node, reason) => violations.add(`node ${node} fenced itself: ${reason}`),
+    onRefused: (node, peer, text) => {
+      if (nodes[peer]!.adversary === null) violations.add(`node ${node} refused honest node ${peer}: ${text}`);
+    },
     onFailed: (node, text) => violations.add(`node ${node}: ${text}`),
   };
-  const nodes = chain.set.validators.map((_, i) => {
+  const nodes: VirtualNode[] = chain.set.validators.map((_, i) => {
     const delays = {
       syncMs: random.pick([0.1, 2, 10]),
       executeMs: random.pick([1, 10, 60]),
@@ -71,8 +81,10 @@ export function runWorld(options: WorldOptions): WorldReport {
     };
     return new VirtualNode(i, chain, events, network, random, delays, monitor, violations);
   });
+  const byzantine = drawAdversaries(nodes, chain, random);
+  const honest = nodes.filter((node) => node.adversary === null);
   for (const node of nodes) events.after(random.next() * 50, () => node.start());
-  const submitter = new Submitter(events, nodes, random);
+  const submitter = new Submitter(events, honest, random);
   events.after(100, () => submitter.run());
   const faults = new Faults(events, network, nodes, random);
   events.after(500, () => faults.run());
@@ -84,13 +96,13 @@ export function runWorld(options: WorldOptions): WorldReport {
   faults.endAll();
   network.profile = { delayMinMs: 1, delayMaxMs: 10, lossShare: 0 };
   const down = new Set<number>();
-  for (let count = random.integer(0, chain.set.faultsMax); down.size < count; )
-    down.add(random.integer(0, nodes.length - 1));
+  for (let count = random.integer(0, chain.set.faultsMax - byzantine.length); down.size < count; )
+    down.add(random.pick(honest).index);
   for (const node of nodes) {
     if (down.has(node.index)) node.crash();
     else if (node.driver === null) node.start();
   }
-  const live = nodes.filter((node) => !down.has(node.index));
+  const live = honest.filter((node) => !down.has(node.index));
   const last = random.pick(live);
   events.after(lastSubmissionMs, () => last.submit([encoder.encode(lastTransaction)]));
 
@@ -110,7 +122,8 @@ export function runWorld(options: WorldOptions): WorldReport {
   }
   for (const node of live) {
     for (const proof of node.driver?.replica.proofs() ?? [])
-      violations.add(`honest node ${proof.accused} is proven faulty by node ${node.index}: ${proof.type}`);
+      if (nodes[proof.accused]!.adversary === null)
+        violations.add(`honest node ${proof.accused} is proven faulty by node ${node.index}: ${proof.type}`);
   }
   const heights = nodes.map((node) => node.disk.executed.length);
   return {
@@ -123,6 +136,7 @@ export function runWorld(options: WorldOptions): WorldReport {
     views: Math.max(...live.map((node) => node.driver!.replica.agreement.view)),
     frames: network.framesCount,
     crashes: faults.crashes,
+    adversaries: byzantine,
     fingerprint: fingerprintOf(nodes),
   };
 }
@@ -133,6 +147,33 @@ const decoder = new TextDecoder();
 
 function namesIn(batches: readonly Batch[]): string[] {
   return batches.flatMap(({ transactions }) => transactions.map((transaction) => decoder.decode(transaction)));
+}
+
+const adversaries: readonly ((parts: AdversaryParts) => Adversary)[] = [
+  createEquivocator,
+  createTeaser,
+  createBatchEquivocator,
+  createSilentLeader,
+];
+
+/** In half of the worlds some nodes are Byzantine, at most f of them. Returns what they do. */
+function drawAdversaries(nodes: readonly VirtualNode[], chain: VirtualChain, random: Random): string[] {
+  const names: string[] = [];
+  const count = random.chance(0.5) ? random.integer(1, chain.set.faultsMax) : 0;
+  while (names.length < count) {
+    const node = random.pick(nodes);
+    if (node.adversary !== null) continue;
+    const parts: AdversaryParts = {
+      self: node.index,
+      nodesCount: nodes.length,
+      ledgerHash: chain.ledgerHash,
+      votingSigner: chain.signers[node.index]!.voting,
+      random,
+    };
+    node.adversary = random.pick(adversaries)(parts);
+    names.push(`${node.index} ${node.adversary.name}`);
+  }
+  return names;
 }
 
 function drawProfile(random: Random) {
