@@ -51,6 +51,7 @@ type Run = {
 };
 
 const lightSamples = 100;
+const probeDevices = 20;
 const settleMs = 120_000;
 
 async function main(): Promise<void> {
@@ -124,25 +125,25 @@ async function measureLoad(
   const expected = Math.min(15_000, (verificationsPerSecond / validators) * 0.6) / (1 + readings / 40);
   const count =
     values.transactions === undefined ? Math.round(expected * Number(values.seconds)) : Number(values.transactions);
-  const job = { ledgerHash: network.ledgerHash, keyPaths: network.deviceKeys, readingsCount: readings };
-  const transactions = await signTransactions({ ...job, transactionsCount: count, counterBase: 1_000 });
-  const probes = await signTransactions({ ...job, transactionsCount: 2_000, counterBase: 10_000_000 });
+  // Probes come from devices of their own: their counters are not in the order of the load's.
+  const [loadKeys, probeKeys] = [network.deviceKeys.slice(probeDevices), network.deviceKeys.slice(0, probeDevices)];
+  const job = { ledgerHash: network.ledgerHash, readingsCount: readings, counterBase: 1_000 };
+  const transactions = await signTransactions({ ...job, keyPaths: loadKeys, transactionsCount: count });
+  const probes = await signTransactions({ ...job, keyPaths: probeKeys, transactionsCount: 2_000 });
   say(`${count} transactions signed, ${Math.round(transactions[0]!.length)} bytes each`);
   const https = network.nodes.map((node) => node.http);
   const before = await progressOfAll(https);
   const start = performance.now();
   let isDone = false;
+  let seconds = 0;
   let rssMiB = 0;
-  const samples: { ms: number; executed: number }[] = [];
+  let executed = 0;
   const watch = (async () => {
     while (!isDone) {
       const progress = await progressOfAll(https);
-      samples.push({
-        ms: performance.now() - start,
-        executed: Math.min(...progress.map((p, i) => p.transactions - before[i]!.transactions)),
-      });
+      executed = Math.min(...progress.map((p, i) => p.transactions - before[i]!.transactions));
       for (const node of network.nodes) rssMiB = Math.max(rssMiB, residentMiB(node.process.pid));
-      await sleep(200);
+      await sleep(20);
     }
   })();
   const finality: number[] = [];
@@ -152,16 +153,18 @@ async function measureLoad(
       await sleep(100);
     }
   })();
-  await postAll(https, transactions, 200, 3);
-  const deadline = performance.now() + settleMs;
-  while (performance.now() < deadline) {
-    const progress = await progressOfAll(https);
-    if (progress.every((p, i) => p.transactions - before[i]!.transactions >= count)) break;
-    await sleep(50);
+  try {
+    await postAll(https, transactions, 100, 2, () => executed);
+    const deadline = performance.now() + settleMs;
+    while (performance.now() < deadline) {
+      if (executed >= count) break;
+      await sleep(10);
+    }
+    seconds = (performance.now() - start) / 1000;
+  } finally {
+    isDone = true;
+    await Promise.allSettled([watch, probing]);
   }
-  const seconds = (performance.now() - start) / 1000;
-  isDone = true;
-  await Promise.all([watch, probing]);
   await sleep(1_500);
   const after = await progressOfAll(https);
   const shortest = Math.min(...after.map((p, i) => p.transactions - before[i]!.transactions));
@@ -170,7 +173,6 @@ async function measureLoad(
   assertEqualRoots(after);
   const transactionsPerSecond = count / seconds;
   const dataBytes = sizeOfFolder(join(network.nodes[0]!.dir, 'data'));
-  const executed = after[0]!.transactions;
   return {
     readingsPerTransaction: readings,
     transactions: count,
@@ -180,7 +182,7 @@ async function measureLoad(
     finalityMs: percentiles(finality),
     rssMiB: round(rssMiB),
     bytesPerReading: round(dataBytes / Math.max(1, after[0]!.readings)),
-    bytesPerTransaction: round(dataBytes / Math.max(1, executed)),
+    bytesPerTransaction: round(dataBytes / Math.max(1, after[0]!.transactions)),
   };
 }
 

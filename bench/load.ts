@@ -41,22 +41,30 @@ export async function timeFinality(http: string, transaction: Uint8Array): Promi
   }
 }
 
-/** Posts all transactions, `underWay` posts at once for each node; resolves when every one was acknowledged. */
+/** Transactions posted and not executed yet: enough to keep the network busy, without a queue that only adds waiting. */
+const underWayMax = 2_500;
+
+/**
+ * Posts all transactions, `senders` at once for each node; resolves when every one was acknowledged. Goes on only while
+ * not too many are under way, as a feeder does that watches how far the network is.
+ */
 export async function postAll(
   nodes: readonly string[],
   transactions: readonly Uint8Array[],
   perPost: number,
-  underWay: number,
+  senders: number,
+  executed: () => number,
 ): Promise<void> {
   let next = 0;
   const sender = async (http: string): Promise<void> => {
     while (next < transactions.length) {
+      while (next - executed() > underWayMax) await sleep(5);
       const chunk = transactions.slice(next, next + perPost);
       next += perPost;
-      await postChunk(http, Buffer.concat(chunk));
+      if (chunk.length > 0) await postChunk(http, Buffer.concat(chunk));
     }
   };
-  await Promise.all(nodes.flatMap((http) => Array.from({ length: underWay }, () => sender(http))));
+  await Promise.all(nodes.flatMap((http) => Array.from({ length: senders }, () => sender(http))));
 }
 
 /** Repeated while the node is busy: sending again is safe, what it holds it answers as known. */

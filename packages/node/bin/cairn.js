@@ -18,5 +18,16 @@ process.emitWarning = (warning, ...rest) => {
   if (type !== 'ExperimentalWarning') emitWarning.call(process, warning, ...rest);
 };
 
+// Sources are TypeScript: what they compile to is kept, for this process, its threads and the nodes it starts. That halves
+// the time to start and saves memory. A folder that cannot be written is no obstacle.
+if (process.env.NODE_COMPILE_CACHE === undefined && process.env.NODE_DISABLE_COMPILE_CACHE === undefined) {
+  const { enableCompileCache } = await import('node:module');
+  const { homedir } = await import('node:os');
+  const { join } = await import('node:path');
+  const folder = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'cairn', 'compile');
+  enableCompileCache(folder);
+  process.env.NODE_COMPILE_CACHE = folder;
+}
+
 const { main } = await import('../src/cli/main.ts');
 await main(process.argv.slice(2));

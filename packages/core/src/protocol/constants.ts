@@ -37,3 +37,5 @@ export const sealBytes = 256 << 10;
 export const sealTransactions = 1000;
 /** Acknowledgements are coalesced when one was sent less than this long ago, in milliseconds. */
 export const acknowledgeAfterMs = 5;
+/** A leader lists batches in a block no sooner than this after the parent's time, in milliseconds: fuller blocks under load. */
+export const proposalSpacingMs = 25;

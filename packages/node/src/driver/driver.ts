@@ -210,6 +210,7 @@ export class Driver {
   }
 
   #performAll(turn: readonly Effect[]): void {
+    this.#markTurn(turn);
     for (const effect of turn) {
       if (this.#isStopped) return;
       this.#perform(effect);
@@ -253,7 +254,6 @@ export class Driver {
 
   #vote(vote: Vote, block: Block | null, entry: Certificate | null): void {
     this.counters.votesSigned++;
-    this.#raiseMark({ epoch: epochOfVote(vote), view: viewOfVote(vote) });
     const signed: SignedVote = {
       vote,
       signer: this.#self,
@@ -267,7 +267,6 @@ export class Driver {
   }
 
   #seal(unsigned: UnsignedBatch): void {
-    this.#raiseMark({ epoch: unsigned.header.epoch, seq: unsigned.header.seq });
     const batch = this.#signBatch(unsigned);
     this.#ports.onBatch(batch, true);
     this.#send('all', { type: 'batch', batch });
@@ -279,7 +278,6 @@ export class Driver {
   }
 
   #signCheckpoint({ statement, timeMs }: Outcome): void {
-    this.#raiseMark({ checkpointHeight: statement.height });
     const validator = this.#set.validators[this.#self]!;
     const signature = signCheckpoint(
       statement,
@@ -292,6 +290,17 @@ export class Driver {
     this.input({ type: 'own-checkpoint', signature });
   }
 
+  /** Writes the mark for everything that a turn is about to sign: after the journal, before anything is sent. */
+  #markTurn(turn: readonly Effect[]): void {
+    const before = this.#mark;
+    for (const effect of turn) {
+      if (effect.type === 'vote') this.#raiseMark({ epoch: epochOfVote(effect.vote), view: viewOfVote(effect.vote) });
+      if (effect.type === 'seal') this.#raiseMark({ epoch: effect.batch.header.epoch, seq: effect.batch.header.seq });
+      if (effect.type === 'sign-checkpoint') this.#raiseMark({ checkpointHeight: effect.outcome.statement.height });
+    }
+    if (this.#mark !== before) this.#ports.writeMark(this.#mark);
+  }
+
   #raiseMark(signed: Partial<SigningMark>): void {
     const before = this.#mark;
     const epoch = Math.max(before.epoch, signed.epoch ?? 0);
@@ -302,7 +311,6 @@ export class Driver {
       seq: Math.max(isNewEpoch ? 0 : before.seq, signed.seq ?? 0),
       checkpointHeight: Math.max(before.checkpointHeight, signed.checkpointHeight ?? 0),
     };
-    this.#ports.writeMark(this.#mark);
   }
 
   #send(to: 'all' | readonly ValidatorIndex[], message: Message): void {

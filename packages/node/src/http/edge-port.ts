@@ -185,7 +185,7 @@ export type ReadingsRequest = PageRequest & { readonly fromMs: number | null; re
 
 /** News for `/v1/events`. A block is told once it is executed; a status whenever it has changed. */
 export type EdgeEvent =
-  | { readonly type: 'block'; readonly block: BlockView }
+  | { readonly type: 'block'; readonly height: number }
   | { readonly type: 'status'; readonly status: NodeStatus };
 
 export type EdgePort = {

@@ -51,7 +51,7 @@ async function subscribe(url: string, query = '', headers: Record<string, string
 const grow = (edge: FakeEdge, height: number, transactionCount = 1) => {
   const block = blockAt(height, transactionCount);
   edge.blocks.set(height, block);
-  edge.emit({ type: 'block', block });
+  edge.emit({ type: 'block', height: block.height });
 };
 
 test('a new subscriber is told of the next block and of changes of status', async (context) => {

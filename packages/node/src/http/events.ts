@@ -3,8 +3,7 @@
  * chain, `height` for a block and `height.position` for a transaction in it; so it means the same on every node, and a
  * subscriber goes on where it was after a restart, or at another node. It never sees an event twice, nor misses one.
  *
- * Each subscriber is a pump that reads blocks in order, from a ring of the latest ones, or from the port when it is
- * further behind. Nothing is queued for it: a slow subscriber is merely late, and one that reads nothing runs into the
+ * Each subscriber is a pump that reads blocks in order: from a ring of those read lately, or from the port. Nothing is queued for it: a slow subscriber is merely late, and one that reads nothing runs into the
  * server's idle time-out. Status has no id; only the latest is sent.
  */
 import type { ServerResponse } from 'node:http';
@@ -41,8 +40,7 @@ export function createEventHub(port: EdgePort): EventHub {
   const unsubscribe = port.onEvent((event) => {
     switch (event.type) {
       case 'block':
-        keep(event.block);
-        tip = Math.max(tip, event.block.height);
+        tip = Math.max(tip, event.height);
         break;
       case 'status':
         status = event.status;
@@ -52,9 +50,17 @@ export function createEventHub(port: EdgePort): EventHub {
     for (const subscriber of subscribers) subscriber.wake();
   });
 
+  /** A block with its transactions: read once for all subscribers, and only while there are any. */
+  async function blockAt(height: number): Promise<BlockView | null> {
+    const known = ring.get(height);
+    if (known !== undefined) return known;
+    const block = await port.block(height, true);
+    if (block !== null) keep(block);
+    return block;
+  }
+
   function keep(block: BlockView): void {
-    // Without its verdicts a block is of no use to those who want them; the port has them.
-    if (ring.has(block.height) || (block.transactions === null && block.transactionCount > 0)) return;
+    if (ring.has(block.height)) return;
     ring.set(block.height, block);
     ringTransactions += block.transactionCount;
     while (ring.size > RING_BLOCKS_MAX || (ringTransactions > RING_TRANSACTIONS_MAX && ring.size > 1)) {
@@ -95,7 +101,7 @@ export function createEventHub(port: EdgePort): EventHub {
     height: number,
     position: number,
   ): Promise<void> {
-    const block = ring.get(height) ?? (await port.block(height, types.has('transaction')));
+    const block = await blockAt(height);
     if (block === null) return write(response, `event: gap\ndata: {"height":${height}}\n\n`);
     if (types.has('block') && position < -1) {
       const json = JSON.stringify(blockJson({ ...block, transactions: null }));

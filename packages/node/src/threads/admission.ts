@@ -95,10 +95,6 @@ export function createAdmission(ports: AdmissionPorts): Admission {
     const name = toHex(transaction.id);
     const known = submitted.get(name);
     if (known !== undefined) return conclude(transaction.id, name, known, 'known');
-    if (ports.isExecuted(transaction.id)) {
-      counters.known++;
-      return { type: 'known', id: transaction.id };
-    }
     if (submitted.size >= submittedMax) {
       counters.busy++;
       return {
@@ -108,7 +104,12 @@ export function createAdmission(ports: AdmissionPorts): Admission {
       };
     }
     const refusal = refusalOf(transaction, check);
-    if (refusal !== null) return reject(transaction.id, refusal);
+    if (refusal !== null) {
+      // A counter that was used may have been used by this very transaction: then it is known, not refused.
+      if (!ports.isExecuted(transaction.id)) return reject(transaction.id, refusal);
+      counters.known++;
+      return { type: 'known', id: transaction.id };
+    }
     const outcome = gather(bytes);
     submitted.set(name, outcome);
     return conclude(transaction.id, name, outcome, 'accepted');

@@ -325,9 +325,7 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
       admission.onExecuted(news.ids);
       waiters.onExecuted(news.height, news.ids);
       if (news.height <= certifiedHeight) waiters.onCertified(certifiedHeight);
-      if (listeners.size === 0) return;
-      const block = blockAt(news.height, true);
-      if (block !== null) for (const listener of listeners) listener({ type: 'block', block });
+      for (const listener of listeners) listener({ type: 'block', height: news.height });
     },
     onStatus() {
       for (const listener of listeners) listener({ type: 'status', status: parts.status() });

@@ -26,7 +26,7 @@ import {
 import { assert } from '../../result.ts';
 import { type BatchBook, nothingPending, type Pending } from '../batches/batch-book.ts';
 import { type Floors, isValidListing } from '../batches/listing.ts';
-import { retryMs, skipTimeoutMs } from '../constants.ts';
+import { proposalSpacingMs, retryMs, skipTimeoutMs } from '../constants.ts';
 import type { ReplicaContext } from '../context.ts';
 import type { NullifyReason } from '../effects.ts';
 import { leaderOf } from '../epochs/epoch.ts';
@@ -78,6 +78,8 @@ export class Agreement {
   readonly #ports: AgreementPorts;
   #finalizedDigest: Hash;
   #enteredAtMs = 0;
+  /** When an own proposal is due, as of the last time the rules were applied. */
+  #proposeAtMs = Number.POSITIVE_INFINITY;
   /** The certificate that let this node enter its view. */
   #entry: Certificate | null = null;
   /** Why the leader's turn is skipped without waiting, as judged on entering the view; null when it is not. */
@@ -149,8 +151,9 @@ export class Agreement {
     if (checkpoint === null || parent.isBoundary) return false;
 
     const batches = this.#ports.batches.list(floors, height);
-    const isDue = batches.length > 0 || this.#context.now.ms >= this.#emptyProposalAtMs(isParentFinalized);
-    if (!isDue) return false;
+    const dueAtMs = batches.length > 0 ? this.#fullProposalAtMs(parent) : this.#emptyProposalAtMs(isParentFinalized);
+    this.#proposeAtMs = dueAtMs;
+    if (this.#context.now.ms < dueAtMs) return false;
     const block = createBlock(
       {
         epoch: this.#context.set.epoch,
@@ -171,6 +174,16 @@ export class Agreement {
       block,
     );
     return true;
+  }
+
+  /**
+   * When a leader proposes what it can list: at once, but not closer to the parent's time than `proposalSpacingMs`. Under
+   * load that makes fewer and fuller blocks; a block after a quiet moment does not wait.
+   */
+  #fullProposalAtMs(parent: ChainTip): number {
+    const sinceParentMs = this.#context.now.wallMs - parent.timeMs;
+    const restMs = Math.min(Math.max(0, proposalSpacingMs - sinceParentMs), proposalSpacingMs);
+    return Math.min(this.#context.now.ms + restMs, this.#enteredAtMs + proposalSpacingMs);
   }
 
   /** When a leader proposes although it has nothing to list. */
@@ -566,8 +579,7 @@ export class Agreement {
     let at = state.proposal === null ? leaderDeadlineMs(timers) : advanceDeadlineMs(timers);
     if (state.own.finalize !== null) at = Number.POSITIVE_INFINITY;
     if (leaderOf(this.#context.set, this.view) === this.#context.self && state.own.notarize === null) {
-      const proposeAt = this.#emptyProposalAtMs(timers.isTailFinalized);
-      if (proposeAt > this.#context.now.ms) at = Math.min(at, proposeAt);
+      if (this.#proposeAtMs > this.#context.now.ms) at = Math.min(at, this.#proposeAtMs);
     }
     return at;
   }

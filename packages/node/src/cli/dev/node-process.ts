@@ -10,6 +10,9 @@ import { fileURLToPath } from 'node:url';
 import type { NodeMessage } from '../commands/node.ts';
 
 const entry = fileURLToPath(new URL('../../../bin/cairn.js', import.meta.url));
+/** Several nodes share this machine: one helper thread each for V8, and few arenas of memory. */
+const nodeFlags = ['--v8-pool-size=1', '--max-semi-space-size=8'];
+const nodeEnvironment = { MALLOC_ARENA_MAX: '2' };
 const STOP_TIMEOUT_MS = 15_000;
 const LOG_TAIL_LINES = 15;
 
@@ -29,7 +32,10 @@ export type NodeProcess = {
 export function startNodeProcess(dir: string): NodeProcess {
   const logPath = join(dir, 'node.log');
   const log = openSync(logPath, 'a', 0o600);
-  const child = spawn(process.execPath, [entry, 'node', dir], { stdio: ['ignore', log, log, 'ipc'] });
+  const child = spawn(process.execPath, [...nodeFlags, entry, 'node', dir], {
+    stdio: ['ignore', log, log, 'ipc'],
+    env: { ...process.env, ...nodeEnvironment },
+  });
   closeSync(log);
   const exited = exitOf(child);
   let hasExited = false;
