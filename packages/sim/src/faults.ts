@@ -14,6 +14,7 @@ export type FaultKind =
   | 'long-partition'
   | 'one-way-loss'
   | 'lost-votes'
+  | 'lost-certificates'
   | 'slow-disk'
   | 'slow-ledger';
 
@@ -24,6 +25,7 @@ const weights: readonly (readonly [kind: FaultKind, weight: number])[] = [
   ['long-partition', 1],
   ['one-way-loss', 3],
   ['lost-votes', 3],
+  ['lost-certificates', 3],
   ['slow-disk', 2],
   ['slow-ledger', 2],
 ];
@@ -89,6 +91,13 @@ export class Faults {
         const spared = random.integer(0, this.#nodes.length - 1);
         const rule = (from: number, to: number, frame: Uint8Array) =>
           from === node.index && to !== spared && frame[1] === 1 && frame[3] === kindCode;
+        return this.#for(random.next() * 3_000, this.#network.lose(rule));
+      }
+      case 'lost-certificates': {
+        // A certificate is [2, [kind, ...]]; none reaches this node, or none leaves it.
+        const isInbound = random.chance(0.5);
+        const rule = (from: number, to: number, frame: Uint8Array) =>
+          (isInbound ? to : from) === node.index && frame[1] === 2;
         return this.#for(random.next() * 3_000, this.#network.lose(rule));
       }
       case 'slow-disk':
