@@ -251,6 +251,10 @@ export class VirtualNode implements NetworkEnd {
   }
 
   onFrame(from: number, frame: Uint8Array): void {
+    if (this.adversary?.hear !== undefined) {
+      const decoded = decodeMessage(frame);
+      if (decoded.ok) this.adversary.hear(decoded.value);
+    }
     this.driver?.onFrame(toValidatorIndex(from), frame);
   }
 

@@ -15,6 +15,8 @@ import type { Random } from '../random.ts';
 
 export type Adversary = {
   readonly name: string;
+  /** Overhears what reaches the node. */
+  hear?(message: Message): void;
   /** What is sent to a peer instead of this message; empty for silence. */
   rewrite(message: Message, to: number): readonly Message[];
 };

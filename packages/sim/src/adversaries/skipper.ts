@@ -1,41 +1,47 @@
 /**
- * Skipper: as a leader it proposes on an older block than it must, as if the views between had been nullified. Whoever
- * votes over the gap helps to fork the chain (protocol.md R3).
+ * Skipper: as a leader it proposes on the block before the one it must build on, as if the views between had been
+ * nullified. Whoever votes over the gap helps to fork the chain (protocol.md R3).
  */
-import { type Block, createBlock, toView, type View } from '@cairn-ledger/core';
+import { type Block, createBlock, type Message, type Proposal, toHex, toView } from '@cairn-ledger/core';
 import { type Adversary, type AdversaryParts, signVote } from './adversary.ts';
 
 /** Proposals remembered. */
-const proposalsMax = 32;
+const proposalsMax = 64;
+
+type Seen = { readonly proposal: Proposal; readonly block: Block };
 
 export function createSkipper(parts: AdversaryParts): Adversary {
-  const proposals: { readonly view: View; readonly block: Block }[] = [];
-  const rewritten = new Map<number, { readonly parentView: View; readonly block: Block }>();
+  const seen: Seen[] = [];
+  const proposed = new Map<number, Message | null>();
+  const remember = (message: Message): void => {
+    if (message.type !== 'proposal' || message.vote.vote.type !== 'notarize') return;
+    seen.push({ proposal: message.vote.vote.proposal, block: message.block });
+    if (seen.length > proposalsMax) seen.shift();
+  };
+  /** A block beside the parent: it stands on the parent's parent. */
+  const skip = ({ proposal, block }: Seen): Message | null => {
+    const parent = seen.find((row) => toHex(row.block.digest) === toHex(block.header.parent));
+    const before = seen.findLast(
+      (row) => toHex(row.block.digest) === toHex(parent?.block.header.parent ?? block.digest),
+    );
+    if (parent === undefined || before === undefined || before.proposal.view >= proposal.parentView) return null;
+    const other = createBlock({ ...parent.block.header, timeMs: block.header.timeMs }, [], []);
+    const parentView = toView(before.proposal.view);
+    const vote = signVote(parts, { type: 'notarize', proposal: { ...proposal, parentView, digest: other.digest } });
+    return { type: 'proposal', vote, block: other };
+  };
   return {
     name: 'skipper',
+    hear: remember,
     rewrite: (message) => {
       if (message.type !== 'proposal' || message.vote.vote.type !== 'notarize') return [message];
       const { proposal } = message.vote.vote;
-      let other = rewritten.get(proposal.view);
-      if (other === undefined) {
-        const older = proposals.filter(({ view }) => view < proposal.parentView);
-        const parent = older.at(-1 - parts.random.integer(0, 2));
-        proposals.push({ view: proposal.view, block: message.block });
-        if (proposals.length > proposalsMax) proposals.shift();
-        if (parent === undefined || parts.random.chance(0.3)) return [message];
-        const { digest, header } = parent.block;
-        const { checkpoint } = header;
-        const block = createBlock(
-          { ...message.block.header, parent: digest, height: (header.height + 1) as typeof header.height, checkpoint },
-          [],
-          [],
-        );
-        other = { parentView: toView(parent.view), block };
-        rewritten.set(proposal.view, other);
-      }
-      const { parentView, block } = other;
-      const vote = signVote(parts, { type: 'notarize', proposal: { ...proposal, parentView, digest: block.digest } });
-      return [{ type: 'proposal', vote, block }];
+      const known = proposed.get(proposal.view);
+      if (known !== undefined) return [known ?? message];
+      const other = parts.random.chance(0.8) ? skip({ proposal, block: message.block }) : null;
+      proposed.set(proposal.view, other);
+      remember(message);
+      return [other ?? message];
     },
   };
 }
