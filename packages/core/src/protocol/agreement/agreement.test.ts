@@ -68,10 +68,24 @@ test('R1: a notarization lets nobody enter the next view before its payload is c
 
 test('R1: the view of a leader that already nullified it is skipped at once, and does not count for Delta_eff', () => {
   const hand = new Hand();
-  hand.hearVote(nullify(3, 2));
-  assert.equal(hand.votesOf('nullify', 2).length, 0);
-  hand.hearCertificate(nullification(1, [1, 2, 3]));
-  assert.equal(hand.votesOf('nullify', 2).length, 1);
+  // Views 1, 2, 4 and 5 are led by others; 3 is the own one.
+  for (const view of [1, 2, 4, 5]) {
+    hand.hearVote(nullify((1 + view) % 4, view));
+    if (view > 1) assert.equal(hand.votesOf('nullify', view).length, 0, 'not the current view yet');
+    if (view === 2) hand.hearCertificate(nullification(2, [1, 2, 3]));
+    if (view > 2) hand.hearCertificate(nullification(view - 1, [1, 2, 3]));
+    if (view !== 2) assert.equal(hand.votesOf('nullify', view).length, 1);
+  }
+  hand.hearCertificate(nullification(5, [1, 2, 3]));
+  hand.hearBatch(batchOf(1, 1));
+  hand.pass(20 * deltaMs);
+  // The one nullify of view 1 came after entry and counts; f = 1 of them is free, so Delta is still not doubled.
+  assert.equal(hand.facts.filter((fact) => fact.type === 'nullified' && fact.reason === 'leader-nullified').length, 3);
+  const before = hand.nowMs;
+  hand.hearCertificate(nullification(6, [1, 2, 3]));
+  hand.hearCertificate(nullification(7, [1, 2, 3]));
+  while (hand.votesOf('nullify', 8).length === 0) hand.pass(1);
+  assert.equal(hand.nowMs - before, 4 * deltaMs, 'doubled once: by the nullifies of views 1 and 6 alone');
 });
 
 test('R1: a leader silent for skipTimeout while a quorum is active is skipped, but nobody is in a quiet network', () => {
@@ -180,12 +194,18 @@ test('R2: a leader proposes the unfinalized block again, unchanged, when checkpo
 
 test('R2: a leader on a finalized parent waits while checkpoint h - L is not certified', () => {
   const hand = new Hand();
-  const blocks = grow(hand, 6);
+  const blocks = grow(hand, 5);
+  const sixth = blockOn(tipOf(blocks[4]!), { checkpoint: outcomeOf(blocks[1]!).statement });
+  hand.hearProposal(proposalOf(6, 5, sixth), sixth);
+  hand.hearCertificate(finalization(proposalOf(6, 5, sixth), [1, 2, 3]));
   hand.pass(heartbeatMs);
   assert.equal(hand.view, 7);
-  assert.equal(hand.sentOf('proposal').length, 1, 'only the one of view 3 would have been its own');
+  assert.equal(hand.sentOf('proposal').length, 0);
   hand.certify(blocks[2]!, [1, 2]);
-  assert.equal(hand.replica.status().certifiedHeight, 3);
+  assert.deepEqual(
+    hand.sentOf('proposal').map(({ block }) => block.header.height),
+    [7],
+  );
 });
 
 // --- R3 ---------------------------------------------------------------------------------------------------------------
