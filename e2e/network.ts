@@ -14,7 +14,7 @@ import process from 'node:process';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { genesisToTrustAnchor, sha256, type TrustAnchor } from '@cairn-ledger/core';
+import { type CairnError, genesisToTrustAnchor, type Result, sha256, type TrustAnchor } from '@cairn-ledger/core';
 import { type Client, createClient } from '@cairn-ledger/sdk';
 import { choosePorts } from '../packages/node/src/cli/dev/ports.ts';
 import { nodeConfigIn, writeNodeConfig } from '../packages/node/src/config/node-config.ts';
@@ -77,7 +77,7 @@ export type E2eNetwork = {
   cairnJson<T>(...args: string[]): Promise<T>;
 };
 
-export type Step = (claim: string, check: () => Promise<void>) => Promise<void>;
+export type Step = (claim: string, check: () => Promise<void>, skip?: string | false) => Promise<void>;
 
 /** One test over one network. After the first step that fails the others are left out. */
 export function networkTest(
@@ -88,8 +88,8 @@ export function networkTest(
   test(title, { timeout: options.timeoutMs ?? 240_000 }, async (t) => {
     const started = await foundNetwork(options);
     let failure: unknown = null;
-    const step: Step = async (claim, check) => {
-      await t.test(claim, async () => {
+    const step: Step = async (claim, check, skip = false) => {
+      await t.test(claim, { skip }, async () => {
         await check().catch((error: unknown) => {
           failure ??= error;
           throw error;
@@ -118,9 +118,7 @@ async function foundNetwork(
 ): Promise<E2eNetwork & { end(): Promise<void>; assertNoneEnded(): void }> {
   const dir = mkdtempSync(join(tmpdir(), 'cairn-e2e-'));
   const count = options.nodes ?? 4;
-  const chosen = await choosePorts(basePort, false, count);
-  assert.ok(chosen.ok, 'free ports are found');
-  const ports = chosen.value;
+  const ports = orFail(await choosePorts(basePort, false, count));
   const members = Array.from(
     { length: Math.max(count, 4) },
     (_, i) => ['alder', 'birch', 'cedar', 'elm'][i] ?? `m-${i + 1}`,
@@ -152,9 +150,7 @@ async function foundNetwork(
     nodeDirs: Record<string, string>;
   };
   const genesis = new Uint8Array(readFileSync(genesisPath));
-  const trust = genesisToTrustAnchor(genesis);
-  assert.ok(trust.ok);
-  const anchor = trust.value;
+  const anchor = orFail(genesisToTrustAnchor(genesis));
   const networkPath = join(networkDir, 'network.json');
   const nodes = ids.map((id, i) => {
     const http = { host: '127.0.0.1', port: ports.http[i]! };
@@ -315,10 +311,14 @@ export type NodeView = {
   readonly inSync: boolean;
 };
 
+/** The value of a result that must be one. */
+export function orFail<T>(result: Result<T, CairnError>, what = 'it'): T {
+  if (!result.ok) assert.fail(`${what} fails: ${result.error.message} [${result.error.code}]`);
+  return result.value;
+}
+
 export async function statusOf(node: Pick<E2eNode, 'client' | 'id'>): Promise<NodeView> {
-  const status = await node.client.status();
-  assert.ok(status.ok, `${node.id} answers: ${status.ok || status.error.message}`);
-  return status.value;
+  return orFail(await node.client.status(), `the status of ${node.id}`);
 }
 
 export async function untilInSync(nodes: readonly E2eNode[]): Promise<void> {
@@ -342,8 +342,7 @@ export async function assertAgreement(nodes: readonly E2eNode[]): Promise<number
   for (const at of height === 0 ? [] : heights) {
     const answers = await Promise.all(nodes.map((node) => node.client.get<Checkpoint>(`/v1/checkpoints/${at}`)));
     const roots = answers.map((answer, i) => {
-      assert.ok(answer.ok, `${nodes[i]!.id} has checkpoint ${at}`);
-      const { historySize, historyRoot, stateRoot } = answer.value;
+      const { historySize, historyRoot, stateRoot } = orFail(answer, `checkpoint ${at} of ${nodes[i]!.id}`);
       return { historySize, historyRoot, stateRoot };
     });
     for (const root of roots) assert.deepEqual(root, roots[0], `the nodes have equal roots at height ${at}`);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Signer } from '@cairn-ledger/core';
 import { type AccountAnswer, createKey, createSigner, signTransaction, type TransactionInput } from '@cairn-ledger/sdk';
 import { signerOf } from '../packages/node/src/cli/signing.ts';
-import { assertAgreement, type E2eNetwork, type E2eNode, networkTest, statusOf, until } from './network.ts';
+import { assertAgreement, type E2eNetwork, type E2eNode, networkTest, orFail, statusOf, until } from './network.ts';
 
 const balances = [
   { account: 'alder', amount: '1000000' },
@@ -31,10 +31,9 @@ networkTest('payments', { devices: ['birch/meter'], balances }, async (network, 
     for (const each of network.nodes) {
       assert.equal(await balanceOf(each, 'alder/desk'), 48_766n);
       assert.equal(await balanceOf(each, 'birch/meter'), 1_234n);
-      const readings = await each.client.readings('alder/desk');
-      assert.ok(readings.ok);
+      const { readings } = orFail(await each.client.readings('alder/desk'));
       assert.deepEqual(
-        readings.value.readings.map(({ name, value, transaction }) => ({ name, value, transaction })),
+        readings.map(({ name, value, transaction }) => ({ name, value, transaction })),
         [{ name: 'alder/desk/temperature', value: { type: 'number', text: '21.50' }, transaction: sent.id }],
       );
     }
@@ -49,9 +48,7 @@ networkTest('payments', { devices: ['birch/meter'], balances }, async (network, 
     await assertAgreement(network.nodes);
     for (const each of network.nodes) {
       assert.equal(await balanceOf(each, 'alder/desk'), 48_766n);
-      const readings = await each.client.readings('alder/desk');
-      assert.ok(readings.ok);
-      assert.equal(readings.value.readings.length, 1);
+      assert.equal(orFail(await each.client.readings('alder/desk')).readings.length, 1);
     }
   });
 
@@ -103,8 +100,7 @@ networkTest('payments', { devices: ['birch/meter'], balances }, async (network, 
     const before = (await statusOf(node)).transactions;
     const shares = network.nodes.map((_, n) => transactions.filter((_, i) => i % network.nodes.length === n));
     const outcomes = await Promise.all(shares.map((share, n) => network.nodes[n]!.client.submitMany(share, 20_000)));
-    for (const outcome of outcomes) assert.ok(outcome.ok);
-    const verdicts = outcomes.flatMap((outcome) => (outcome.ok ? outcome.value : []));
+    const verdicts = outcomes.flatMap((outcome) => orFail(outcome));
     assert.ok(verdicts.every(({ status, code }) => status === 'accepted' || code === 'asset.insufficient'));
     assert.ok(verdicts.filter(({ status }) => status === 'accepted').length > 200);
     await until('all are executed', 20_000, async () => (await statusOf(node)).transactions > before);
@@ -164,8 +160,7 @@ function sign(network: E2eNetwork, owner: string, counter: bigint, input: Partia
 
 function signBy(network: E2eNetwork, signer: Signer, counter: bigint, input: Partial<TransactionInput>): Uint8Array {
   const signed = signTransaction({ ledgerHash: network.ledgerHash, counter, ...input }, signer);
-  assert.ok(signed.ok);
-  return signed.value;
+  return orFail(signed);
 }
 
 function tampered(transaction: Uint8Array): Uint8Array {
@@ -198,9 +193,9 @@ async function balanceOf(node: E2eNode, account: string): Promise<bigint> {
 
 async function sumOf(node: E2eNode): Promise<bigint> {
   const answer = await node.client.get<{ accounts: AccountAnswer[]; next: string | null }>('/v1/accounts?limit=1000');
-  assert.ok(answer.ok);
-  assert.equal(answer.value.next, null);
-  return answer.value.accounts
+  const { accounts, next } = orFail(answer);
+  assert.equal(next, null);
+  return accounts
     .flatMap((account) => account.balances)
     .reduce((sum, { asset, amount }) => (asset === 'eur' ? sum + BigInt(amount) : sum), 0n);
 }

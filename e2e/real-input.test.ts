@@ -14,6 +14,7 @@ import {
   type E2eNetwork,
   type E2eNode,
   networkTest,
+  orFail,
   type RunningCommand,
   sleep,
   startCairn,
@@ -133,8 +134,7 @@ networkTest(
       }
       for (const [i, id] of [...ids].entries()) {
         const receipt = await network.nodes[i % network.nodes.length]!.client.receipt(id);
-        assert.ok(receipt.ok, `${id}: ${receipt.ok || receipt.error.message}`);
-        assert.ok(receipt.value.verified.signers.length >= 3);
+        assert.ok(orFail(receipt, id).verified.signers.length >= 3);
       }
       for (const [i, id] of [...ids].slice(-3).entries()) {
         const path = join(network.dir, `${i}.receipt`);
@@ -177,21 +177,22 @@ async function publish(network: E2eNetwork, port: number): Promise<void> {
   await mosquittoPublish(port, ['-q', '1', '-t', plainTopic, '-s'], pack.value);
   const signer = signerOf(network.keyPath('elm/tag'));
   for (let i = 0; i < signedRows.length; i += readingsPerTransaction) {
-    const signed = signTransaction(
-      {
-        ledgerHash: network.ledgerHash,
-        counter: BigInt(i + 1),
-        readings: signedRows.slice(i, i + readingsPerTransaction).map(({ seconds, value }) => ({
-          name: 'temperature',
-          unit: 'Cel',
-          time: seconds,
-          value: { type: 'number', text: value },
-        })),
-      },
-      signer,
+    const transaction = orFail(
+      signTransaction(
+        {
+          ledgerHash: network.ledgerHash,
+          counter: BigInt(i + 1),
+          readings: signedRows.slice(i, i + readingsPerTransaction).map(({ seconds, value }) => ({
+            name: 'temperature',
+            unit: 'Cel',
+            time: seconds,
+            value: { type: 'number', text: value },
+          })),
+        },
+        signer,
+      ),
     );
-    assert.ok(signed.ok);
-    await mosquittoPublish(port, ['-q', '1', '-t', `${root}/tx`, '-s'], signed.value);
+    await mosquittoPublish(port, ['-q', '1', '-t', `${root}/tx`, '-s'], transaction);
   }
 }
 
@@ -199,20 +200,19 @@ async function publish(network: E2eNetwork, port: number): Promise<void> {
 async function handIn(network: E2eNetwork, node: E2eNode, count: number): Promise<string[]> {
   const signer = signerOf(network.keyPath('alder/desk'));
   const transactions = Array.from({ length: count }, (_, i) => {
-    const signed = signTransaction(
-      {
-        ledgerHash: network.ledgerHash,
-        counter: BigInt(i + 1),
-        readings: [{ name: 'count', time: '1700000000', value: { type: 'number', text: String(i) } }],
-      },
-      signer,
+    const transaction = orFail(
+      signTransaction(
+        {
+          ledgerHash: network.ledgerHash,
+          counter: BigInt(i + 1),
+          readings: [{ name: 'count', time: '1700000000', value: { type: 'number', text: String(i) } }],
+        },
+        signer,
+      ),
     );
-    assert.ok(signed.ok);
-    return signed.value;
+    return transaction;
   });
-  const outcomes = await node.client.submitMany(transactions);
-  assert.ok(outcomes.ok);
-  return outcomes.value.map((outcome) => {
+  return orFail(await node.client.submitMany(transactions)).map((outcome) => {
     assert.ok(outcome.status === 'pending' || outcome.status === 'accepted', outcome.message);
     return outcome.id!;
   });
@@ -239,6 +239,7 @@ function watchHeights(nodes: readonly E2eNode[]): { end(): { growth: number[]; l
     }
     longestPauseMs = Math.max(longestPauseMs, performance.now() - grewMs);
   }, 100);
+  timer.unref();
   return {
     end() {
       clearInterval(timer);
@@ -255,9 +256,9 @@ async function allReadings(node: E2eNode, device: string): Promise<ReadingAnswer
   let cursor: string | null = null;
   do {
     const page = await node.client.readings(device, { limit: 10_000, ...(cursor !== null && { cursor }) });
-    assert.ok(page.ok, `${device} on ${node.id}: ${page.ok || page.error.message}`);
-    readings.push(...page.value.readings);
-    cursor = page.value.next;
+    const { readings: some, next } = orFail(page, `${device} on ${node.id}`);
+    readings.push(...some);
+    cursor = next;
   } while (cursor !== null);
   return readings;
 }
