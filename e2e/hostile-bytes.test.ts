@@ -20,6 +20,7 @@ import {
   assertAgreement,
   type E2eNetwork,
   type E2eNode,
+  metricOf,
   networkTest,
   orFail,
   residentMiB,
@@ -132,28 +133,39 @@ networkTest(
       await fourth.stop();
       const identity = createLinkIdentity(orFail(readNodeKeys(join(fourth.dir, 'keys'))).link.secretKey);
       const hello = { id: fourth.id, ledgerHash: network.ledgerHash };
-      let closed = 0;
-      const frames = [
-        ...junk.map((bytes) => framed(bytes.subarray(0, 200_000))),
-        ...wrongMessages().map((b) => framed(b)),
-      ];
       const lies = [
-        ...frames,
+        ...junk.map((bytes) => framed(bytes.subarray(0, 200_000))),
+        ...wrongMessages().map((bytes) => framed(bytes)),
         framed(new Uint8Array(10), { declared: 0x7fffffff }),
         framed(new Uint8Array(0)),
         linkMessage(helloOf({ ...hello, id: first.id })),
         framed(randomBytes(400), { isLinkMessage: true }),
       ];
-      const sockets = lies.map((lie, i) => {
-        const socket = tls(honest[i % 3]!, identity);
-        socket.on('secureConnect', () => {
-          socket.write(linkMessage(helloOf({ ...hello, channel: i % 2 === 0 ? 'control' : 'bulk', sequence: i + 1 })));
-          for (let copies = 0; copies < 20; copies++) socket.write(lie);
+      let sequence = 0;
+      const lie = (node: E2eNode, bytes: Uint8Array): Promise<void> =>
+        new Promise((resolve) => {
+          const socket = tls(node, identity);
+          const channel = sequence++ % 2 === 0 ? ('control' as const) : ('bulk' as const);
+          socket.once('secureConnect', () => {
+            socket.write(linkMessage(helloOf({ ...hello, channel, sequence })));
+            socket.end(bytes);
+          });
+          socket.once('close', () => resolve());
         });
-        socket.on('close', () => closed++);
-        return socket;
-      });
-      await until('every such link is closed', 30_000, async () => closed === sockets.length);
+      await Promise.all(
+        honest.map(async (node, n) => {
+          for (let i = n; i < lies.length; i += honest.length) await lie(node, lies[i]!);
+        }),
+      );
+      for (const node of honest) {
+        const refused = await metricOf(node, 'link_errors_total', '"message.malformed"');
+        assert.ok(refused >= 30, `${node.id} has refused ${refused} messages`);
+      }
+      await goesOn();
+      // Who does not stop is kept out for a while, and fills no log.
+      await lie(first, Buffer.concat(Array.from({ length: 2_000 }, () => framed(randomBytes(20)))));
+      await until('it is cut off', 10_000, async () => first.log().includes('"peer.disconnected"'));
+      assert.ok(first.log().split('"message.refused"').length < 100);
       await goesOn();
       await fourth.start();
       await untilInSync(network.nodes);

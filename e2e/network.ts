@@ -161,8 +161,6 @@ async function foundNetwork(
         validatorId: id,
         listen: { host: '127.0.0.1', port: ports.link[i]! },
         http,
-        // One worker: the nodes of a test share a small machine.
-        workers: 1,
         logLevel: 'info',
         ...(options.mqtt !== undefined && { mqtt: { brokerUrl: options.mqtt } }),
       }),

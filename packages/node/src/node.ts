@@ -46,6 +46,7 @@ import { startLedgerClient } from './threads/ledger-client.ts';
 import { createMempool } from './threads/mempool.ts';
 import type { StoredOrigin } from './threads/messages.ts';
 import { createVerificationPool } from './threads/verification-pool.ts';
+import { createPeerConduct } from './transport/peer-conduct.ts';
 import { createTlsTransport } from './transport/tls-transport.ts';
 import { nodeVersion } from './version.ts';
 
@@ -212,6 +213,12 @@ async function runNode(founded: Founded): Promise<RunningNode> {
     },
   });
 
+  const conduct = createPeerConduct({
+    disconnect: (peer, reason, backoffMs) => transport.disconnect(peer, reason, backoffMs),
+    onLogged: (peer, { code, message }, unlogged) => log.warn('message.refused', { peer, code, message, unlogged }),
+    onDisconnected: (peer, { code }, backoffMs) => log.warn('peer.disconnected', { peer, code, backoffMs }),
+  });
+
   const driver: Driver = new Driver(
     origin,
     {
@@ -248,7 +255,7 @@ async function runNode(founded: Founded): Promise<RunningNode> {
       onFact: (fact) => onFact(fact),
       onRefused: (peer, error) => {
         metrics.refused.add(error.code);
-        log.warn('message.refused', { peer: validators[peer]!.id, code: error.code, message: error.message });
+        conduct.onRefused(validators[peer]!.id, error, performance.now());
       },
       onFenced: (reason) => {
         mode = 'fenced';
