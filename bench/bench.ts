@@ -52,6 +52,8 @@ type Run = {
 
 const lightSamples = 100;
 const probeDevices = 20;
+/** Transactions sent before the measured ones, as a share of them. */
+const warmUpShare = 0.25;
 const settleMs = 120_000;
 
 async function main(): Promise<void> {
@@ -128,10 +130,14 @@ async function measureLoad(
   // Probes come from devices of their own: their counters are not in the order of the load's.
   const [loadKeys, probeKeys] = [network.deviceKeys.slice(probeDevices), network.deviceKeys.slice(0, probeDevices)];
   const job = { ledgerHash: network.ledgerHash, readingsCount: readings, counterBase: 1_000 };
-  const transactions = await signTransactions({ ...job, keyPaths: loadKeys, transactionsCount: count });
+  const warmUp = Math.round(count * warmUpShare);
+  const signed = await signTransactions({ ...job, keyPaths: loadKeys, transactionsCount: warmUp + count });
+  const transactions = signed.slice(warmUp);
   const probes = await signTransactions({ ...job, keyPaths: probeKeys, transactionsCount: 2_000 });
   say(`${count} transactions signed, ${Math.round(transactions[0]!.length)} bytes each`);
   const https = network.nodes.map((node) => node.http);
+  // What is not measured: the compilers of a fresh process at work.
+  await warm(https, signed.slice(0, warmUp));
   const before = await progressOfAll(https);
   const start = performance.now();
   let isDone = false;
@@ -143,7 +149,7 @@ async function measureLoad(
       const progress = await progressOfAll(https);
       executed = Math.min(...progress.map((p, i) => p.transactions - before[i]!.transactions));
       for (const node of network.nodes) rssMiB = Math.max(rssMiB, residentMiB(node.process.pid));
-      await sleep(20);
+      await sleep(60);
     }
   })();
   const finality: number[] = [];
@@ -184,6 +190,22 @@ async function measureLoad(
     bytesPerReading: round(dataBytes / Math.max(1, after[0]!.readings)),
     bytesPerTransaction: round(dataBytes / Math.max(1, after[0]!.transactions)),
   };
+}
+
+async function warm(https: readonly string[], transactions: readonly Uint8Array[]): Promise<void> {
+  const before = (await progressOf(https[0]!)).transactions;
+  let executed = 0;
+  let isDone = false;
+  const watch = (async () => {
+    while (!isDone) {
+      executed = Math.min(...(await progressOfAll(https)).map((progress) => progress.transactions)) - before;
+      await sleep(60);
+    }
+  })();
+  await postAll(https, transactions, 100, 2, () => executed);
+  while (executed < transactions.length) await sleep(20);
+  isDone = true;
+  await watch;
 }
 
 function progressOfAll(https: readonly string[]): Promise<Progress[]> {

@@ -42,7 +42,7 @@ export async function timeFinality(http: string, transaction: Uint8Array): Promi
 }
 
 /** Transactions posted and not executed yet: enough to keep the network busy, without a queue that only adds waiting. */
-const underWayMax = 2_500;
+const underWayMax = 4_000;
 
 /**
  * Posts all transactions, `senders` at once for each node; resolves when every one was acknowledged. Goes on only while
@@ -91,10 +91,19 @@ export type Progress = {
   readonly certifiedHeight: number;
 };
 
-export async function progressOf(http: string): Promise<Progress> {
-  const response = await fetch(`${http}/v1/status`);
-  const status = (await response.json()) as Progress & { executedHeight: number };
-  return { ...status, height: status.executedHeight };
+export function progressOf(http: string): Promise<Progress> {
+  return new Promise((resolve, reject) => {
+    const sent = request(`${http}/v1/status`, { agent }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => {
+        const status = JSON.parse(Buffer.concat(chunks).toString()) as Progress & { executedHeight: number };
+        resolve({ ...status, height: status.executedHeight });
+      });
+    });
+    sent.on('error', reject);
+    sent.end();
+  });
 }
 
 export function sleep(ms: number): Promise<void> {

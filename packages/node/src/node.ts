@@ -4,6 +4,7 @@
  * This is the main thread: agreement, journal and peer links. Nothing here may block for more than a few milliseconds.
  */
 import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { setImmediate } from 'node:timers';
@@ -155,7 +156,7 @@ async function runNode(founded: Founded): Promise<RunningNode> {
     { dataDir: config.dataDir, genesis: genesisBytes },
     newsOut,
     () =>
-      createVerificationPool(config.workers ?? 1, { chainPath }, (error) =>
+      createVerificationPool(config.workers ?? spareCores(), { chainPath }, (error) =>
         fail({ code: 'node.failed', message: error.message }),
       ),
     {
@@ -249,7 +250,7 @@ async function runNode(founded: Founded): Promise<RunningNode> {
       ledger,
       onBatch: (batch, isOwn) => {
         metrics.batches.add(validators[batch.header.author]!.id);
-        verification.add(batch, isOwn);
+        ledger.prepare(batch, isOwn);
         if (isOwn) mempool.onSealed(batch);
       },
       onFact: (fact) => onFact(fact),
@@ -325,6 +326,8 @@ async function runNode(founded: Founded): Promise<RunningNode> {
   function samples(): MetricSamples[] {
     const replica = driver.replica.status();
     const peers = transport.peers();
+    const checked = verification.counters.checked + ledger.checks().checked;
+    const invalid = verification.counters.invalid + ledger.checks().invalid;
     const perChannel = (pick: (peer: (typeof peers)[number], channel: 'control' | 'bulk') => number) =>
       peers.flatMap((peer) =>
         (['control', 'bulk'] as const).map((channel) => ({
@@ -349,8 +352,8 @@ async function runNode(founded: Founded): Promise<RunningNode> {
         blocks_total: metrics.blocks,
         batches_total: metrics.batches.samples('author'),
         signature_checks_total: [
-          { labels: { result: 'valid' }, value: verification.counters.checked - verification.counters.invalid },
-          { labels: { result: 'invalid' }, value: verification.counters.invalid },
+          { labels: { result: 'valid' }, value: checked - invalid },
+          { labels: { result: 'invalid' }, value: invalid },
         ],
         mempool_transactions: mempool.transactionsCount,
         mempool_bytes: mempool.sizeBytes,
@@ -437,6 +440,11 @@ async function runNode(founded: Founded): Promise<RunningNode> {
       log.flush();
     },
   };
+}
+
+/** Agreement, ledger and edge take two cores; what is left can check signatures beside them. */
+function spareCores(): number {
+  return Math.max(0, Math.min(8, availableParallelism() - 2));
 }
 
 function readOrigin(stored: StoredOrigin): Omit<ReplicaOrigin, 'ledgerHash' | 'set' | 'self' | 'rules' | 'constants'> {

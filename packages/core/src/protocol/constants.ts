@@ -31,11 +31,13 @@ export const unorderedBatchesMax = 64;
 export const unorderedBytesMax = 16 << 20;
 /** A batch is sealed when its oldest transaction has waited this long, in milliseconds... */
 export const sealAfterMs = 10;
+/** ...longer, up to this, while own batches wait to be ordered... */
+export const sealAfterMaxMs = 100;
 /** ...or holds this many bytes... */
 export const sealBytes = 256 << 10;
 /** ...or this many transactions. */
 export const sealTransactions = 1000;
 /** Acknowledgements are coalesced when one was sent less than this long ago, in milliseconds. */
-export const acknowledgeAfterMs = 5;
+export const acknowledgeAfterMs = 20;
 /** A leader lists batches in a block no sooner than this after the parent's time, in milliseconds: fuller blocks under load. */
 export const proposalSpacingMs = 25;

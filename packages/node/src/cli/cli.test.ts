@@ -11,7 +11,7 @@ import { createFakeNetwork, startFakeNode } from '@cairn-ledger/sdk/testing';
 import type { Command } from 'commander';
 import { amountToUnits, unitsToAmount } from './amount-text.ts';
 import { choosePorts, isFree } from './dev/ports.ts';
-import { createProgram } from './main.ts';
+import { createProgram, loadCommands } from './main.ts';
 
 const entry = fileURLToPath(new URL('../../bin/cairn.js', import.meta.url));
 const dir = mkdtempSync(join(tmpdir(), 'cairn-cli-'));
@@ -41,7 +41,9 @@ function commandsOf(command: Command): Command[] {
 }
 
 test('every command has a help text with an example', async () => {
-  const commands = commandsOf(createProgram()).filter((command) => command.name() !== 'help');
+  const commands = commandsOf(createProgram(await loadCommands(undefined))).filter(
+    (command) => command.name() !== 'help',
+  );
   assert.ok(commands.length >= 14);
   for (const command of commands) {
     let shown = '';

@@ -6,27 +6,38 @@
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { Command, CommanderError } from 'commander';
-import { devCommand } from './commands/dev.ts';
-import { deviceCommand } from './commands/device.ts';
-import { doctorCommand } from './commands/doctor.ts';
-import { feedCommand } from './commands/feed.ts';
-import { gatewayCommand } from './commands/gateway.ts';
-import { initCommand } from './commands/init.ts';
-import { keyCommand } from './commands/key.ts';
-import { nodeCommand } from './commands/node.ts';
-import { readingsCommand } from './commands/readings.ts';
-import { sendCommand } from './commands/send.ts';
-import { showCommand } from './commands/show.ts';
-import { statusCommand } from './commands/status.ts';
-import { verifyCommand } from './commands/verify.ts';
 import { CommandFailed, exitCodes, exitCodesHelp } from './exit-code.ts';
 import { jsonText, note } from './output.ts';
+
+/** One module per verb, in the order of the help. */
+const loaders: Readonly<Record<string, () => Promise<Command>>> = {
+  dev: async () => (await import('./commands/dev.ts')).devCommand(),
+  init: async () => (await import('./commands/init.ts')).initCommand(),
+  node: async () => (await import('./commands/node.ts')).nodeCommand(),
+  gateway: async () => (await import('./commands/gateway.ts')).gatewayCommand(),
+  key: async () => (await import('./commands/key.ts')).keyCommand(),
+  device: async () => (await import('./commands/device.ts')).deviceCommand(),
+  send: async () => (await import('./commands/send.ts')).sendCommand(),
+  feed: async () => (await import('./commands/feed.ts')).feedCommand(),
+  show: async () => (await import('./commands/show.ts')).showCommand(),
+  readings: async () => (await import('./commands/readings.ts')).readingsCommand(),
+  status: async () => (await import('./commands/status.ts')).statusCommand(),
+  verify: async () => (await import('./commands/verify.ts')).verifyCommand(),
+  doctor: async () => (await import('./commands/doctor.ts')).doctorCommand(),
+};
+
+/** The command of a verb alone, so that a node need not hold the others in memory; all of them for help and mistakes. */
+export async function loadCommands(verb: string | undefined): Promise<Command[]> {
+  const isVerb = verb !== undefined && Object.hasOwn(loaders, verb);
+  return Promise.all((isVerb ? [loaders[verb]!] : Object.values(loaders)).map((load) => load()));
+}
 
 /** @param args what follows `cairn` on the command line */
 export async function main(args: readonly string[]): Promise<void> {
   process.stdout.on('error', endQuietlyOnClosedPipe);
   try {
-    await createProgram().parseAsync([...args], { from: 'user' });
+    const program = createProgram(await loadCommands(args[0]));
+    await program.parseAsync([...args], { from: 'user' });
   } catch (error) {
     process.exitCode = report(error, args.includes('--json'));
     // Connections kept alive must not hold a command that has ended.
@@ -34,7 +45,7 @@ export async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-export function createProgram(): Command {
+export function createProgram(commands: readonly Command[]): Command {
   const program = new Command('cairn')
     .description('A shared ledger for devices: sign readings and payments, agree on them, prove what was recorded.')
     .version(versionText(), '-V, --version')
@@ -50,21 +61,6 @@ Examples:
   $ cairn status                                what the nodes say
 ${exitCodesHelp}`,
     );
-  const commands = [
-    devCommand(),
-    initCommand(),
-    nodeCommand(),
-    gatewayCommand(),
-    keyCommand(),
-    deviceCommand(),
-    sendCommand(),
-    feedCommand(),
-    showCommand(),
-    readingsCommand(),
-    statusCommand(),
-    verifyCommand(),
-    doctorCommand(),
-  ];
   for (const command of commands) {
     inherit(program, command);
     program.addCommand(command);

@@ -5,42 +5,35 @@
  * Height 0 is the genesis: its state and its two leaves are written when the database is new.
  */
 import {
-  type Batch,
   type Block,
   type CheckpointStatement,
   createHistoryTree,
   createLedger,
   createStateTree,
-  decodeTransaction,
   encodeCheckpointStatement,
   type Genesis,
   type Hash,
   type HistoryTree,
   type KeyAlgorithm,
   type Ledger,
-  type MalformedTransaction,
   type Outcome,
   type StateTree,
-  sha256,
   type Transaction,
   toEpoch,
-  toHash,
   toHeight,
   validatorSetDigest,
 } from '@cairn-ledger/core';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import type { ChainDb, NewBlock } from '../storage/chain-db.ts';
-import type { ExecutedBlock, OpenedBatch } from '../storage/view-block.ts';
+import type { ExecutedBlock } from '../storage/view-block.ts';
+import type { PreparedBatch } from './batch-preparer.ts';
 import { verdict } from './messages.ts';
 
 export type FinalizedBlock = {
   readonly block: Block;
   readonly view: number;
   readonly finalization: Uint8Array | null;
-  readonly batches: readonly Batch[];
-  readonly batchBytes: readonly Uint8Array[];
-  /** One byte for each transaction of each batch, see `verdict`. */
-  readonly verdicts: readonly Uint8Array[];
+  readonly batches: readonly PreparedBatch[];
 };
 
 export type ChainExecutor = {
@@ -112,15 +105,15 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
     if (!committed.ok) throw committed.error;
   }
 
-  function execute({ block, view: agreedView, finalization, batches, batchBytes, verdicts: given }: FinalizedBlock) {
+  function execute({ block, view: agreedView, finalization, batches }: FinalizedBlock) {
     const { header } = block;
-    const opened = openBatches(batches, batchBytes, given);
+    noteVerdicts(batches);
     const execution = ledger.execute(chain.store, {
       height: header.height,
       timeMs: header.timeMs,
       rules: header.rules,
       epoch: header.epoch,
-      transactions: opened.flatMap((batch) => batch.transactions),
+      transactions: batches.flatMap((batch) => batch.transactions),
       misbehaviour: [],
     });
     const historySizeBefore = historyTree.size();
@@ -135,12 +128,12 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
       view: agreedView,
       finalization,
       timeMs: header.timeMs,
-      batches: batches.map((batch, b) => ({
+      batches: batches.map(({ batch, bytes }) => ({
         digest: batch.digest,
         epoch: batch.header.epoch,
         author: batch.header.author,
         seq: batch.header.seq,
-        bytes: batchBytes[b]!,
+        bytes,
       })),
       results: execution.results,
       writes: execution.writes,
@@ -152,29 +145,21 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
     const executed = {
       height: header.height,
       digest: block.digest,
-      batches: opened,
+      batches,
       results: execution.results,
       historySizeBefore,
     };
     return { outcome: { statement, timeMs: header.timeMs }, executed };
   }
 
-  /** What stands in the batches; notes the verdicts on signatures for `verify`. */
-  function openBatches(
-    batches: readonly Batch[],
-    batchBytes: readonly Uint8Array[],
-    given: readonly Uint8Array[],
-  ): OpenedBatch[] {
+  /** Notes the verdicts on signatures for `verify`. */
+  function noteVerdicts(batches: readonly PreparedBatch[]): void {
     verdicts = new Map();
-    return batches.map((batch, b) => ({
-      bytes: batchBytes[b]!,
-      transactions: batch.transactions.map((bytes, i): Transaction | MalformedTransaction => {
-        const decoded = decodeTransaction(bytes);
-        if (!decoded.ok) return { malformed: bytes, id: sha256(bytes) };
-        verdicts.set(decoded.value, given[b]![i]!);
-        return decoded.value;
-      }),
-    }));
+    for (const { transactions, verdicts: given } of batches) {
+      transactions.forEach((transaction, i) => {
+        if (!('malformed' in transaction)) verdicts.set(transaction, given[i]!);
+      });
+    }
   }
 
   return { ledger, execute };

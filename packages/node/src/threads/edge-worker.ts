@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { type CairnError, createHistoryReader, createLedger, decodeGenesis, sha256 } from '@cairn-ledger/core';
-import { type Gateway, startGateway } from '@cairn-ledger/gateway';
+import type { Gateway } from '@cairn-ledger/gateway';
 import { installNodeSha256 } from '../crypto/sha256.ts';
 import { createNodeSigner } from '../crypto/signer.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
@@ -19,9 +19,11 @@ import { openViewDb } from '../storage/view-db.ts';
 import { createAdmission } from './admission.ts';
 import type { EdgeSettings, FromEdge, LedgerNews, ToEdge } from './messages.ts';
 import { createNodeEdge, type NodeEdge } from './node-edge.ts';
+import { yieldToAgreement } from './thread-priority.ts';
 import { createWaiters } from './waiters.ts';
 
 installNodeSha256();
+yieldToAgreement();
 const port = parentPort!;
 const { settings, news } = workerData as { settings: EdgeSettings; news: MessagePort };
 const log = createLog({ level: settings.logLevel, base: { node: settings.validatorId, thread: 'edge' } });
@@ -124,6 +126,8 @@ async function run(): Promise<void> {
 
   async function openGateway(brokerUrl: string): Promise<Gateway> {
     const key = orThrow(readKeyFile(join(settings.keysDir, 'gateway.key')));
+    // Loaded where it is used: a node without a broker saves its memory.
+    const { startGateway } = await import('@cairn-ledger/gateway');
     const gateway = orThrow(
       await startGateway({
         brokerUrl,

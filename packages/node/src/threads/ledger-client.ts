@@ -18,23 +18,30 @@ import {
   encodeCertificate,
   encodeMessage,
   type Message,
+  toHex,
   viewOfVote,
 } from '@cairn-ledger/core';
 import type { MetricSamples } from '../metrics.ts';
-import type { FromLedger, LedgerNews, LedgerSettings, StoredOrigin, ToLedger } from './messages.ts';
+import type { FromLedger, LedgerSettings, StoredOrigin, ToLedger } from './messages.ts';
 import type { VerificationPool } from './verification-pool.ts';
 
 /** Requests of peers under way at once; beyond, they are not answered and come again. */
 const servingMax = 64;
+/** Batches prepared and not executed yet; beyond, the oldest are handed over again with their block. */
+const preparedBytesMax = 24 << 20;
 
 export type Executed = Extract<FromLedger, { type: 'executed' }>;
 
 export type LedgerClient = {
   readonly origin: StoredOrigin;
+  /** A batch is held durably: it is opened, and its device signatures checked, before its block comes. */
+  prepare(batch: Batch, isOwn: boolean): void;
   execute(block: Block, batches: readonly Batch[], finalization: Certificate | null): void;
   keepCertified(statement: CheckpointStatement, signatures: readonly CheckpointSignature[]): void;
   serve(request: Message, answer: (message: Message | null) => void): void;
   samples(): MetricSamples;
+  /** Device signatures checked in the ledger thread. */
+  checks(): { readonly checked: number; readonly invalid: number };
   queueLength(): number;
   stop(): Promise<void>;
 };
@@ -61,8 +68,12 @@ export async function startLedgerClient(
   });
   const serving = new Map<number, (message: Message | null) => void>();
   let samples: MetricSamples = {};
+  let checks = { checked: 0, invalid: 0 };
   let executing = 0;
   let number = 0;
+  /** Batches the ledger thread has opened or is about to, oldest first. */
+  const prepared = new Map<string, Batch>();
+  let preparedBytes = 0;
   /** Blocks wait here for verdicts, so that they are handed over in order. */
   let handedOver: Promise<void> = Promise.resolve();
   const ready = Promise.withResolvers<StoredOrigin>();
@@ -84,6 +95,7 @@ export async function startLedgerClient(
       }
       case 'metrics':
         samples = message.samples;
+        checks = message.checks;
         return;
       case 'failed':
         ready.reject(message.error);
@@ -107,8 +119,33 @@ export async function startLedgerClient(
   const origin = await ready.promise;
   const verification = openVerification();
 
+  /** The bytes of a batch that the ledger thread does not have; null for one that was prepared, which it uses up. */
+  function unpreparedBytes(batch: Batch): Uint8Array | null {
+    const name = toHex(batch.digest);
+    if (!prepared.delete(name)) return encodeBatch(batch);
+    preparedBytes -= batch.sizeBytes;
+    return null;
+  }
+
   const client: LedgerClient = {
     origin,
+    prepare(batch, isOwn) {
+      const name = toHex(batch.digest);
+      if (prepared.has(name)) return;
+      verification.add(batch, isOwn);
+      const bytes = encodeBatch(batch);
+      prepared.set(name, batch);
+      preparedBytes += batch.sizeBytes;
+      post({ type: 'prepare', batch: bytes, checks: !isOwn && !verification.hasWorkers }, [
+        bytes.buffer as ArrayBuffer,
+      ]);
+      for (const [oldest, { digest, sizeBytes }] of prepared) {
+        if (preparedBytes <= preparedBytesMax) break;
+        prepared.delete(oldest);
+        preparedBytes -= sizeBytes;
+        post({ type: 'forget', digest });
+      }
+    },
     execute(block, batches, finalization) {
       executing++;
       const verdictsOf = batches.map((batch) => verification.take(batch));
@@ -116,19 +153,14 @@ export async function startLedgerClient(
       handedOver = (async () => {
         const verdicts = await Promise.all(verdictsOf);
         await before;
-        const encoded = batches.map((batch) => encodeBatch(batch));
-        const buffers = [...encoded, ...verdicts].map((bytes) => bytes.buffer as ArrayBuffer);
-        post(
-          {
-            type: 'execute',
-            block: encodeBlock(block),
-            view: finalization === null ? 0 : viewOfVote(finalization.vote),
-            finalization: finalization === null ? null : encodeCertificate(finalization),
-            batches: encoded,
-            verdicts,
-          },
-          buffers,
-        );
+        post({
+          type: 'execute',
+          block: encodeBlock(block),
+          view: finalization === null ? 0 : viewOfVote(finalization.vote),
+          finalization: finalization === null ? null : encodeCertificate(finalization),
+          batches: batches.map(unpreparedBytes),
+          verdicts,
+        });
       })();
     },
     keepCertified(statement, signatures) {
@@ -142,6 +174,7 @@ export async function startLedgerClient(
       post({ type: 'serve', number, request: encodeMessage(request) });
     },
     samples: () => samples,
+    checks: () => checks,
     queueLength: () => executing,
     async stop() {
       isStopping = true;

@@ -6,9 +6,9 @@
 import { join } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import {
+  assert,
   type CairnError,
   checkpointStatementToCbor,
-  decodeBatch,
   decodeBlock,
   decodeGenesis,
   decodeMessage,
@@ -17,20 +17,24 @@ import {
   sha256,
 } from '@cairn-ledger/core';
 import { installNodeSha256 } from '../crypto/sha256.ts';
+import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { createCounters, createHistogram } from '../metrics.ts';
 import { type ChainDb, openChainDb } from '../storage/chain-db.ts';
 import { executedToView } from '../storage/view-block.ts';
 import { openViewDb, type ViewDb } from '../storage/view-db.ts';
 import { followChain } from '../storage/view-follow.ts';
+import { type BatchPreparer, createBatchPreparer, type PreparedBatch } from './batch-preparer.ts';
 import { type ChainExecutor, createChainExecutor } from './chain-executor.ts';
 import type { FromLedger, LedgerNews, LedgerSettings, StoredOrigin, ToLedger } from './messages.ts';
 import { serveFromStorage } from './serve-from-storage.ts';
+import { yieldToAgreement } from './thread-priority.ts';
 
 /** Outcomes of the last heights that a starting replica is told: more than any checkpoint lag. */
 const outcomesAtStart = 64;
 const metricsEveryMs = 1_000;
 
 installNodeSha256();
+yieldToAgreement();
 const port = parentPort!;
 const { settings, news } = workerData as { settings: LedgerSettings; news: MessagePort };
 const post = (message: FromLedger): void => port.postMessage(message);
@@ -48,10 +52,11 @@ function run(): void {
   const chain = orThrow(openChainDb(join(settings.dataDir, 'chain.db'), { ledgerHash }));
   const executor = createChainExecutor(genesis, ledgerHash, chain);
   const view = orThrow(followChain(orThrow(openViewDb(join(settings.dataDir, 'view.db'))), chain));
+  const preparer = createBatchPreparer(chain.store, sodiumVerifier);
   const origin = originOf(chain, genesis.validators.length);
   post({ type: 'ready', origin });
 
-  const metricsTimer = setInterval(() => tellMetrics(chain, view), metricsEveryMs);
+  const metricsTimer = setInterval(() => tellMetrics(chain, view, preparer), metricsEveryMs);
   port.on('message', (message: ToLedger) => {
     try {
       take(message);
@@ -64,8 +69,12 @@ function run(): void {
 
   function take(message: ToLedger): void {
     switch (message.type) {
+      case 'prepare':
+        return preparer.add(message.batch, message.checks);
+      case 'forget':
+        return preparer.forget(message.digest);
       case 'execute':
-        return execute(executor, view, message);
+        return execute(executor, preparer, view, message);
       case 'keep-certified':
         orThrow(chain.putCertified(message.height, message.round, message.signatures));
         return news.postMessage({ type: 'certified', height: message.height } satisfies LedgerNews);
@@ -85,17 +94,25 @@ function run(): void {
   }
 }
 
-function execute(executor: ChainExecutor, view: ViewDb, message: Extract<ToLedger, { type: 'execute' }>): void {
+function execute(
+  executor: ChainExecutor,
+  preparer: BatchPreparer,
+  view: ViewDb,
+  message: Extract<ToLedger, { type: 'execute' }>,
+): void {
   const start = performance.now();
   const block = orThrow(decodeBlock(message.block));
-  const batches = message.batches.map((bytes) => orThrow(decodeBatch(bytes)));
+  const batches = block.batches.map(({ digest }, i): PreparedBatch => {
+    const [bytes, verdicts] = [message.batches[i] ?? null, message.verdicts[i] ?? null];
+    const prepared = preparer.take(digest) ?? (bytes === null ? null : preparer.open(bytes, verdicts === null));
+    assert(prepared !== null, 'a batch comes with its block unless it was prepared');
+    return verdicts === null ? prepared : { ...prepared, verdicts };
+  });
   const { outcome, executed } = executor.execute({
     block,
     view: message.view,
     finalization: message.finalization,
     batches,
-    batchBytes: message.batches,
-    verdicts: message.verdicts,
   });
   const { statement, timeMs } = outcome;
   // The checkpoint need not wait for the view.
@@ -114,9 +131,10 @@ function execute(executor: ChainExecutor, view: ViewDb, message: Extract<ToLedge
   metrics.execution.observe((performance.now() - start) / 1000);
 }
 
-function tellMetrics(chain: ChainDb, view: ViewDb): void {
+function tellMetrics(chain: ChainDb, view: ViewDb, preparer: BatchPreparer): void {
   post({
     type: 'metrics',
+    checks: preparer.counters,
     samples: {
       transactions_total: metrics.codes.samples('code'),
       readings_total: metrics.readings,

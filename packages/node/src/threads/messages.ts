@@ -23,15 +23,20 @@ export type LedgerSettings = {
 };
 
 export type ToLedger =
+  /** A batch is held durably. `checks`: its device signatures are to be checked in this thread. */
+  | { readonly type: 'prepare'; readonly batch: Uint8Array; readonly checks: boolean }
+  /** A batch that was prepared is not going to be executed soon. */
+  | { readonly type: 'forget'; readonly digest: Uint8Array }
   | {
       readonly type: 'execute';
       readonly block: Uint8Array;
       /** View of the finalization, 0 where only a descendant has one. */
       readonly view: number;
       readonly finalization: Uint8Array | null;
-      readonly batches: readonly Uint8Array[];
-      /** Verdicts on device signatures, one array for each batch. */
-      readonly verdicts: readonly Uint8Array[];
+      /** Batches that were not prepared, by place in the block; null for those that were. */
+      readonly batches: readonly (Uint8Array | null)[];
+      /** Verdicts of verification threads, by place in the block; null where this thread checks. */
+      readonly verdicts: readonly (Uint8Array | null)[];
     }
   | {
       readonly type: 'keep-certified';
@@ -57,7 +62,12 @@ export type FromLedger =
   | { readonly type: 'ready'; readonly origin: StoredOrigin }
   | { readonly type: 'executed'; readonly statement: Uint8Array; readonly timeMs: number }
   | { readonly type: 'served'; readonly number: number; readonly answer: Uint8Array | null }
-  | { readonly type: 'metrics'; readonly samples: MetricSamples }
+  | {
+      readonly type: 'metrics';
+      readonly samples: MetricSamples;
+      /** Device signatures checked in this thread. */
+      readonly checks: { readonly checked: number; readonly invalid: number };
+    }
   | { readonly type: 'failed'; readonly error: CairnError }
   | { readonly type: 'stopped' };
 
@@ -79,12 +89,7 @@ export type VerificationSettings = { readonly chainPath: string };
 export type ToVerification =
   | { readonly type: 'verify'; readonly number: number; readonly batch: Uint8Array }
   | { readonly type: 'stop' };
-export type FromVerification = {
-  readonly type: 'verified';
-  readonly number: number;
-  readonly verdicts: Uint8Array;
-  readonly busyMs: number;
-};
+export type FromVerification = { readonly type: 'verified'; readonly number: number; readonly verdicts: Uint8Array };
 
 // --- edge thread ------------------------------------------------------------------------------------------------------
 

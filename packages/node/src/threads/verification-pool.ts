@@ -12,11 +12,13 @@ const verdictsMax = 4096;
 type Pending = { readonly promise: Promise<Uint8Array>; readonly resolve: (verdicts: Uint8Array) => void };
 
 export type VerificationPool = {
+  /** Whether there are threads; without them the ledger thread checks. */
+  readonly hasWorkers: boolean;
   /** Begins to check a batch that is held from now on. `isOwn`: its signatures were checked when it was admitted here. */
   add(batch: Batch, isOwn: boolean): void;
-  /** Verdicts on a batch, one byte for each transaction; asked for once, when it is executed. */
-  take(batch: Batch): Promise<Uint8Array>;
-  readonly counters: { checked: number; invalid: number; busyMs: number };
+  /** Verdicts on a batch, one byte for each transaction; null when the ledger thread checks. Asked for once. */
+  take(batch: Batch): Promise<Uint8Array | null>;
+  readonly counters: { checked: number; invalid: number };
   queueLength(): number;
   stop(): Promise<void>;
 };
@@ -37,14 +39,13 @@ export function createVerificationPool(
   });
   const verdicts = new Map<string, Promise<Uint8Array>>();
   const underWay = new Map<number, Pending>();
-  const counters = { checked: 0, invalid: 0, busyMs: 0 };
+  const counters = { checked: 0, invalid: 0 };
   let number = 0;
 
   function onMessage(message: FromVerification): void {
     const pending = underWay.get(message.number);
     underWay.delete(message.number);
     counters.checked += message.verdicts.length;
-    counters.busyMs += message.busyMs;
     for (const each of message.verdicts) if (each === verdict.invalid) counters.invalid++;
     pending?.resolve(message.verdicts);
   }
@@ -61,21 +62,22 @@ export function createVerificationPool(
 
   return {
     counters,
+    hasWorkers: workersCount > 0,
     queueLength: () => underWay.size,
     add(batch, isOwn) {
       const name = toHex(batch.digest);
-      if (verdicts.has(name)) return;
+      if (verdicts.has(name) || (workersCount === 0 && !isOwn)) return;
       if (verdicts.size >= verdictsMax) verdicts.delete(verdicts.keys().next().value!);
       verdicts.set(
         name,
         isOwn ? Promise.resolve(new Uint8Array(batch.transactions.length).fill(verdict.valid)) : verify(batch),
       );
     },
-    take(batch) {
+    async take(batch) {
       const name = toHex(batch.digest);
       const known = verdicts.get(name);
       verdicts.delete(name);
-      return known ?? verify(batch);
+      return known ?? (workersCount === 0 ? null : verify(batch));
     },
     async stop() {
       for (const worker of workers) worker.postMessage({ type: 'stop' } satisfies ToVerification);

@@ -187,6 +187,9 @@ test('R2: a leader proposes the unfinalized block again, unchanged, when checkpo
   hand.hearProposal(proposal, sixth);
   hand.hearCertificate(notarization(proposal, [1, 2, 3]));
   assert.equal(hand.view, 7);
+  // The finalization of the parent has a moment to come first.
+  assert.equal(hand.sentOf('proposal').length, 0);
+  hand.pass(deltaMs / 4);
   const again = hand.sentOf('proposal').at(-1)!;
   assert.deepEqual(again.block, sixth);
   assert.deepEqual(again.vote.vote, { type: 'notarize', proposal: proposalOf(7, 6, sixth) });

@@ -143,6 +143,9 @@ export class Agreement {
     );
     const isParentFinalized = parentView <= this.lastFinalized;
     if (!isParentFinalized && (parent.isBoundary || checkpoint === null)) {
+      // The finalization of the parent is most likely under way: proposing again before it comes would only cost views.
+      this.#proposeAtMs = this.#enteredAtMs + this.#context.constants.deltaMs / 4;
+      if (this.#context.now.ms < this.#proposeAtMs) return false;
       const again = this.#ports.tree.get(digest);
       if (again === undefined) return false;
       this.#voteNotarize(state, { epoch: this.#context.set.epoch, view: this.view, parentView, digest }, again);

@@ -9,6 +9,7 @@ import type { AcknowledgementRow } from '../../model/message.ts';
 import {
   acknowledgeAfterMs,
   retryMs,
+  sealAfterMaxMs,
   sealAfterMs,
   sealBytes,
   sealTransactions,
@@ -103,10 +104,18 @@ export class BatchBook {
     while (!this.#isSealing && this.#waiting.transactions.length > 0 && this.#context.maySign) {
       const { transactions, bytes, sinceMs } = this.#waiting;
       const isDue =
-        bytes >= sealBytes || transactions.length >= sealTransactions || this.#context.now.ms >= sinceMs + sealAfterMs;
+        bytes >= sealBytes ||
+        transactions.length >= sealTransactions ||
+        this.#context.now.ms >= sinceMs + this.#sealDelayMs();
       if (!isDue || own.held.size >= unorderedBatchesMax || own.heldBytes >= unorderedBytesMax) return;
       this.#seal(this.#takeWaiting());
     }
+  }
+
+  /** Longer while own batches wait to be ordered: under load fewer and fuller ones cost everybody less. */
+  #sealDelayMs(): number {
+    const waiting = this.chains[this.#context.self]!.held.size;
+    return Math.min(sealAfterMs * (1 + waiting), sealAfterMaxMs);
   }
 
   #takeWaiting(): Uint8Array[] {
@@ -122,7 +131,7 @@ export class BatchBook {
       count++;
     }
     this.#waiting.bytes -= bytes;
-    this.#waiting.sinceMs = this.#context.now.ms - sealAfterMs;
+    this.#waiting.sinceMs = this.#context.now.ms;
     return transactions.splice(0, count);
   }
 
@@ -403,7 +412,7 @@ export class BatchBook {
     const own = this.chains[this.#context.self]!;
     const hasRoom = own.held.size < unorderedBatchesMax && own.heldBytes < unorderedBytesMax;
     if (this.#waiting.transactions.length > 0 && !this.#isSealing && hasRoom && this.#context.maySign) {
-      at = this.#waiting.sinceMs + sealAfterMs;
+      at = this.#waiting.sinceMs + this.#sealDelayMs();
     }
     if (this.#acknowledgeSinceMs !== null && this.#context.maySign)
       at = Math.min(at, this.#acknowledgedAtMs + acknowledgeAfterMs);
