@@ -224,3 +224,15 @@ test('random bytes at the port never stop it', async (context) => {
   await Promise.all(Array.from({ length: 50 }, (_, i) => talk(port, randomBytes(1 + i * 40).toString('latin1'))));
   assert.equal((await fetch(`${url}/healthz`)).status, 200);
 });
+
+test('a connection on which nothing was asked does not delay stopping', async () => {
+  const server = await startHttpServer(loopback, createFakeEdge());
+  assert.ok(server.ok);
+  const socket = connect(server.value.port, '127.0.0.1');
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  while (server.value.samples().http_connections !== 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  const startedMs = performance.now();
+  await server.value.stop();
+  await closed;
+  assert.ok(performance.now() - startedMs < 2_500, 'well before the grace for requests under way');
+});

@@ -31,6 +31,7 @@ export type HttpServerOptions = { readonly log?: Log; readonly limits?: Partial<
 
 const TLS_RENEWAL_MS = 60_000;
 const STOP_GRACE_MS = 5_000;
+const STOP_SWEEP_MS = 50;
 
 export async function startHttpServer(
   config: HttpConfig,
@@ -73,8 +74,13 @@ export async function startHttpServer(
     async stop(graceMs = STOP_GRACE_MS) {
       if (renewal !== null) clearInterval(renewal);
       const impatience = setTimeout(() => app.server.closeAllConnections(), graceMs);
+      // A connection on which no request has begun counts as busy in Node: browsers and fetch keep such ones in reserve.
+      const sweeping = setInterval(() => {
+        for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+      }, STOP_SWEEP_MS);
       await app.close();
       clearTimeout(impatience);
+      clearInterval(sweeping);
       log.info('http.stopped', { url });
     },
   });
