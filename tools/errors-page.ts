@@ -1,7 +1,8 @@
 /**
- * docs/errors.md, written from the catalogues of core and node: `node tools/errors-page.ts --write`. Without `--write` it
+ * docs/errors.md, written from the catalogues of the ledger, the node and the clients: `node tools/errors-page.ts --write`. Without `--write` it
  * prints the page. errors-catalogue.test.ts compares the two.
  */
+import { strict as assert } from 'node:assert';
 import { writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +15,7 @@ const families: readonly (readonly [family: string, about: string])[] = [
   ['reading', 'What readings in a transaction must have'],
   ['account', 'Accounts'],
   ['asset', 'Assets and amounts'],
-  ['key', 'Registering, rotating and revoking keys'],
+  ['key', 'Public keys: registering, rotating and revoking them'],
   ['quota', 'What a member may use'],
   ['genesis', 'The genesis document'],
   ['node', 'The state of the node that was asked'],
@@ -24,17 +25,39 @@ const families: readonly (readonly [family: string, about: string])[] = [
   ['journal', 'The safety record'],
   ['storage', 'The databases'],
   ['config', 'Settings; the node does not start'],
+  ['keyfile', 'Key files'],
+  ['counter', 'Counter files, beside the keys'],
+  ['usage', 'How a command was called'],
+  ['client', 'Talking to nodes, from a command, a gateway or the SDK'],
+  ['feed', '`cairn feed`'],
+  ['init', '`cairn init`'],
+  ['dev', '`cairn dev`'],
+  ['doctor', '`cairn doctor`'],
+  ['outbox', 'The outbox of a gateway'],
+  ['receipt', 'Why a receipt does not verify'],
+  ['proof', 'Proofs of a part of the state'],
+  ['merkle', 'Paths in Merkle trees; usually inside the message of another error'],
+  ['senml', 'Readings that are not SenML as the ledger takes it'],
+  ['cbor', 'Bytes that are not CBOR as the formats want it; usually inside the message of another error'],
+  ['message', 'Messages between nodes that are refused; in logs and in the metric `cairn_messages_refused_total`'],
+  ['batch', 'Batches'],
+  ['block', 'Blocks'],
+  ['vote', 'Votes'],
+  ['certificate', 'Certificates'],
+  ['checkpoint', 'Checkpoints'],
 ];
 
 type Row = ErrorEntry & { readonly code: string };
 
-/** Every code of both catalogues. */
+/** Every code of the catalogues. */
 export function catalogueRows(): Row[] {
   return Array.from(errorEntries, ([code, entry]) => ({ code, ...entry }));
 }
 
 export function renderErrorsPage(): string {
   const rows = catalogueRows();
+  const lost = rows.filter(({ code }) => !families.some(([family]) => code.startsWith(`${family}.`)));
+  assert.deepEqual(lost, [], 'every family of codes has a section');
   const sections = families.flatMap(([family, about]) => {
     const members = rows.filter((row) => row.code.startsWith(`${family}.`));
     if (members.length === 0) return [];
@@ -65,8 +88,8 @@ HTTP answers carry it in problem details (RFC 9457):
 
 Sending a transaction again, unchanged, is always safe: it is the same transaction.
 
-This page is written from the catalogues in \`packages/core/src/ledger/errors.ts\` and \`packages/node/src/errors.ts\` by
-\`node tools/errors-page.ts --write\`; a test compares them.
+This page is written from the catalogues in \`packages/core/src/ledger/errors.ts\`, \`packages/node/src/errors.ts\` and
+\`packages/node/src/errors-of-clients.ts\` by \`node tools/errors-page.ts --write\`; a test compares them.
 
 ${sections.join('\n')}`;
 }

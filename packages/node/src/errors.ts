@@ -1,12 +1,14 @@
 /**
  * The node's catalogue of errors: what each code means, which HTTP status it has, and what to do about it. The ledger's
- * own codes (`tx.*`, `asset.*`, ...) are in core's; their statuses are here, since HTTP is the node's. docs/errors.md is
- * written from both (`node tools/errors-page.ts --write`), and a test compares them.
+ * own codes (`tx.*`, `asset.*`, ...) are in core's; their statuses are here, since HTTP is the node's. What only commands,
+ * clients and decoders say is in errors-of-clients.ts. docs/errors.md is written from all three
+ * (`node tools/errors-page.ts --write`), and a test compares them.
  *
  * A code is stable: programs decide by it. Its message, made where the error happens, tells the particular case.
  */
 
 import { errorCatalogue } from '@cairn-ledger/core';
+import { clientErrors } from './errors-of-clients.ts';
 
 export type ErrorEntry = {
   /** HTTP status where the error is an answer; null for one that only the log and the operator see. */
@@ -36,8 +38,8 @@ export const nodeErrors = {
   ),
   'node.fenced': answer(
     503,
-    'The node has shut itself out after finding damage',
-    'Use another node. Its operator finds the reason in `cairn status` and the log; it repairs itself.',
+    'The node has shut itself out and signs nothing any more',
+    'Use another node. Its operator finds the reason in the log; a restart does not mend it.',
   ),
   'node.starting': answer(503, 'The node is starting', 'Try again in a few seconds.'),
   'node.stopping': answer(503, 'The node is stopping', 'Use another node.'),
@@ -50,9 +52,17 @@ export const nodeErrors = {
     'The node does not answer',
     'Check that it runs and that its address is right; `cairn doctor` looks at both.',
   ),
-  'node.diverged': inside(
-    'The result of this node differs from the certified one',
-    'The node shuts itself out and repairs. If it happens again, run `cairn doctor` and suspect the hardware.',
+  'node.rolled-back': inside(
+    'The data folder is older than what this node has signed',
+    'Put back the newest data folder. If it is lost, take the validator out of service: it might sign twice.',
+  ),
+  'node.failed': inside(
+    'A thread of the node ended',
+    'The node stops. Start it again; if it happens again, the log has the reason.',
+  ),
+  'node.cannot-listen': inside(
+    'The node cannot listen for its peers',
+    'Choose a free port and an address of this machine (`listen` in node.json); perhaps the node runs already.',
   ),
 
   'http.bad-request': answer(
@@ -84,6 +94,11 @@ export const nodeErrors = {
     400,
     'The cursor is not one that this call gave out',
     'Take `next` of the page before unchanged, or leave the cursor out to begin at the start.',
+  ),
+  'http.too-dense': answer(
+    422,
+    'More transactions overlap at one time than a query opens',
+    'Ask for a later time, or for a device with fewer readings at once.',
   ),
   'http.not-found': answer(
     404,
@@ -202,7 +217,7 @@ export const nodeErrors = {
 
   'journal.damaged': inside(
     'The safety record is damaged',
-    'Do not delete it: the node repairs from its peers. Check the disk; the message names segment and offset.',
+    'Do not delete it: keep the folder and take the validator out of service. The message names segment and offset.',
   ),
   'journal.failed': inside(
     'Writing the safety record failed',
@@ -214,8 +229,12 @@ export const nodeErrors = {
   ),
 
   'storage.damaged': inside(
-    'Stored data does not have the hash it must have',
-    'The node serves nothing damaged and repairs from its peers. Check the disk.',
+    'Stored data is not what was written',
+    'The node serves nothing damaged. Check the disk; docs/operations.md says how to fetch the data again.',
+  ),
+  'storage.foreign': inside(
+    'A database is of another format, another ledger or another program',
+    'Check `dataDir` and `genesisPath`; a database of a newer release needs that release.',
   ),
   'storage.failed': inside(
     'Reading or writing a database failed',
@@ -239,6 +258,18 @@ export const nodeErrors = {
   'config.invalid-field': inside(
     'A field of the configuration has a value it cannot have',
     'Correct it as the message says.',
+  ),
+  'config.no-genesis': inside(
+    'The genesis document cannot be read',
+    "Put the network's genesis.cbor where `genesisPath` says, and let the user that runs the node read it.",
+  ),
+  'config.not-a-validator': inside(
+    'The genesis names no validator of that id',
+    'Write one of the ids that the message lists as `validatorId` into node.json.',
+  ),
+  'config.wrong-keys': inside(
+    'A key of the node is not the one that the genesis has',
+    'Put back the keys that were made for this network, or correct `validatorId`.',
   ),
   'config.bad-genesis': inside(
     'The genesis file cannot be used',
@@ -289,13 +320,14 @@ const ledgerStatuses: Readonly<Record<string, number>> = {
   'quota.exceeded': 429,
 };
 
-/** Both catalogues; where both have a code, the node's words stand. */
+/** All catalogues; where the ledger's and the node's have a code, the node's words stand. */
 export const errorEntries: ReadonlyMap<string, ErrorEntry> = new Map([
   ...Object.entries(errorCatalogue).map(([code, { message }]) => [code, ledgerEntry(code, message)] as const),
+  ...Object.entries(clientErrors).map(([code, [title, whatToDo]]) => [code, inside(title, whatToDo)] as const),
   ...Object.entries(nodeErrors),
 ]);
 
-/** What the catalogues say about a code; null for one that is in neither. */
+/** What the catalogues say about a code; null for one that is in none. */
 export function describeError(code: string): ErrorEntry | null {
   return errorEntries.get(code) ?? null;
 }

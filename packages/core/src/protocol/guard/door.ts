@@ -30,7 +30,7 @@ export function admitMessage(
   if (!checks.ok) return checks;
   const verified = verifySignatures(message, checks.value, verifier);
   return verified === null
-    ? refuse('bad-signature', `a ${message.type} carries a signature that does not hold`)
+    ? refuse('message.bad-signature', `a ${message.type} carries a signature that does not hold`)
     : ok(verified);
 }
 
@@ -52,7 +52,7 @@ function checksOf(message: Message, from: ValidatorIndex, set: EpochSet, ledgerH
       const { header, headerBytes, signature } = message.batch;
       const author = set.validators[header.author];
       if (header.epoch !== set.epoch || author === undefined)
-        return refuse('unknown-signer', 'a batch is of no author of this epoch');
+        return refuse('message.unknown-signer', 'a batch is of no author of this epoch');
       return ok([{ publicKey: author.votingKey, message: signedBytes('batch', ledgerHash, headerBytes), signature }]);
     }
     case 'checkpoint-signatures': {
@@ -60,7 +60,7 @@ function checksOf(message: Message, from: ValidatorIndex, set: EpochSet, ledgerH
       for (const signature of message.signatures) {
         const signer = set.validators[signature.signer];
         if (signer === undefined)
-          return refuse('unknown-signer', 'a checkpoint is signed by no validator of this epoch');
+          return refuse('message.unknown-signer', 'a checkpoint is signed by no validator of this epoch');
         checks.push(checkpointSignatureCheck(signature, signer));
       }
       return ok(checks);
@@ -71,14 +71,14 @@ function checksOf(message: Message, from: ValidatorIndex, set: EpochSet, ledgerH
 }
 
 function voteChecks(signed: SignedVote, from: ValidatorIndex, set: EpochSet, ledgerHash: Hash): Checks {
-  if (signed.signer !== from) return refuse('wrong-link', "a vote came over a link that is not its signer's");
+  if (signed.signer !== from) return refuse('message.wrong-link', "a vote came over a link that is not its signer's");
   return signedVoteCheck(signed, set, ledgerHash);
 }
 
 function signedVoteCheck(signed: SignedVote, set: EpochSet, ledgerHash: Hash): Checks {
   const signer = set.validators[signed.signer];
   if (signer === undefined || epochOfVote(signed.vote) !== set.epoch) {
-    return refuse('unknown-signer', 'a vote is of no validator of this epoch');
+    return refuse('message.unknown-signer', 'a vote is of no validator of this epoch');
   }
   return ok([
     { publicKey: signer.votingKey, message: voteSignedBytes(signed.vote, ledgerHash), signature: signed.signature },
@@ -88,7 +88,7 @@ function signedVoteCheck(signed: SignedVote, set: EpochSet, ledgerHash: Hash): C
 /** A quorum of different signers, each with a signature. Their order was checked when the bitmap was read. */
 function certificateChecks(certificate: Certificate, set: EpochSet, ledgerHash: Hash): Checks {
   if (certificate.signers.length < set.quorum)
-    return refuse('too-few-signers', 'a certificate has fewer signers than a quorum');
+    return refuse('message.too-few-signers', 'a certificate has fewer signers than a quorum');
   const checks: SignatureCheck[] = [];
   for (const row of votesOfCertificate(certificate)) {
     const check = signedVoteCheck(row, set, ledgerHash);
@@ -98,6 +98,6 @@ function certificateChecks(certificate: Certificate, set: EpochSet, ledgerHash: 
   return ok(checks);
 }
 
-function refuse(kind: string, message: string): { ok: false; error: CairnError } {
-  return fail({ code: `message.${kind}`, message });
+function refuse(code: string, message: string): { ok: false; error: CairnError } {
+  return fail({ code, message });
 }

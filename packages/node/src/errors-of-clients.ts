@@ -1,0 +1,244 @@
+/**
+ * The second part of the catalogue: errors that no node answers over HTTP. They come from the commands, from key files, from
+ * the SDK and the gateway on their own, from checking receipts, and from bytes that are not what they should be. Each code
+ * has what it means, and what to do about it.
+ */
+
+type Words = readonly [title: string, whatToDo: string];
+
+const askAnotherNode = 'Ask another node. If that one gives the same, look at how receipt and transaction were saved.';
+const fromPeer =
+  'Nothing, if it passes: the bytes are dropped, and a peer that goes on is kept out. If it is always the same peer, tell its operator.';
+const correctBytes = 'Encode it as docs/wire-format.md, section 1, says; the message names the place.';
+
+export const clientErrors = {
+  'tx.rejected': [
+    'The ledger rejected the transaction, and the node named no code',
+    'Ask for it by its id with `cairn show`, also at another node.',
+  ],
+
+  'key.malformed': [
+    'The bytes are not a public key of that algorithm',
+    'Check how the key was copied: 32 bytes for Ed25519, 65 for P-256.',
+  ],
+  'key.weak': [
+    'The public key has a component of small order',
+    'Make a new key; no honest generator makes such a one.',
+  ],
+
+  'keyfile.missing': ['There is no key file', 'Check the path, or make a key with `cairn key new`.'],
+  'keyfile.exists': ['A file of that name exists and is left as it is', 'Choose another name for the key.'],
+  'keyfile.unreadable': ['The key file cannot be read', 'Let the user that runs the command read it, and nobody else.'],
+  'keyfile.unwritable': ['The key file cannot be written', 'Check folder, permissions and free space.'],
+  'keyfile.too-open': [
+    'Others may read the key file',
+    'If nobody has copied it, run `chmod 600` on it; otherwise revoke the key and make a new one.',
+  ],
+  'keyfile.malformed': [
+    'The file or text is not a Cairn key',
+    'Take it from the backup, or make one with `cairn key new`.',
+  ],
+  'keyfile.mismatch': [
+    'The public part of the key does not belong to its secret part',
+    'Take the file from the backup: it was changed.',
+  ],
+  'keyfile.wrong-algorithm': [
+    'The keys of a node are Ed25519',
+    'Make them with `cairn key new <folder> --node`, or put back the right file.',
+  ],
+
+  'counter.locked': [
+    'Another process is taking counters of this key',
+    'Wait for it. If none runs any more, delete the lock file that the message names.',
+  ],
+  'counter.malformed': [
+    'The counter file does not hold one number',
+    'Write a number into it that is above every counter the key has used.',
+  ],
+  'counter.unwritable': ['The counter file cannot be written', 'Check folder, permissions and free space.'],
+
+  'usage.bad-amount': [
+    'The amount is not one',
+    'Write it like 2.50, above zero, with no more decimals than the asset has.',
+  ],
+  'usage.bad-device': ['The name is not that of a device', 'Write member/device, each of 1 to 32 of a-z, 0-9 and -.'],
+  'usage.bad-id': ['The id is not that of a transaction', 'Give the 64 hexadecimal digits that `cairn send` printed.'],
+  'usage.bad-member': [
+    'The member is not written as expected',
+    'Write --member id=host:port, like alder=10.0.0.1:7700.',
+  ],
+  'usage.bad-payment': [
+    'The payment is not written as expected',
+    'Write --pay account=amount:asset, like birch=2.50:eur.',
+  ],
+  'usage.bad-reading': [
+    'The reading is not written as expected',
+    'Write name=value or name=value:unit, like temperature=21.5:Cel.',
+  ],
+  'usage.file-and-readings': [
+    'Readings cannot be added to what was signed before',
+    'Leave readings and payments out, or leave --file out.',
+  ],
+  'usage.nothing-to-send': ['There is nothing to send', 'Give readings, payments with --pay, or --file.'],
+  'usage.no-broker': ['No MQTT broker is named', 'Add --broker mqtt://host:1883.'],
+  'usage.no-genesis': ['The command needs the genesis of the network', 'Add --genesis <file>, or --network <file>.'],
+  'usage.no-key': ['No key to sign with is named', 'Add --key <file>; `cairn key new <file>` makes one.'],
+  'usage.no-members': ['No members are named', 'Add --member id=host:port for each, or --from <file>.'],
+  'usage.no-network': [
+    'No network is named',
+    'Start one with `cairn dev`, or name yours with --network <file> or --node <url>.',
+  ],
+  'usage.no-public-key': ['The public key of the device is needed', 'Add --public <key> or --public-from <key file>.'],
+  'usage.other-member': [
+    'The signing key is not a person key of that member',
+    'Name a person key of the member of the device with --key.',
+  ],
+  'usage.unknown-asset': ['The network has no such asset', 'Take one of the assets that the message lists.'],
+  'usage.unknown-node': ['The network has no such node', 'Give its URL, or one of the names that the message lists.'],
+  'usage.unreadable': ['A file that the command needs cannot be read', 'Check its path and permissions.'],
+  'usage.unregistered-gateway': [
+    'The key of the gateway is not registered',
+    'Let a person of the member register it with `cairn device add ... --role gateway`, as the message shows.',
+  ],
+
+  'client.aborted': ['The request was called off', 'Nothing. Sending the same transaction again is safe.'],
+  'client.bad-answer': [
+    'The answer is not one that a Cairn node gives',
+    'Check that the address leads to a node, not to a proxy or another service.',
+  ],
+  'client.no-anchor': ['A receipt cannot be checked without the genesis', 'Give the genesis of the network as anchor.'],
+  'client.no-nodes': ['The client knows no node', 'Give the base URL of at least one node.'],
+  'client.timeout': [
+    'The network has not certified the transaction in time',
+    'Send the same bytes again, or ask for it later by its id; `cairn status` shows what the network does.',
+  ],
+  'client.unreachable': [
+    'No node can be reached',
+    'Check that the network runs, and the address; `cairn status` asks all nodes.',
+  ],
+
+  'feed.bad-name': [
+    'A column or field cannot be the name of a reading',
+    'Give --name; choose the column with --value.',
+  ],
+  'feed.bad-time': [
+    'A time is not understood',
+    'Write 2013-07-04 00:00:00 (UTC), ISO 8601, or seconds since 1970; milliseconds with --time-unit ms.',
+  ],
+  'feed.bad-value': [
+    'A value is not a number',
+    'Leave such values out with --on-bad skip, or send them with --on-bad text.',
+  ],
+  'feed.damaged-progress': [
+    'The progress file of the feed is damaged',
+    'Restore it. With --restart the whole input is sent again, as new transactions.',
+  ],
+  'feed.input-changed': [
+    'The input differs from what was sent before',
+    'Give the same file (it may have grown at its end), or begin anew with --restart.',
+  ],
+  'feed.no-columns': ['The file has no column but the time', 'Choose the columns with --time and --value.'],
+  'feed.not-json': ['A line of the input is not a JSON object', 'Correct the line that the message names.'],
+  'feed.other-feed': [
+    'The progress file belongs to another feed',
+    'Use the file, key and device of that feed, or begin anew with --restart.',
+  ],
+  'feed.unknown-column': ['The input has no such column', 'Take one of those that the message lists.'],
+  'feed.unknown-format': ['The format of the input cannot be told', 'Name it with --format.'],
+  'feed.unreadable': ['The input cannot be read', 'Check its path and permissions.'],
+  'feed.unwritable-progress': ['The progress file cannot be written', 'Check folder, permissions and free space.'],
+
+  'init.contradiction': [
+    'The plan of the network contradicts itself',
+    'Correct it as the message says, and begin again in an empty folder.',
+  ],
+  'init.not-empty': ['The folder is not empty', 'Found the network in a folder of its own.'],
+
+  'dev.node-failed': [
+    'A node of the development network did not start',
+    'Read the end of its log, which the message holds.',
+  ],
+  'dev.not-ready': ['The development network did not get in sync in time', 'Read the logs that the message names.'],
+  'dev.other-size': [
+    'The folder holds a network of another size',
+    'Leave --nodes out, choose another --dir, or delete the folder.',
+  ],
+  'dev.port-taken': ['A port of the development network is taken', 'Stop what uses it, or choose another --port.'],
+  'dev.running': [
+    'A development network runs in that folder already',
+    'Stop it there with Ctrl-C, or choose another --dir.',
+  ],
+
+  'doctor.unfit': ['At least one check failed', 'Do what each failed check says, then run `cairn doctor` again.'],
+
+  'outbox.closed': ['The gateway is stopping', 'Send the message again later; with QoS 1 the MQTT client does.'],
+  'outbox.damaged': [
+    'The outbox cannot be opened',
+    'Move its folder away, start with an empty one, and let devices send again what got no verdict.',
+  ],
+  'outbox.failed': [
+    'The outbox could not be written; the gateway acknowledges nothing more',
+    'Make room or replace the disk, then restart the gateway.',
+  ],
+  'outbox.in-use': ['Another process uses the outbox', 'Stop it, or give this gateway a key and a folder of its own.'],
+  'outbox.wrong-ledger': ['The outbox belongs to another ledger', 'Give this gateway a folder of its own.'],
+  'outbox.wrong-version': [
+    'The outbox has a format that this release does not know',
+    'Empty it with the release that wrote it.',
+  ],
+
+  'receipt.malformed': ['The bytes are not a receipt of Cairn', 'Check how it was saved, or ask a node for it again.'],
+  'receipt.bad-signature': ['A signature on the receipt is false', askAnotherNode],
+  'receipt.duplicate-signer': ['The receipt counts a validator twice', askAnotherNode],
+  'receipt.mixed-checkpoints': ['The signatures are of different checkpoints', askAnotherNode],
+  'receipt.no-signature-fits': ['No signature on the receipt fits its history root', askAnotherNode],
+  'receipt.not-included': [
+    'The receipt is not of this transaction',
+    'Take the transaction bytes from a node, exactly as ordered, and the receipt with them.',
+  ],
+  'receipt.other-transaction': ['The node gave the receipt of another transaction', askAnotherNode],
+  'receipt.too-few-signatures': ['Fewer validators than a quorum signed it', 'Ask a node again later, or another one.'],
+  'receipt.unknown-epoch': [
+    'The receipt is of an epoch that the trust anchor does not know',
+    'Use an anchor of that epoch.',
+  ],
+  'receipt.unknown-signer': ['A signer of the receipt is not a validator of its epoch', askAnotherNode],
+  'receipt.wrong-ledger': ['The receipt is of another ledger', 'Check it with the genesis of its own network.'],
+  'receipt.wrong-size': ['The path of the receipt is for a tree of another size than the signed one', askAnotherNode],
+  'proof.invalid': ['The proof of a part of the state does not hold', 'Ask another node for it.'],
+  'merkle.bad-proof': ['A path in a Merkle tree does not lead to its root', askAnotherNode],
+
+  'senml.malformed': ['The readings are not SenML that the ledger takes', 'Correct what the message names (RFC 8428).'],
+  'senml.invalid': [
+    'The SenML of a transaction breaks a rule of RFC 8428 or of the ledger',
+    'Correct what the message names.',
+  ],
+
+  'cbor.depth': ['The CBOR is nested too deeply', correctBytes],
+  'cbor.duplicate-key': ['A map has one key twice', correctBytes],
+  'cbor.float': ['A float stands where none may', correctBytes],
+  'cbor.indefinite': ['A length is left open', correctBytes],
+  'cbor.key-order': ['The keys of a map are not in order', correctBytes],
+  'cbor.key-type': ['A key of a map is neither an integer nor a text', correctBytes],
+  'cbor.not-shortest': ['An integer or length is written longer than needed', correctBytes],
+  'cbor.number': ['A number cannot be kept exactly', correctBytes],
+  'cbor.range': ['A number is outside of what is allowed', correctBytes],
+  'cbor.reserved': ['A reserved form of CBOR is used', correctBytes],
+  'cbor.simple': ['A simple value stands where none may', correctBytes],
+  'cbor.tag': ['A tag stands where none may', correctBytes],
+  'cbor.trailing': ['Something follows after the value', correctBytes],
+  'cbor.truncated': ['The bytes end in the middle of a value', correctBytes],
+  'cbor.type': ['A value has another type than it must have', correctBytes],
+  'cbor.utf8': ['A text is not UTF-8', correctBytes],
+
+  'message.malformed': ['The bytes are not a message between nodes', fromPeer],
+  'message.bad-signature': ['A message carries a signature that does not hold', fromPeer],
+  'message.unknown-signer': ['A message is signed by no validator of the epoch', fromPeer],
+  'message.wrong-link': ["A vote came over a link that is not its signer's", fromPeer],
+  'message.too-few-signers': ['A certificate has fewer signers than a quorum', fromPeer],
+  'batch.malformed': ['The bytes are not a batch', fromPeer],
+  'block.malformed': ['The bytes are not a block', fromPeer],
+  'vote.malformed': ['The bytes are not a vote', fromPeer],
+  'certificate.malformed': ['The bytes are not a certificate', fromPeer],
+  'checkpoint.malformed': ['The bytes are not a checkpoint statement', fromPeer],
+} as const satisfies Record<string, Words>;
