@@ -7,6 +7,8 @@ declare module 'sodium-native' {
     crypto_sign_seed_keypair(publicKey: Uint8Array, secretKey: Uint8Array, seed: Uint8Array): void;
     /** Fills the signature. */
     crypto_sign_detached(signature: Uint8Array, message: Uint8Array, secretKey: Uint8Array): void;
+    /** Fills the digest, of 32 bytes. */
+    crypto_hash_sha256(digest: Uint8Array, message: Uint8Array): void;
     /** Throws on wrong lengths; accepts trailing bytes after the signature. */
     crypto_sign_verify_detached(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean;
     /** Canonical, on the curve, of the main subgroup, and not of small order. */
