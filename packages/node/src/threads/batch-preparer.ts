@@ -1,8 +1,10 @@
 /**
- * Ledger thread: batches that arrived are opened, and their device signatures checked, before the block that lists them
- * comes; a little at a time, so that blocks go first. What is not ready by then is finished at once.
+ * Ledger thread: the device signatures of batches that arrived are checked before the block that lists them comes; a
+ * little at a time, so that blocks go first. What is not checked by then is checked at once.
  *
- * Where verification threads do the checking, their verdicts come with the block and this only opens the batches.
+ * Only the verdicts are kept until then. Decoding again, when the block comes, costs less than holding thousands of
+ * decoded transactions, which the collector would copy about. Where verification threads do the checking, this only holds
+ * the batches.
  */
 import {
   assert,
@@ -31,9 +33,9 @@ export type PreparedBatch = {
 type Preparing = {
   readonly batch: Batch;
   readonly bytes: Uint8Array;
-  readonly transactions: (Transaction | MalformedTransaction)[];
   readonly verdicts: Uint8Array;
-  readonly checks: boolean;
+  /** How many transactions are checked. */
+  checkedCount: number;
 };
 
 export type BatchPreparer = {
@@ -47,7 +49,7 @@ export type BatchPreparer = {
   readonly counters: { checked: number; invalid: number };
 };
 
-/** Transactions opened before other work gets its turn: 1 to 2 ms. */
+/** Transactions checked before other work gets its turn: 1 to 2 ms. */
 const sliceTransactions = 24;
 /** Keys remembered; beyond, all are forgotten and read again. */
 const keysMax = 20_000;
@@ -61,28 +63,31 @@ export function createBatchPreparer(store: Store, verifier: Verifier): BatchPrep
   let isPlanned = false;
 
   function begin(bytes: Uint8Array, checks: boolean): Preparing {
-    const batch = decodeBatch(bytes);
-    assert(batch.ok, 'a batch was decoded before it was handed over');
-    return {
-      batch: batch.value,
-      bytes,
-      transactions: [],
-      verdicts: new Uint8Array(batch.value.transactions.length),
-      checks,
-    };
+    const decoded = decodeBatch(bytes);
+    assert(decoded.ok, 'a batch was decoded before it was handed over');
+    const count = decoded.value.transactions.length;
+    return { batch: decoded.value, bytes, verdicts: new Uint8Array(count), checkedCount: checks ? 0 : count };
   }
 
-  /** Opens up to `count` more transactions; true when none is left. */
-  function advance(preparing: Preparing, count: number): boolean {
-    const { batch, transactions, verdicts, checks } = preparing;
-    const end = Math.min(batch.transactions.length, transactions.length + count);
-    for (let i = transactions.length; i < end; i++) {
-      const bytes = batch.transactions[i]!;
-      const decoded = decodeTransaction(bytes);
-      transactions.push(decoded.ok ? decoded.value : { malformed: bytes, id: sha256(bytes) });
-      if (decoded.ok && checks) verdicts[i] = check(decoded.value);
+  /** Checks up to `count` more transactions. */
+  function advance(preparing: Preparing, count: number): void {
+    const { batch, verdicts } = preparing;
+    const end = Math.min(batch.transactions.length, preparing.checkedCount + count);
+    for (; preparing.checkedCount < end; preparing.checkedCount++) {
+      const decoded = decodeTransaction(batch.transactions[preparing.checkedCount]!);
+      if (decoded.ok) verdicts[preparing.checkedCount] = check(decoded.value);
     }
-    return end === batch.transactions.length;
+  }
+
+  /** The batch with its transactions; the rest of the checks is done at once, on what is decoded now. */
+  function finish({ batch, bytes, verdicts, checkedCount }: Preparing): PreparedBatch {
+    const transactions = batch.transactions.map((transaction, i): Transaction | MalformedTransaction => {
+      const decoded = decodeTransaction(transaction);
+      if (!decoded.ok) return { malformed: transaction, id: sha256(transaction) };
+      if (i >= checkedCount) verdicts[i] = check(decoded.value);
+      return decoded.value;
+    });
+    return { batch, bytes, transactions, verdicts };
   }
 
   function check({ header, signedBytes, signature }: Transaction): number {
@@ -113,7 +118,7 @@ export function createBatchPreparer(store: Store, verifier: Verifier): BatchPrep
     setImmediate(() => {
       isPlanned = false;
       for (const preparing of batches.values()) {
-        if (preparing.transactions.length === preparing.batch.transactions.length) continue;
+        if (preparing.checkedCount === preparing.batch.transactions.length) continue;
         advance(preparing, sliceTransactions);
         return plan();
       }
@@ -132,14 +137,9 @@ export function createBatchPreparer(store: Store, verifier: Verifier): BatchPrep
       const preparing = batches.get(name);
       if (preparing === undefined) return null;
       batches.delete(name);
-      advance(preparing, Number.POSITIVE_INFINITY);
-      return preparing;
+      return finish(preparing);
     },
-    open(bytes, checks) {
-      const preparing = begin(bytes, checks);
-      advance(preparing, Number.POSITIVE_INFINITY);
-      return preparing;
-    },
+    open: (bytes, checks) => finish(begin(bytes, checks)),
     forget: (digest) => void batches.delete(toHex(digest)),
   };
 }
