@@ -356,6 +356,6 @@ export class VirtualNode implements NetworkEnd {
 
   /** As a node does now and then: the journal begins anew with what still matters. */
   #compactJournal(): void {
-    if (this.driver !== null) this.disk.journal = [...this.driver.replica.liveRecords()];
+    if (this.driver !== null) this.disk.journal = [...this.driver.liveRecords()];
   }
 }

@@ -149,6 +149,11 @@ export class Replica {
     }
   }
 
+  /** From here on this node follows and signs nothing: its safety record was lost, or its results can't be trusted. */
+  stopSigning(): void {
+    this.#context.maySign = false;
+  }
+
   /** After all records: arms timers, resends what was signed, goes on where it was. */
   start(now: Instant): Effect[] {
     this.#context.now = now;

@@ -7,6 +7,9 @@
  * So nothing leaves this node before what it depends on is durable.
  *
  * A failed append or sync is final: the driver stops signing and sending, and says so (`onFailed`).
+ *
+ * A fenced driver (protocol.md section 6) goes on following the chain and answering, and signs nothing: no vote, no batch,
+ * no checkpoint, also none that was decided before in the same turn.
  */
 import {
   admitMessage,
@@ -45,14 +48,12 @@ import {
   viewOfVote,
   voteSignedBytes,
 } from '@cairn-ledger/core';
+import { isAhead, raiseMark, type Signed, type SigningMark } from './signing-mark.ts';
 
-/** The highest this node has signed of each kind: kept beside the keys, to notice a journal that was rolled back. */
-export type SigningMark = {
-  readonly epoch: number;
-  readonly view: number;
-  readonly seq: number;
-  readonly checkpointHeight: number;
-};
+export type { SigningMark } from './signing-mark.ts';
+
+/** `diverged`: an own result differs from a certified one. `rolled-back`: the safety record remembers less than was signed. */
+export type FenceReason = 'diverged' | 'rolled-back';
 
 export type DriverPorts = {
   readonly now: () => Instant;
@@ -74,13 +75,14 @@ export type DriverPorts = {
     execute(block: Block, batches: readonly Batch[], finalization: Certificate | null): void;
     keepCertified(statement: CheckpointStatement, signatures: readonly CheckpointSignature[]): void;
     /** Answers a request from storage; null when it has no answer. */
-    serve(request: Message, answer: (message: Message | null) => void): void;
+    serve(request: Message, answer: (message: Message | null) => void, from: ValidatorIndex): void;
   };
   /** A batch is held durably from now on: its device signatures may be checked. */
   readonly onBatch: (batch: Batch, isOwn: boolean) => void;
   readonly onFact: (fact: Fact) => void;
   readonly onRefused: (peer: ValidatorIndex, error: CairnError) => void;
-  readonly onFenced: (reason: string) => void;
+  /** Nothing is signed from here on. Called once. */
+  readonly onFenced: (reason: FenceReason) => void;
   readonly onFailed: (error: CairnError) => void;
 };
 
@@ -93,8 +95,9 @@ export class Driver {
   readonly #set: EpochSet;
   readonly #self: ValidatorIndex;
   readonly #ledgerHash: Hash;
-  /** Effects of turns that are not durable yet, in order. */
+  /** Effects of turns that are not durable yet, in order; and those of the turn whose sync is under way. */
   #waiting: Effect[] = [];
+  #underWay: readonly Effect[] = [];
   #hasUnsyncedRecords = false;
   #isSyncing = false;
   #isFlushPlanned = false;
@@ -103,6 +106,11 @@ export class Driver {
   #isStepping = false;
   #timerAtMs = Number.POSITIVE_INFINITY;
   #mark: SigningMark;
+  /** The highest that storage and the restored records show as signed. */
+  #remembered: SigningMark;
+  /** The last own batch: its number must not be used again, even where the replica has forgotten the batch. */
+  #lastSealed: JournalRecord | null = null;
+  #fencedFor: FenceReason | null = null;
   readonly counters = { messages: 0, refused: 0, unwanted: 0, votesSigned: 0, syncs: 0 };
 
   constructor(origin: ReplicaOrigin, ports: DriverPorts, mark: SigningMark) {
@@ -112,22 +120,51 @@ export class Driver {
     this.#ledgerHash = origin.ledgerHash;
     this.#mark = mark;
     this.replica = new Replica(origin, ports.now());
+    this.#remembered = {
+      epoch: origin.set.epoch,
+      view: 0,
+      seq: origin.floors[origin.self]?.seq ?? 0,
+      checkpointHeight: origin.executed.height,
+    };
   }
 
-  /** Restores the journal's records and starts. Own batches were kept unsigned: signing is deterministic. */
-  start(records: Iterable<JournalRecord>): void {
-    for (const record of records) {
-      if (record.type === 'batch' && record.batch.header.author === this.#self) {
-        const batch = this.#signBatch(record.batch);
-        this.replica.restore({ type: 'batch', batch });
-        this.#ports.onBatch(batch, false);
-      } else {
-        this.replica.restore(record);
-        if (record.type === 'batch') this.#ports.onBatch(record.batch, false);
-      }
-    }
+  /** Takes in one record of the journal; all of them in order, before `start`. */
+  restore(record: JournalRecord): void {
+    for (const signed of signedBy(record, this.#self)) this.#remembered = raiseMark(this.#remembered, signed);
+    if (record.type !== 'batch' || record.batch.header.author !== this.#self) return this.replica.restore(record);
+    // Own batches were kept unsigned: signing is deterministic.
+    const own: JournalRecord = { type: 'batch', batch: this.#signBatch(record.batch) };
+    this.#lastSealed = own;
+    this.replica.restore(own);
+  }
+
+  /** Restores what is left to restore, and starts; fenced when the mark says that more was signed than is remembered. */
+  start(records: Iterable<JournalRecord> = []): void {
+    for (const record of records) this.restore(record);
+    // Nothing is signed for a view at or below a finalized one, so what was forgotten there cannot be contradicted.
+    const finalized = { epoch: this.#set.epoch, view: this.replica.agreement.lastFinalized };
+    if (isAhead(this.#mark, raiseMark(this.#remembered, finalized))) this.fence('rolled-back');
+    for (const batch of this.replica.batches.held()) this.#ports.onBatch(batch, false);
     this.#collect(this.replica.start(this.#ports.now()));
     this.#armTimer();
+  }
+
+  /** Signs nothing from here on, and goes on following. */
+  fence(reason: FenceReason): void {
+    if (this.#fencedFor !== null) return;
+    this.#fencedFor = reason;
+    this.replica.stopSigning();
+    this.#ports.onFenced(reason);
+  }
+
+  /** What a journal that begins anew must hold: what the replica holds, and what is decided and not yet signed. */
+  *liveRecords(): Iterable<JournalRecord> {
+    yield* this.replica.liveRecords();
+    if (this.#lastSealed !== null) yield this.#lastSealed;
+    for (const effect of [...this.#underWay, ...this.#waiting]) {
+      const record = recordOf(effect);
+      if (record !== null) yield record;
+    }
   }
 
   /** No effect is performed and no input taken from here on. */
@@ -176,7 +213,9 @@ export class Driver {
   /** Appends the records that effects name, and plans their performance. */
   #collect(effects: readonly Effect[]): void {
     for (const effect of effects) {
+      if (effect.type === 'fence') this.fence(effect.reason);
       const record = recordOf(effect);
+      if (effect.type === 'seal') this.#lastSealed = record;
       if (record !== null) {
         this.#ports.journal.append(record);
         this.#hasUnsyncedRecords = true;
@@ -196,9 +235,11 @@ export class Driver {
     if (!this.#hasUnsyncedRecords) return this.#performAll(turn);
     this.#hasUnsyncedRecords = false;
     this.#isSyncing = true;
+    this.#underWay = turn;
     this.counters.syncs++;
     this.#ports.journal.sync((error) => {
       this.#isSyncing = false;
+      this.#underWay = [];
       if (this.#isStopped) return;
       if (error !== null) {
         this.stop();
@@ -210,10 +251,10 @@ export class Driver {
   }
 
   #performAll(turn: readonly Effect[]): void {
-    this.#markTurn(turn);
+    if (this.#fencedFor === null) this.#markTurn(turn);
     for (const effect of turn) {
       if (this.#isStopped) return;
-      this.#perform(effect);
+      if (this.#fencedFor === null || !isSigning(effect)) this.#perform(effect);
     }
     if (this.#waiting.length > 0 && !this.#isFlushPlanned && !this.#isSyncing) {
       this.#isFlushPlanned = true;
@@ -235,16 +276,21 @@ export class Driver {
       case 'send':
         return this.#send(effect.to, effect.message);
       case 'serve':
-        this.#ports.ledger.serve(effect.request, (answer) => {
-          if (answer !== null && !this.#isStopped) this.#send([effect.to], answer);
-        });
+        this.#ports.ledger.serve(
+          effect.request,
+          (answer) => {
+            if (answer !== null && !this.#isStopped) this.#send([effect.to], answer);
+          },
+          effect.to,
+        );
         return;
       case 'deliver':
         return this.#ports.ledger.execute(effect.block, effect.batches, effect.finalization);
       case 'certified-checkpoint':
         return this.#ports.ledger.keepCertified(effect.statement, effect.signatures);
       case 'fence':
-        return this.#ports.onFenced(effect.reason);
+        // Done as soon as it was decided.
+        return;
       case 'report':
         return this.#ports.onFact(effect.fact);
       default:
@@ -294,23 +340,10 @@ export class Driver {
   #markTurn(turn: readonly Effect[]): void {
     const before = this.#mark;
     for (const effect of turn) {
-      if (effect.type === 'vote') this.#raiseMark({ epoch: epochOfVote(effect.vote), view: viewOfVote(effect.vote) });
-      if (effect.type === 'seal') this.#raiseMark({ epoch: effect.batch.header.epoch, seq: effect.batch.header.seq });
-      if (effect.type === 'sign-checkpoint') this.#raiseMark({ checkpointHeight: effect.outcome.statement.height });
+      if (!isSigning(effect)) continue;
+      for (const signed of signedBy(recordOfSigning(effect), this.#self)) this.#mark = raiseMark(this.#mark, signed);
     }
     if (this.#mark !== before) this.#ports.writeMark(this.#mark);
-  }
-
-  #raiseMark(signed: Partial<SigningMark>): void {
-    const before = this.#mark;
-    const epoch = Math.max(before.epoch, signed.epoch ?? 0);
-    const isNewEpoch = epoch > before.epoch;
-    this.#mark = {
-      epoch,
-      view: Math.max(isNewEpoch ? 0 : before.view, signed.view ?? 0),
-      seq: Math.max(isNewEpoch ? 0 : before.seq, signed.seq ?? 0),
-      checkpointHeight: Math.max(before.checkpointHeight, signed.checkpointHeight ?? 0),
-    };
   }
 
   #send(to: 'all' | readonly ValidatorIndex[], message: Message): void {
@@ -338,17 +371,22 @@ export class Driver {
   }
 }
 
+type SigningEffect = Extract<Effect, { type: 'vote' | 'seal' | 'sign-checkpoint' }>;
+
+function isSigning(effect: Effect): effect is SigningEffect {
+  return effect.type === 'vote' || effect.type === 'seal' || effect.type === 'sign-checkpoint';
+}
+
 /** The record that must be durable before an effect, and everything after it, is performed. */
 function recordOf(effect: Effect): JournalRecord | null {
   switch (effect.type) {
     case 'persist':
       return effect.record;
     case 'vote':
-      return effect.isResend ? null : { type: 'own-vote', vote: effect.vote };
-    case 'seal':
-      return { type: 'batch', batch: signBatch(effect.batch, new Uint8Array(64)) };
     case 'sign-checkpoint':
-      return effect.isResend ? null : { type: 'own-checkpoint', statement: effect.outcome.statement };
+      return effect.isResend ? null : recordOfSigning(effect);
+    case 'seal':
+      return recordOfSigning(effect);
     case 'send':
     case 'serve':
     case 'deliver':
@@ -358,5 +396,34 @@ function recordOf(effect: Effect): JournalRecord | null {
       return null;
     default:
       return unreachable(effect);
+  }
+}
+
+function recordOfSigning(effect: SigningEffect): JournalRecord {
+  switch (effect.type) {
+    case 'vote':
+      return { type: 'own-vote', vote: effect.vote };
+    case 'seal':
+      return { type: 'batch', batch: signBatch(effect.batch, new Uint8Array(64)) };
+    case 'sign-checkpoint':
+      return { type: 'own-checkpoint', statement: effect.outcome.statement };
+    default:
+      return unreachable(effect);
+  }
+}
+
+/** What a record says that this validator has signed. */
+function signedBy(record: JournalRecord, self: ValidatorIndex): Signed[] {
+  switch (record.type) {
+    case 'own-vote':
+      return [{ epoch: epochOfVote(record.vote), view: viewOfVote(record.vote) }];
+    case 'own-checkpoint':
+      return [{ checkpointHeight: record.statement.height }];
+    case 'batch': {
+      const { author, epoch, seq } = record.batch.header;
+      return author === self ? [{ epoch, seq }] : [];
+    }
+    default:
+      return [];
   }
 }

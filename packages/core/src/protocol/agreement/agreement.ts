@@ -813,6 +813,7 @@ export class Agreement {
   }
 
   #emitVote(vote: Vote, block: Block | null, isResend: boolean): void {
+    if (!this.#context.maySign) return;
     const entry = vote.type === 'nullify' && isResend ? this.#bestEntry() : null;
     this.#context.emit({ type: 'vote', vote, block, entry, isResend });
   }

@@ -1,0 +1,225 @@
+import { strict as assert } from 'node:assert';
+import { test } from 'node:test';
+import {
+  type CheckpointStatement,
+  createEpochSet,
+  decodeMessage,
+  defaultConstants,
+  type Instant,
+  type JournalRecord,
+  nobleSigner,
+  nobleVerifier,
+  type ReplicaOrigin,
+  sha256,
+  toEpoch,
+  toHeight,
+  toValidatorIndex,
+  validatorSetDigest,
+} from '@cairn-ledger/core';
+import { Driver, type FenceReason } from './driver.ts';
+import { nothingSigned, type SigningMark } from './signing-mark.ts';
+
+const ledgerHash = sha256(Uint8Array.of(7));
+const keysOf = (i: number) => ({
+  voting: nobleSigner('ed25519', new Uint8Array(32).fill(i + 1)),
+  checkpoint: nobleSigner('ed25519', new Uint8Array(32).fill(i + 101)),
+});
+const validators = Array.from({ length: 4 }, (_, i) => ({
+  id: `v${i}`,
+  member: `m${i}`,
+  linkKey: new Uint8Array(32).fill(i + 201),
+  votingKey: keysOf(i).voting.publicKey,
+  checkpointKey: keysOf(i).checkpoint.publicKey,
+  addresses: [],
+}));
+const setDigest = validatorSetDigest(validators);
+const genesisTip = { digest: ledgerHash, height: toHeight(0), timeMs: 0, isBoundary: false };
+const statement = (height: number, mark = 0): CheckpointStatement => ({
+  ledgerHash,
+  epoch: toEpoch(1),
+  height: toHeight(height),
+  round: 0,
+  historySize: 2,
+  historyRoot: sha256(Uint8Array.of(mark)),
+  stateRoot: ledgerHash,
+  validatorSet: setDigest,
+});
+
+/** Validator 0 of four, which leads the views 3, 7, 11...; `events` says what it did, in order. */
+function createNode(disk: { journal: JournalRecord[]; mark: SigningMark } = { journal: [], mark: nothingSigned }) {
+  const events: string[] = [];
+  const fencedFor: FenceReason[] = [];
+  const deferred: (() => void)[] = [];
+  const syncs: (() => void)[] = [];
+  const now: Instant = { ms: 0, wallMs: 1_700_000_000_000 };
+  const appended: JournalRecord[] = [];
+  const batches: number[] = [];
+  const origin: ReplicaOrigin = {
+    ledgerHash,
+    set: createEpochSet(toEpoch(1), validators, setDigest, genesisTip),
+    self: toValidatorIndex(0),
+    rules: 1,
+    constants: { ...defaultConstants, deltaMs: 100 },
+    executed: genesisTip,
+    floors: validators.map(() => ({ seq: 0, digest: null })),
+    finalization: null,
+    outcomes: [{ statement: statement(0), timeMs: 0 }],
+    certifiedHeight: toHeight(0),
+  };
+  const driver = new Driver(
+    origin,
+    {
+      now: () => now,
+      defer: (callback) => deferred.push(callback),
+      setTimer: () => undefined,
+      journal: {
+        append: (record) => {
+          appended.push(record);
+          events.push(`append ${record.type}`);
+        },
+        sync: (done) => {
+          events.push('sync');
+          syncs.push(() => {
+            disk.journal.push(...appended.splice(0));
+            done(null);
+          });
+        },
+      },
+      writeMark: (mark) => {
+        disk.mark = mark;
+        events.push(`mark view ${mark.view} seq ${mark.seq} checkpoint ${mark.checkpointHeight}`);
+      },
+      send: (peer, _channel, frame) => {
+        const message = decodeMessage(frame);
+        if (peer === 1) events.push(`send ${message.ok ? message.value.type : 'nonsense'}`);
+      },
+      votingSigner: keysOf(0).voting,
+      checkpointSigner: keysOf(0).checkpoint,
+      verifier: nobleVerifier,
+      ledger: { execute: () => undefined, keepCertified: () => undefined, serve: () => undefined },
+      onBatch: (batch) => batches.push(batch.header.seq),
+      onFact: () => undefined,
+      onRefused: () => undefined,
+      onFenced: (reason) => fencedFor.push(reason),
+      onFailed: () => undefined,
+    },
+    disk.mark,
+  );
+  return {
+    driver,
+    disk,
+    events,
+    fencedFor,
+    batches,
+    /** Lets time pass, then performs what is planned; a sync ends at once unless it is to hang. */
+    run(ms: number, options: { readonly syncHangs?: boolean } = {}): void {
+      (now as { ms: number; wallMs: number }).ms += ms;
+      (now as { ms: number; wallMs: number }).wallMs += ms;
+      driver.input({ type: 'tick' });
+      for (let rounds = 0; rounds < 20; rounds++) {
+        for (const callback of deferred.splice(0)) callback();
+        if (options.syncHangs === true) return;
+        for (const done of syncs.splice(0)) done();
+      }
+    },
+    endSyncs(): void {
+      for (const done of syncs.splice(0)) done();
+    },
+  };
+}
+
+/** Everything that must not come from a node that is fenced. */
+const signs = (events: readonly string[]): string[] =>
+  events.filter((event) => /^mark|send (vote|proposal|batch|checkpoint-signatures)/.test(event));
+
+function sealed() {
+  const node = createNode();
+  node.driver.start();
+  node.driver.input({ type: 'transactions', transactions: [Uint8Array.of(1)] });
+  node.run(20);
+  return node;
+}
+
+test('what is signed goes to the journal first, then to the mark, and only then to peers', () => {
+  const { events } = sealed();
+  const interesting = events.filter((event) => /batch|sync|mark/.test(event));
+  assert.deepEqual(interesting.slice(0, 4), ['append batch', 'sync', 'mark view 0 seq 1 checkpoint 0', 'send batch']);
+});
+
+test('the mark covers votes: a nullified view stands in it before the vote is sent', () => {
+  const node = createNode();
+  node.driver.start();
+  node.run(60_000);
+  const { events } = node;
+  const at = (event: RegExp): number => events.findIndex((each) => event.test(each));
+  assert.ok(at(/append own-vote/) >= 0);
+  assert.ok(at(/append own-vote/) < at(/sync/));
+  assert.ok(at(/sync/) < at(/mark view 1/));
+  assert.ok(at(/mark view 1/) < at(/send vote/));
+});
+
+test('a restart with the whole journal goes on signing', () => {
+  const { disk } = sealed();
+  const again = createNode(disk);
+  again.driver.start(disk.journal.slice());
+  assert.deepEqual(again.fencedFor, []);
+  assert.deepEqual(again.batches, [1]);
+});
+
+test('a node whose mark is ahead of its journal follows and signs nothing', () => {
+  const { disk } = sealed();
+  const again = createNode({ journal: [], mark: disk.mark });
+  again.driver.start();
+  assert.deepEqual(again.fencedFor, ['rolled-back']);
+  again.driver.input({ type: 'transactions', transactions: [Uint8Array.of(2)] });
+  again.driver.input({ type: 'connected', peer: toValidatorIndex(1) });
+  again.run(60_000);
+  assert.deepEqual(signs(again.events), []);
+  assert.equal(again.driver.replica.status().maySign, false);
+  assert.ok(again.events.includes('send status'), 'it still talks with its peers');
+});
+
+test('a node that is fenced before its start does not repeat the votes of its journal', () => {
+  const node = createNode();
+  node.driver.start();
+  node.run(60_000);
+  const again = createNode(node.disk);
+  again.driver.fence('rolled-back');
+  again.driver.start(node.disk.journal.slice());
+  again.run(60_000);
+  assert.deepEqual(signs(again.events), []);
+});
+
+test('fencing stops what was decided before in the same turn', () => {
+  const node = createNode();
+  node.driver.start();
+  node.driver.input({ type: 'transactions', transactions: [Uint8Array.of(1)] });
+  node.run(20, { syncHangs: true });
+  assert.ok(node.events.includes('append batch'));
+  node.driver.fence('diverged');
+  node.endSyncs();
+  node.run(60_000);
+  assert.deepEqual(signs(node.events), []);
+  assert.deepEqual(node.fencedFor, ['diverged']);
+});
+
+test('a journal that begins anew in the middle of a turn keeps the batch that is about to be signed', () => {
+  const node = createNode();
+  node.driver.start();
+  node.driver.input({ type: 'transactions', transactions: [Uint8Array.of(1)] });
+  node.run(20, { syncHangs: true });
+  const live = [...node.driver.liveRecords()];
+  node.run(0);
+  assert.equal(node.disk.mark.seq, 1);
+  const again = createNode({ journal: live, mark: node.disk.mark });
+  again.driver.start(live);
+  assert.deepEqual(again.fencedFor, []);
+});
+
+test('a batch is handed out for checking once after a restart, however often the journal has it', () => {
+  const { disk } = sealed();
+  const records = disk.journal.filter((record) => record.type === 'batch');
+  const twice = createNode({ journal: [], mark: nothingSigned });
+  twice.driver.start([...records, ...records]);
+  assert.deepEqual(twice.batches, [1]);
+});
