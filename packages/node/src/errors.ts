@@ -39,7 +39,7 @@ export const nodeErrors = {
   'node.fenced': answer(
     503,
     'The node has shut itself out and signs nothing any more',
-    'Use another node. Its operator finds the reason in the log; a restart does not mend it.',
+    'Use another node. Its operator finds the reason in the log.',
   ),
   'node.starting': answer(503, 'The node is starting', 'Try again in a few seconds.'),
   'node.stopping': answer(503, 'The node is stopping', 'Use another node.'),
@@ -52,9 +52,13 @@ export const nodeErrors = {
     'The node does not answer',
     'Check that it runs and that its address is right; `cairn doctor` looks at both.',
   ),
+  'node.diverged': inside(
+    'The result of this node differs from the certified one',
+    'The node signs nothing any more. Keep its data for finding out why, and suspect the hardware.',
+  ),
   'node.rolled-back': inside(
     'The data folder is older than what this node has signed',
-    'Put back the newest data folder. If it is lost, take the validator out of service: it might sign twice.',
+    'Put back the newest data folder, or let the node catch up and restart it; docs/operations.md says more.',
   ),
   'node.failed': inside(
     'A thread of the node ended',
