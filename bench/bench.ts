@@ -24,6 +24,7 @@ const { values } = parseArgs({
     transactions: { type: 'string' },
     seconds: { type: 'string', default: '10' },
     devices: { type: 'string', default: '10' },
+    payload: { type: 'string', default: '0' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -34,6 +35,7 @@ const help = `npm run bench -- [options]
   --readings A,B      readings in each transaction, one run for each (default 1,20)
   --seconds S         about how long each run lasts (default 10)
   --transactions N    transactions in each run, in place of --seconds
+  --payload BYTES     opaque bytes in each transaction, beside its readings (default 0)
   --devices N         devices of each of the 20 members (default 10)
   --json              one JSON object on standard output, nothing else`;
 
@@ -104,6 +106,7 @@ async function measureLightLoad(network: BenchNetwork): Promise<Percentiles> {
     keyPaths: network.deviceKeys,
     transactionsCount: lightSamples + 10,
     readingsCount: 1,
+    payloadBytes: Number(values.payload),
     counterBase: 0,
   });
   await sleep(1_000);
@@ -129,7 +132,12 @@ async function measureLoad(
     values.transactions === undefined ? Math.round(expected * Number(values.seconds)) : Number(values.transactions);
   // Probes come from devices of their own: their counters are not in the order of the load's.
   const [loadKeys, probeKeys] = [network.deviceKeys.slice(probeDevices), network.deviceKeys.slice(0, probeDevices)];
-  const job = { ledgerHash: network.ledgerHash, readingsCount: readings, counterBase: 1_000 };
+  const job = {
+    ledgerHash: network.ledgerHash,
+    readingsCount: readings,
+    payloadBytes: Number(values.payload),
+    counterBase: 1_000,
+  };
   const warmUp = Math.round(count * warmUpShare);
   const signed = await signTransactions({ ...job, keyPaths: loadKeys, transactionsCount: warmUp + count });
   const transactions = signed.slice(warmUp);

@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { encodePack, integerToDecimal, signTransaction } from '../packages/core/src/index.ts';
+import { encodePack, integerToDecimal, type ReadingInput, signTransaction } from '../packages/core/src/index.ts';
 import { installNodeSha256 } from '../packages/node/src/crypto/sha256.ts';
 import { createNodeSigner } from '../packages/node/src/crypto/signer.ts';
 import { readKeyFile } from '../packages/node/src/keys/key-file.ts';
@@ -14,6 +14,8 @@ export type SigningJob = {
   readonly keyPaths: readonly string[];
   readonly transactionsCount: number;
   readonly readingsCount: number;
+  /** Opaque bytes in each transaction, beside its readings. */
+  readonly payloadBytes: number;
   /** Counters start after this one. */
   readonly counterBase: number;
 };
@@ -51,17 +53,32 @@ function signShare(job: SigningJob): Uint8Array[] {
   const startSeconds = 1_700_000_000;
   return Array.from({ length: job.transactionsCount }, (_, i) => {
     const counter = job.counterBase + Math.floor(i / signers.length) + 1;
-    const pack = encodePack(
-      Array.from({ length: job.readingsCount }, (_, r) => ({
-        name: 'temperature',
-        unit: 'Cel',
-        time: integerToDecimal(BigInt(startSeconds + counter * job.readingsCount + r)),
-        value: {
-          type: 'number' as const,
-          decimal: { mantissa: BigInt(2000 + ((counter * 7 + r) % 500)), exponent: -2 },
-        },
-      })),
-    );
+    const startAt = startSeconds + counter * job.readingsCount;
+    const payload: ReadingInput[] =
+      job.payloadBytes === 0
+        ? []
+        : [
+            {
+              name: 'payload',
+              time: integerToDecimal(BigInt(startAt)),
+              value: { type: 'data', bytes: new Uint8Array(job.payloadBytes) },
+            },
+          ];
+    const pack = encodePack([
+      ...payload,
+      ...Array.from(
+        { length: job.readingsCount },
+        (_, r): ReadingInput => ({
+          name: 'temperature',
+          unit: 'Cel',
+          time: integerToDecimal(BigInt(startAt + r)),
+          value: {
+            type: 'number' as const,
+            decimal: { mantissa: BigInt(2000 + ((counter * 7 + r) % 500)), exponent: -2 },
+          },
+        }),
+      ),
+    ]);
     if (!pack.ok) throw new Error(pack.error.message);
     return signTransaction(
       { ledgerHash: job.ledgerHash, counter: BigInt(counter), senml: pack.value },
