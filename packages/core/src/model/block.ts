@@ -25,6 +25,8 @@ import {
 export const blockBatchesMax = 64;
 export const blockBatchBytesMax = 4 << 20;
 export const blockEvidenceMax = 16;
+/** Bytes of one proof of fault in a block: two signed votes, batch headers or checkpoints take about half of it. */
+export const evidenceBytesMax = 1024;
 
 export type BatchReference = { readonly author: ValidatorIndex; readonly seq: number; readonly digest: Hash };
 
@@ -108,7 +110,11 @@ export function blockFromParts(headerBytes: Uint8Array, bodyBytes: Uint8Array): 
         digest: toHash(bytesOf(digest!, 'digest', 32)),
       };
     });
-    const evidence = listOf(evidenceValue!, blockEvidenceMax, 'evidence', (item) => bytesOf(item, 'evidence'));
+    const evidence = listOf(evidenceValue!, blockEvidenceMax, 'evidence', (item) => {
+      const proof = bytesOf(item, 'evidence');
+      requireShape(proof.length <= evidenceBytesMax, `a proof of fault has at most ${evidenceBytesMax} bytes`);
+      return proof;
+    });
     requireShape(equalBytes(batchesRootOf(batches), header.value.batchesRoot), 'body differs from the batches root');
     requireShape(
       equalBytes(evidenceRootOf(evidence), header.value.evidenceRoot),

@@ -21,4 +21,6 @@ export type ReplicaContext = {
   emit(effect: Effect): void;
   /** Records a proof of fault, once. */
   prove(proof: FaultProof): void;
+  /** Whether a proof of this kind is held already: another one would say nothing new. */
+  isProven(accused: ValidatorIndex, type: FaultProof['type']): boolean;
 };

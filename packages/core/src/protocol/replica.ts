@@ -22,6 +22,7 @@ import type { Effect, Input, Instant, JournalRecord, Outcome } from './effects.t
 import type { EpochSet } from './epochs/epoch.ts';
 import type { FaultProof } from './guard/evidence.ts';
 import { PeerActivity } from './guard/peer-activity.ts';
+import { RequestBudget } from './guard/request-budget.ts';
 import { Delivery } from './sync/delivery.ts';
 import { Fetcher } from './sync/fetcher.ts';
 
@@ -67,11 +68,13 @@ export class Replica {
   readonly #delivery: Delivery;
   readonly #fetcher: Fetcher;
   readonly #activity: PeerActivity;
+  readonly #budget: RequestBudget;
   readonly #proofs = new Map<string, FaultProof>();
   /** Statements signed before this start, by height: no other one is ever signed. */
   readonly #ownCheckpoints = new Map<Height, CheckpointStatement>();
   #effects: Effect[] = [];
   #isStarted = false;
+  #cleanedHeight: Height | null = null;
 
   constructor(origin: ReplicaOrigin, now: Instant) {
     this.#context = {
@@ -87,6 +90,7 @@ export class Replica {
         this.#effects.push(effect);
       },
       prove: (proof) => this.#prove(proof),
+      isProven: (accused, type) => this.#proofs.has(`${accused}/${type}`),
     };
     const { set, self, constants } = origin;
     this.#tree = new BlockTree(
@@ -95,6 +99,7 @@ export class Replica {
     );
     this.batches = new BatchBook(this.#context, origin.floors);
     this.#activity = new PeerActivity(set.validators.length, self, set.quorum, skipTimeoutMs(constants), now.ms);
+    this.#budget = new RequestBudget(set.validators.length, constants.deltaMs);
     this.#fetcher = new Fetcher(this.#context, this.#activity);
     this.#delivery = new Delivery(
       this.#context,
@@ -140,9 +145,11 @@ export class Replica {
       case 'certificate':
         return this.agreement.restoreCertificate(record.certificate);
       case 'certified':
-        return this.agreement.restoreCertified(record.view, record.isOk);
+        if (record.epoch === this.#context.set.epoch) this.agreement.restoreCertified(record.view, record.isOk);
+        return;
       case 'evidence':
         this.#proofs.set(proofName(record.proof), record.proof);
+        if (record.proof.type === 'batches') this.batches.noteEquivocation(record.proof.accused);
         return;
       default:
         return unreachable(record);
@@ -166,6 +173,10 @@ export class Replica {
       if (signed !== undefined && toHex(checkpointDigest(signed)) !== toHex(checkpointDigest(statement)))
         this.#fence(statement.height);
     }
+    // What is executed is durable with its outcome, so its record has done its work.
+    for (const height of this.#ownCheckpoints.keys())
+      if (height <= this.#delivery.executedHeight) this.#ownCheckpoints.delete(height);
+    this.batches.start();
     this.checkpoints.start();
     this.agreement.start();
     this.#react();
@@ -259,6 +270,7 @@ export class Replica {
   }
 
   #onMessage(from: ValidatorIndex, message: Verified<Message>): void {
+    if (!this.#budget.admits(from, message, this.#context.now.ms)) return;
     switch (message.type) {
       case 'proposal':
         return this.agreement.onProposal(message.vote, message.block);
@@ -340,10 +352,20 @@ export class Replica {
     this.#delivery.react();
     this.agreement.react();
     this.#delivery.react();
+    this.#forgetLosers();
     this.batches.acknowledgeDue(this.agreement.isIdle);
     this.batches.relayDue(this.agreement.pending());
     this.checkpoints.retryDue(this.#tree.root.height);
     this.#fetcher.askDue();
+  }
+
+  /** After a finalization: blocks that lost, and batches that only they list, are nobody's any more. */
+  #forgetLosers(): void {
+    const { height } = this.#tree.root;
+    if (this.#delivery.isSyncing || height === this.#cleanedHeight) return;
+    this.#cleanedHeight = height;
+    this.#tree.retain(this.agreement.namedBlocks());
+    this.batches.retain(this.#tree.blocks());
   }
 
   /** When `tick` must come, in the milliseconds of `Instant.ms`, if nothing else does before. */
@@ -358,24 +380,38 @@ export class Replica {
     );
   }
 
-  /** Whether a message could say anything new: asked before its signatures are checked. */
-  wants(message: Message): boolean {
+  /**
+   * The part of a message that could say anything new, asked before signatures are checked: what is known already, or is
+   * not taken at all, costs no check. Null when nothing of it is wanted.
+   */
+  wantedPart(message: Message): Message | null {
     switch (message.type) {
-      case 'vote':
-        return this.agreement.wantsVote(message.vote);
+      case 'vote': {
+        const hasNewEntry = message.entry !== null && this.agreement.wantsCertificate(message.entry.vote);
+        if (!hasNewEntry && !this.agreement.wantsVote(message.vote)) return null;
+        return hasNewEntry ? message : { ...message, entry: null };
+      }
       case 'proposal':
-        return this.agreement.wantsVote(message.vote);
+        return this.agreement.wantsVote(message.vote) ? message : null;
       case 'certificate':
-        return this.agreement.wantsCertificate(message.certificate.vote);
-      case 'batch':
-        return !this.batches.has(message.batch.digest);
-      case 'checkpoint-signatures':
-        return message.signatures.some((signature) => this.checkpoints.wants(signature));
+        return this.agreement.wantsCertificate(message.certificate.vote) ? message : null;
+      case 'batch': {
+        const { batch } = message;
+        return this.batches.wants(batch, this.#fetcher.isWanted('batch', batch.digest)) ? message : null;
+      }
+      case 'checkpoint-signatures': {
+        const signatures = message.signatures.filter((signature) => this.checkpoints.wants(signature));
+        return signatures.length > 0 ? { ...message, signatures } : null;
+      }
       case 'chain':
-        return message.blocks.some((block) => block.header.height > this.#tree.root.height);
+        return this.#delivery.continuation(message.blocks, message.finalization).length > 0 ? message : null;
       default:
-        return true;
+        return message;
     }
+  }
+
+  wants(message: Message): boolean {
+    return this.wantedPart(message) !== null;
   }
 
   status(): ReplicaStatus {

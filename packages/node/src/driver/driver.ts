@@ -194,11 +194,12 @@ export class Driver {
     this.counters.messages++;
     const decoded = decodeMessage(frame);
     if (!decoded.ok) return this.#refuse(from, decoded.error);
-    if (!this.replica.wants(decoded.value)) {
+    const wanted = this.replica.wantedPart(decoded.value);
+    if (wanted === null) {
       this.counters.unwanted++;
       return;
     }
-    const admitted = admitMessage(decoded.value, from, this.#set, this.#ledgerHash, this.#ports.verifier);
+    const admitted = admitMessage(wanted, from, this.#set, this.#ledgerHash, this.#ports.verifier);
     if (!admitted.ok) return this.#refuse(from, admitted.error);
     this.input({ type: 'message', from, message: admitted.value });
   }

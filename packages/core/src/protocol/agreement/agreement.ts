@@ -10,7 +10,7 @@
  * helped; acceptance of a vote never moves the view by itself.
  */
 import { equalBytes } from '../../bytes/hex.ts';
-import { type Block, createBlock } from '../../model/block.ts';
+import { type Block, blockBatchBytesMax, createBlock } from '../../model/block.ts';
 import { type Hash, type Height, toHeight, toView, type ValidatorIndex, type View } from '../../model/brands.ts';
 import { type Certificate, votesOfCertificate } from '../../model/certificate.ts';
 import { certificatesPageMax } from '../../model/message.ts';
@@ -28,6 +28,7 @@ import { type BatchBook, nothingPending, type Pending } from '../batches/batch-b
 import { type Floors, isValidListing } from '../batches/listing.ts';
 import { proposalSpacingMs, retryMs, skipTimeoutMs } from '../constants.ts';
 import type { ReplicaContext } from '../context.ts';
+import { nameOf } from '../digest-name.ts';
 import type { NullifyReason } from '../effects.ts';
 import { leaderOf } from '../epochs/epoch.ts';
 import { areConflictingVotes } from '../guard/evidence.ts';
@@ -235,6 +236,8 @@ export class Agreement {
       this.#ports.fetcher.want('block', digest, leader);
       return 'wait';
     }
+    // A leader that lists more than fits is refused before the rest is asked for.
+    if (!isRepeat && this.#ports.batches.heldBytesOf(block) > blockBatchBytesMax) return 'invalid';
     if (!this.#holdsBatches(block, leader)) return 'wait';
     return isRepeat ? 'ok' : this.#checkBlock(block, parentDigest);
   }
@@ -381,12 +384,16 @@ export class Agreement {
 
   /** R7. Helps a peer that is behind: highest finalization, own entry certificate, and what is held for its view. */
   helpBehind(peer: ValidatorIndex, view: View): void {
-    const last = this.#helpedAtMs.get(peer);
-    if (last !== undefined && this.#context.now.ms < last + this.#context.constants.deltaMs / 4) return;
+    if (!this.#mayHelp(peer)) return;
     this.#helpedAtMs.set(peer, this.#context.now.ms);
     const state = this.#views.get(view);
     const held = [this.lastFinalization, state?.notarization, state?.nullification, this.#bestEntry()];
     for (const certificate of new Set(held)) if (certificate) this.#sendCertificate([peer], certificate);
+  }
+
+  #mayHelp(peer: ValidatorIndex): boolean {
+    const last = this.#helpedAtMs.get(peer);
+    return last === undefined || this.#context.now.ms >= last + this.#context.constants.deltaMs / 4;
   }
 
   /** The best certificate that lets a node enter this view: finalization, else nullification, else notarization. */
@@ -427,12 +434,18 @@ export class Agreement {
 
   /** Whether a vote could say anything new: asked before its signature is checked. */
   wantsVote(signed: SignedVote): boolean {
-    const view = viewOfVote(signed.vote);
-    if (epochOfVote(signed.vote) !== this.#context.set.epoch) return false;
-    if (signed.vote.type === 'nullify' && view < this.view) return true;
+    const { vote, signer } = signed;
+    const view = viewOfVote(vote);
+    if (epochOfVote(vote) !== this.#context.set.epoch) return false;
+    if (vote.type === 'nullify' && view < this.view && this.#mayHelp(signer)) return true;
     if (!this.isInBounds(view)) return false;
-    const known = this.#views.get(view)?.tally[signed.vote.type].get(signed.signer);
-    return known === undefined || areConflictingVotes(known, signed);
+    const state = this.#views.get(view);
+    const known = state?.tally[vote.type].get(signer);
+    if (state === undefined || known === undefined) return true;
+    if (!areConflictingVotes(known, signed)) return false;
+    // One proof is enough, but each view must learn that its leader has signed two proposals.
+    const isLeaderVote = vote.type === 'notarize' && signer === leaderOf(this.#context.set, view);
+    return (isLeaderVote && state.proposalStatus !== 'equivocated') || !this.#context.isProven(signer, 'votes');
   }
 
   // --- Inputs -------------------------------------------------------------------------------------------------------
@@ -440,9 +453,11 @@ export class Agreement {
   onProposal(signed: SignedVote, block: Block): void {
     assert(signed.vote.type === 'notarize', 'a proposal is a vote to notarize');
     const { proposal } = signed.vote;
-    if (!this.isInBounds(proposal.view) || signed.signer !== leaderOf(this.#context.set, proposal.view)) return;
-    if (equalBytes(block.digest, proposal.digest)) this.acceptBlock(block);
     this.onVote(signed, null);
+    // Only the block of the view's proposal is kept: a leader that signs many would fill the memory and the journal.
+    const fixed = this.#views.get(proposal.view)?.proposal ?? null;
+    if (fixed !== null && isSameProposal(fixed, proposal) && equalBytes(block.digest, proposal.digest))
+      this.acceptBlock(block);
   }
 
   /** Takes in a block that a proposal or a certificate names. */
@@ -681,6 +696,16 @@ export class Agreement {
         });
       }
     }
+  }
+
+  /** Names of the blocks that a view above the finalized one may still stand on. */
+  namedBlocks(): Set<string> {
+    const names = new Set<string>();
+    for (const { view, proposal, own } of this.#views.values()) {
+      if (view <= this.lastFinalized) continue;
+      for (const named of [proposal, own.notarize]) if (named !== null) names.add(nameOf(named.digest));
+    }
+    return names;
   }
 
   /** What must survive a restart: certificates, own votes, certifications of views that are not finalized. */

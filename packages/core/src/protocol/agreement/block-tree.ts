@@ -103,6 +103,16 @@ export class BlockTree {
     }
   }
 
+  /** Forgets blocks above the root that are none of these: nothing finalized from now on can stand on them. */
+  retain(named: ReadonlySet<string>): void {
+    for (const [name, block] of this.#blocks) {
+      if (block.header.height <= this.root.height || named.has(name)) continue;
+      this.#blocks.delete(name);
+      this.#floors.delete(name);
+      this.version++;
+    }
+  }
+
   blocks(): Iterable<Block> {
     return this.#blocks.values();
   }

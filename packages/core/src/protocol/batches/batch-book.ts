@@ -59,6 +59,8 @@ export class BatchBook {
   #vectorAtMs = Number.NEGATIVE_INFINITY;
   /** Digests that finalized blocks list, until they are executed. */
   readonly #ordered = new Set<string>();
+  /** Digests of batches that stand in no author's chain: held only because a block lists them. */
+  readonly #apart = new Set<string>();
   /** The last answer of `pending`, and when the first of it is to be relayed; null once anything in it may have changed. */
   #pending: { readonly floors: Floors; readonly height: Height; readonly answer: Pending } | null = null;
   #relayAtMs: number | null = null;
@@ -174,10 +176,32 @@ export class BatchBook {
     this.#hold(batch);
   }
 
+  /** After all records: what was restored is acknowledged, and so pending, again. */
+  start(): void {
+    this.#noteProgress();
+  }
+
+  /** The author of a batch has been proven to have signed two with one number. */
+  noteEquivocation(author: ValidatorIndex): void {
+    const chain = this.chains[author];
+    if (chain === undefined || chain.isEquivocating) return;
+    chain.isEquivocating = true;
+    this.#pending = null;
+  }
+
+  /** Whether a batch could be stored or prove something: asked before its signature is checked. */
+  wants(batch: Batch, isWanted: boolean): boolean {
+    const chain = this.chains[batch.header.author];
+    if (chain === undefined || batch.header.epoch !== this.#context.set.epoch || this.has(batch.digest)) return false;
+    if (isWanted || this.#fits(chain, batch)) return true;
+    return chain.held.has(batch.header.seq) && !chain.isEquivocating;
+  }
+
   /**
    * Takes in a batch from a peer.
    *
-   * @param isWanted a block that this node follows lists it: kept whatever its number and the limits say
+   * @param isWanted a block that this node follows lists it: kept whatever its number and the limits say, but outside the
+   *   author's chain where it does not fit, and only as long as a block that lists it is held
    */
   receive(batch: Batch, isWanted: boolean): 'stored' | 'known' | 'dropped' {
     const { header } = batch;
@@ -186,37 +210,62 @@ export class BatchBook {
     if (this.has(batch.digest)) return 'known';
     const other = chain.held.get(header.seq)?.batch;
     if (other !== undefined && !chain.isEquivocating) {
-      chain.isEquivocating = true;
-      this.#pending = null;
+      this.noteEquivocation(header.author);
       this.#context.prove({ type: 'batches', accused: header.author, first: other, second: batch });
     }
-    if (isWanted) {
-      this.#context.emit({ type: 'persist', record: { type: 'batch', batch } });
-      this.#hold(batch);
-      this.#noteProgress();
-      return 'stored';
-    }
-    if (other !== undefined || header.seq <= chain.floor) return 'dropped';
-    if (header.expiryHeight < this.#context.finalizedHeight()) return 'dropped';
-    if (header.expiryHeight > this.#context.finalizedHeight() + 2 * this.#context.constants.retentionHeights)
-      return 'dropped';
-    if (header.seq > chain.floor + 4 * unorderedBatchesMax && header.base < header.seq) return 'dropped';
-    if (chain.held.size >= unorderedBatchesMax || chain.heldBytes + batch.sizeBytes > unorderedBytesMax) {
-      if (header.seq !== chain.reach + 1) return 'dropped';
-      if (chain.heldBytes > 2 * unorderedBytesMax || chain.held.size >= 2 * unorderedBatchesMax) return 'dropped';
-    }
+    const doesFit = this.#fits(chain, batch);
+    if (!doesFit && !isWanted) return 'dropped';
     this.#context.emit({ type: 'persist', record: { type: 'batch', batch } });
-    this.#hold(batch);
+    if (doesFit) this.#hold(batch);
+    else this.#holdApart(batch);
     this.#noteProgress();
     return 'stored';
   }
 
+  /** Whether an author's chain has room for a batch: its number is free and near, it can be listed in time, limits hold. */
+  #fits(chain: AuthorChain, { header, sizeBytes }: Batch): boolean {
+    const finalizedHeight = this.#context.finalizedHeight();
+    if (chain.held.has(header.seq) || header.seq <= chain.floor) return false;
+    if (header.expiryHeight < finalizedHeight) return false;
+    if (header.expiryHeight > finalizedHeight + 2 * this.#context.constants.retentionHeights) return false;
+    if (header.seq > chain.floor + 4 * unorderedBatchesMax && header.base < header.seq) return false;
+    if (chain.held.size < unorderedBatchesMax && chain.heldBytes + sizeBytes <= unorderedBytesMax) return true;
+    // What the chain needs next still finds some room, or what came early would block it.
+    if (header.seq !== chain.reach + 1) return false;
+    return chain.heldBytes <= 2 * unorderedBytesMax && chain.held.size < 2 * unorderedBatchesMax;
+  }
+
   #hold(batch: Batch): void {
-    this.#byDigest.set(nameOf(batch.digest), batch);
     const chain = this.chains[batch.header.author]!;
-    if (batch.header.seq <= chain.floor || chain.held.has(batch.header.seq)) return;
+    if (batch.header.seq <= chain.floor || chain.held.has(batch.header.seq)) return this.#holdApart(batch);
+    this.#byDigest.set(nameOf(batch.digest), batch);
     addToChain(chain, batch, this.#context.now.ms);
     this.#pending = null;
+  }
+
+  #holdApart(batch: Batch): void {
+    const name = nameOf(batch.digest);
+    this.#byDigest.set(name, batch);
+    this.#apart.add(name);
+  }
+
+  /** Forgets batches that are held only for blocks, unless one of these blocks lists them. */
+  retain(blocks: Iterable<Block>): void {
+    if (this.#apart.size === 0) return;
+    const listed = new Set<string>();
+    for (const block of blocks) for (const { digest } of block.batches) listed.add(nameOf(digest));
+    for (const name of this.#apart) {
+      if (listed.has(name) || this.#ordered.has(name)) continue;
+      this.#apart.delete(name);
+      this.#byDigest.delete(name);
+    }
+  }
+
+  /** Bytes of those batches of a block that are held here. */
+  heldBytesOf(block: Block): number {
+    let bytes = 0;
+    for (const { digest } of block.batches) bytes += this.get(digest)?.sizeBytes ?? 0;
+    return bytes;
   }
 
   #noteProgress(): void {
@@ -389,7 +438,9 @@ export class BatchBook {
     for (const chain of this.chains) dropExpired(chain, height);
     for (const [name, { header }] of this.#byDigest) {
       const isDead = header.expiryHeight <= height || header.seq <= this.chains[header.author]!.floor;
-      if (isDead && !this.#ordered.has(name)) this.#byDigest.delete(name);
+      if (!isDead || this.#ordered.has(name)) continue;
+      this.#byDigest.delete(name);
+      this.#apart.delete(name);
     }
   }
 
@@ -398,6 +449,7 @@ export class BatchBook {
     for (const { digest } of block.batches) {
       const name = nameOf(digest);
       this.#ordered.delete(name);
+      this.#apart.delete(name);
       this.#byDigest.delete(name);
     }
   }

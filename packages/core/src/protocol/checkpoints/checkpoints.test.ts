@@ -1,7 +1,7 @@
 /** protocol.md section 4. Self is 0 of four. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { toHeight, toValidatorIndex } from '../../model/brands.ts';
+import { toEpoch, toHeight, toValidatorIndex } from '../../model/brands.ts';
 import { checkpointDigest } from '../../model/checkpoint.ts';
 import {
   blockOn,
@@ -210,12 +210,30 @@ test('an answer has all the signatures a quorum needs, however large the set', (
   assert.deepEqual(pages, [64, 36]);
 });
 
-test('signatures far above or below are not kept, and a flood of heights leaves memory bounded', () => {
+test('of what one validator signs far ahead only the newest is kept, and it takes nobody else their place', () => {
   const { checkpoints, hear } = createAt(1);
-  assert.equal(checkpoints.wants(checkpointOf(2, { ...statementAt(1), height: toHeight(100_000) })), false);
-  for (let height = 2; height < 1_000; height++) hear(2, { ...statementAt(1), height: toHeight(height) });
+  const at = (height: number) => ({ ...statementAt(1), height: toHeight(height) });
+  assert.equal(checkpoints.wants(checkpointOf(2, at(2 ** 40))), false);
+  for (const signer of [1, 3]) hear(signer, at(200));
+  for (let height = 2; height < 1_000; height++) hear(2, at(height));
+  assert.equal(checkpoints.wants(checkpointOf(2, at(500))), false, 'below the newest ones of this validator');
+  assert.equal(checkpoints.wants(checkpointOf(2, at(1_001))), true);
+  assert.equal(checkpoints.wants(checkpointOf(1, at(200))), false, 'what honest validators said is still held');
   for (const signer of [1, 2]) hear(signer, statementAt(1));
   assert.equal(checkpoints.certifiedHeight, 1);
+});
+
+test('a row of another ledger or epoch, or a second contradiction of one validator, costs no check', () => {
+  const { checkpoints, hear, proofs } = createAt(1);
+  assert.equal(checkpoints.wants(checkpointOf(2, { ...statementAt(1), ledgerHash: statementAt(1).stateRoot })), false);
+  assert.equal(checkpoints.wants(checkpointOf(2, { ...statementAt(1), epoch: toEpoch(2) })), false);
+  const lie = { ...statementAt(1), historySize: 77 };
+  hear(2, statementAt(1));
+  assert.equal(checkpoints.wants(checkpointOf(2, { ...lie, round: 1 })), false, 'another round contradicts nothing');
+  assert.equal(checkpoints.wants(checkpointOf(2, lie)), true);
+  hear(2, lie);
+  assert.equal(proofs.length, 1);
+  assert.equal(checkpoints.wants(checkpointOf(2, { ...lie, historySize: 78 })), false);
 });
 
 test('after a restart what is not certified is signed again, the same statement', () => {

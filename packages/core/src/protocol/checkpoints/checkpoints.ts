@@ -22,8 +22,12 @@ type Tally = {
 
 type Own = { readonly outcome: Outcome; readonly digest: Hash; readonly name: string };
 
-/** Heights above the own executed one for which signatures are kept. */
-const heightsAheadMax = 64;
+/** Heights right above the own executed one for which every signature is kept: they come next. */
+const heightsNear = 32;
+/** Above those, of each validator, the newest so many: a node far behind needs one certified height, not all of them. */
+const farHeightsMax = 8;
+/** No signature is kept for a height so far above the own executed one. */
+const heightsAheadMax = 1 << 20;
 /** Signatures in one message. */
 const signaturesPerMessage = 64;
 /** Certified heights for which signatures are kept, to answer peers at once. */
@@ -91,33 +95,38 @@ export class Checkpoints {
 
   /** Whether a signature could say anything new: asked before it is verified. */
   wants(signature: CheckpointSignature): boolean {
-    const { height } = signature.statement;
-    if (height + heightsKept < this.#executedHeight || height > this.#executedHeight + heightsAheadMax * 16)
+    const { statement, signer } = signature;
+    const { height } = statement;
+    if (!equalBytes(statement.ledgerHash, this.#context.ledgerHash) || statement.epoch !== this.#context.set.epoch)
       return false;
-    const known = this.#tallies.get(height)?.bySigner.get(signature.signer);
-    if (known === undefined) return height > this.certifiedHeight || this.#tallies.has(height);
-    return known.digest !== toHex(checkpointDigest(signature.statement));
+    if (height + heightsKept < this.#executedHeight || height > this.#executedHeight + heightsAheadMax) return false;
+    const known = this.#tallies.get(height)?.bySigner.get(signer)?.signature.statement;
+    if (known === undefined) {
+      if (height <= this.certifiedHeight) return this.#tallies.has(height);
+      if (height <= this.#executedHeight + heightsNear) return true;
+      const far = this.#farHeights(signer);
+      return far.length < farHeightsMax || height > far[0]!;
+    }
+    // A second one for a height and round is a proof of fault; one proof is enough.
+    if (known.round !== statement.round || this.#context.isProven(signer, 'checkpoints')) return false;
+    return !equalBytes(checkpointDigest(known), checkpointDigest(statement));
   }
 
   /** Takes in a verified signature of a member of the epoch's set. */
   onSignature(signature: CheckpointSignature): void {
     const { statement, signer } = signature;
-    if (!equalBytes(statement.ledgerHash, this.#context.ledgerHash) || statement.epoch !== this.#context.set.epoch)
-      return;
     if (!this.wants(signature)) return;
     if (statement.height > this.#signedHeights[signer]!) this.#signedHeights[signer] = statement.height;
     const digest = toHex(checkpointDigest(statement));
     const tally = this.#tallyOf(statement.height);
     const known = tally.bySigner.get(signer);
     if (known !== undefined) {
-      const isSameRound = known.signature.statement.round === statement.round;
-      if (isSameRound && known.digest !== digest) {
-        this.#context.prove({ type: 'checkpoints', accused: signer, first: known.signature, second: signature });
-      }
+      this.#context.prove({ type: 'checkpoints', accused: signer, first: known.signature, second: signature });
       return;
     }
     tally.bySigner.set(signer, { signature, digest });
     this.#certify(statement.height);
+    if (statement.height > this.#executedHeight + heightsNear) this.#limitFar(signer);
   }
 
   #tallyOf(height: Height): Tally {
@@ -125,17 +134,26 @@ export class Checkpoints {
     if (tally === undefined) {
       tally = { bySigner: new Map() };
       this.#tallies.set(height, tally);
-      this.#limitTallies();
     }
     return tally;
   }
 
-  /** A lagging node keeps the heights right above its own and the newest one: either lets it go on. */
-  #limitTallies(): void {
-    for (const height of [...this.#tallies.keys()].sort((a, b) => a - b)) {
-      if (this.#tallies.size <= heightsAheadMax + heightsKept) return;
-      if (height < this.certifiedHeight || height > this.#executedHeight + heightsAheadMax / 2)
-        this.#tallies.delete(height);
+  /** Heights far above the own one that a validator has signed, ascending. */
+  #farHeights(signer: ValidatorIndex): Height[] {
+    const heights: Height[] = [];
+    for (const [height, tally] of this.#tallies) {
+      if (height > this.#executedHeight + heightsNear && tally.bySigner.has(signer)) heights.push(height);
+    }
+    return heights.sort((a, b) => a - b);
+  }
+
+  /** Of what a validator has signed far ahead only the newest stays: so nobody takes another's place. */
+  #limitFar(signer: ValidatorIndex): void {
+    const far = this.#farHeights(signer);
+    for (const height of far.slice(0, Math.max(0, far.length - farHeightsMax))) {
+      const tally = this.#tallies.get(height)!;
+      tally.bySigner.delete(signer);
+      if (tally.bySigner.size === 0) this.#tallies.delete(height);
     }
   }
 

@@ -66,19 +66,30 @@ export class Delivery {
     this.#targetSinceMs = this.#context.now.ms;
   }
 
-  /** Takes in a page of the finalized chain; its finalization is verified. Returns whether it was of use. */
-  onChain(blocks: readonly Block[], finalization: Certificate): boolean {
+  /**
+   * The blocks of a page that continue the chain known here, up to the one that the finalization names; none when they
+   * do not, or when too many wait already. Asked before the finalization is verified, and again after.
+   */
+  continuation(blocks: readonly Block[], finalization: Certificate): readonly Block[] {
     const last = blocks.at(-1);
-    if (last === undefined || finalization.vote.type !== 'finalize') return false;
-    if (!equalBytes(last.digest, finalization.vote.proposal.digest)) return false;
+    if (last === undefined || finalization.vote.type !== 'finalize' || this.#queue.length >= queueMax) return [];
+    if (!equalBytes(last.digest, finalization.vote.proposal.digest)) return [];
     const first = blocks.findIndex((block) => block.header.height === this.#tree.root.height + 1);
-    if (first < 0) return false;
+    if (first < 0) return [];
     const fresh = blocks.slice(first);
     let parent = this.#tree.root.digest;
     for (const block of fresh) {
-      if (!equalBytes(block.header.parent, parent)) return false;
+      if (!equalBytes(block.header.parent, parent)) return [];
       parent = block.digest;
     }
+    return fresh;
+  }
+
+  /** Takes in a page of the finalized chain; its finalization is verified. Returns whether it was of use. */
+  onChain(blocks: readonly Block[], finalization: Certificate): boolean {
+    const fresh = this.continuation(blocks, finalization);
+    const last = fresh.at(-1);
+    if (last === undefined) return false;
     for (const block of fresh) {
       this.#tree.add(block);
       this.#append(block, block === last ? finalization : null);

@@ -54,8 +54,10 @@ export class Fetcher {
     this.#wanted.set(name, wanted);
   }
 
+  /** Whether a rule wanted this in the last step: what a rule has given up since is not taken in any more. */
   isWanted(kind: WantedKind, digest: Hash): boolean {
-    return this.#wanted.has(`${kind}/${nameOf(digest)}`);
+    const wanted = this.#wanted.get(`${kind}/${nameOf(digest)}`);
+    return wanted !== undefined && wanted.step >= this.#step - 1;
   }
 
   forget(kind: WantedKind, digest: Hash): void {

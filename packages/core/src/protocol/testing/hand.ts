@@ -204,6 +204,7 @@ export function createBench(validatorsCount: number, self = 0): Bench {
       prove: (proof) => {
         proofs.push(proof);
       },
+      isProven: (accused, type) => proofs.some((proof) => proof.accused === accused && proof.type === type),
     },
   };
   return bench;
