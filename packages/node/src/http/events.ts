@@ -101,7 +101,9 @@ export function createEventHub(port: EdgePort): EventHub {
     height: number,
     position: number,
   ): Promise<void> {
-    const block = await blockAt(height);
+    const block = types.has('transaction')
+      ? await blockAt(height)
+      : (ring.get(height) ?? (await port.block(height, false)));
     if (block === null) return write(response, `event: gap\ndata: {"height":${height}}\n\n`);
     if (types.has('block') && position < -1) {
       const json = JSON.stringify(blockJson({ ...block, transactions: null }));
