@@ -42,7 +42,7 @@ export async function timeFinality(http: string, transaction: Uint8Array): Promi
 }
 
 /** Transactions posted and not executed yet: enough to keep the network busy, without a queue that only adds waiting. */
-const underWayMax = 4_000;
+const underWayMax = 2_000;
 
 /**
  * Posts all transactions, `senders` at once for each node; resolves when every one was acknowledged. Goes on only while

@@ -8,7 +8,7 @@
 import { setPriority } from 'node:os';
 import process from 'node:process';
 
-const yieldingPriority = 10;
+const yieldingPriority = 5;
 
 /** Lowers the priority of the calling thread. */
 export function yieldToAgreement(): void {
