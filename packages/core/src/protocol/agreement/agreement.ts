@@ -1,19 +1,19 @@
 /**
  * Agreement within one epoch: Simplex in the dialect of protocol.md section 3. The rules carry their names.
  *
- *     R1 enterView    R2 propose    R3 notarize    R4 certify    R5 nullify    R6 finalize    R7 helpBehind    R8 isInBounds
+ *     R1 enterView    R2 propose    R3 notarize    R4 certify    R5 nullify    R6 finalize    R7 helpBehind    R8 wanted
  *
  * Inputs change what is known (`on...`); `react` then applies the rules until none of them fires. Nothing here waits: a
  * rule that lacks something asks for it and is tried again when anything changes or time passes.
  *
- * Deviations: votes are taken up to `viewsAhead` views ahead instead of one, so that a node a little behind need not be
- * helped; acceptance of a vote never moves the view by itself.
+ * Beside this module: what is known of views (views.ts, view-state.ts), what R3 and R4 demand of a block (block-rules.ts),
+ * what R7 sends and asks for (help-behind.ts), what R8 takes in (wanted.ts), passing certificates on (pass-on.ts), timers
+ * (timers.ts), own votes after a restart (recovery.ts).
  */
 import { equalBytes } from '../../bytes/hex.ts';
 import { type Block, blockBatchBytesMax, createBlock } from '../../model/block.ts';
 import { type Hash, type Height, toHeight, toView, type ValidatorIndex, type View } from '../../model/brands.ts';
 import { type Certificate, votesOfCertificate } from '../../model/certificate.ts';
-import { certificatesPageMax } from '../../model/message.ts';
 import {
   epochOfVote,
   isSameProposal,
@@ -25,21 +25,21 @@ import {
 } from '../../model/vote.ts';
 import { assert } from '../../result.ts';
 import { type BatchBook, nothingPending, type Pending } from '../batches/batch-book.ts';
-import { type Floors, isValidListing } from '../batches/listing.ts';
 import { proposalSpacingMs, retryMs, skipTimeoutMs } from '../constants.ts';
 import type { ReplicaContext } from '../context.ts';
-import { nameOf } from '../digest-name.ts';
 import type { NullifyReason } from '../effects.ts';
 import { leaderOf } from '../epochs/epoch.ts';
-import { areConflictingVotes } from '../guard/evidence.ts';
 import type { PeerActivity } from '../guard/peer-activity.ts';
 import type { Fetcher } from '../sync/fetcher.ts';
+import { checkNewBlock, checkpointHeightOf, hangsTogether } from './block-rules.ts';
 import type { BlockTree, ChainTip } from './block-tree.ts';
+import { HelpBehind } from './help-behind.ts';
 import { PassOn } from './pass-on.ts';
+import { ownVotesOf, resendTo, restoreVote } from './recovery.ts';
 import { advanceDeadlineMs, isIdle, leaderDeadlineMs, type TimerState } from './timers.ts';
-import { certificateOf, createViewState, tallyVote, type ViewState } from './view-state.ts';
-
-const viewsAhead = 8;
+import { certificateOf, fixProposal, noteConflicts, tallyVote, type ViewState } from './view-state.ts';
+import { Views } from './views.ts';
+import { isInBounds, wantsCertificate, wantsVote } from './wanted.ts';
 
 /** What agreement asks of the other chapters. */
 export type AgreementPorts = {
@@ -57,27 +57,12 @@ export type AgreementPorts = {
   onFinalized(certificate: Certificate, proposal: Proposal): void;
 };
 
-/** The highest usable view, and the chain that ends with its block: `null` while parts of that are unknown here. */
-type Head = {
-  readonly view: View;
-  readonly digest: Hash | null;
-  readonly tip: ChainTip | null;
-  readonly floors: Floors | null;
-};
-
 export class Agreement {
-  view: View = toView(1);
-  /** Highest view with a finalization; 0 is the epoch's genesis. */
-  lastFinalized: View = toView(0);
-  lastFinalization: Certificate | null = null;
-  readonly #views = new Map<View, ViewState>();
-  /** The same by ascending view; null when it must be sorted anew. */
-  #inOrder: ViewState[] | null = null;
-  #head: { readonly head: Head; readonly lastFinalized: View; readonly treeVersion: number } | null = null;
+  readonly #views: Views;
+  readonly #help: HelpBehind;
   readonly #passOn: PassOn;
   readonly #context: ReplicaContext;
   readonly #ports: AgreementPorts;
-  #finalizedDigest: Hash;
   #enteredAtMs = 0;
   /** When an own proposal is due, as of the last time the rules were applied. */
   #proposeAtMs = Number.POSITIVE_INFINITY;
@@ -86,22 +71,23 @@ export class Agreement {
   /** Why the leader's turn is skipped without waiting, as judged on entering the view; null when it is not. */
   #skipReason: 'leader-silent' | 'leader-nullified' | null = null;
   #nullifiesSinceFinalized = 0;
-  readonly #helpedAtMs = new Map<ValidatorIndex, number>();
-  readonly #askedAtMs = new Map<string, number>();
   /** When a rule that waits for an answer or for the clock is to be tried again, as found by the last `react`. */
   #retryAtMs = Number.POSITIVE_INFINITY;
 
   constructor(context: ReplicaContext, ports: AgreementPorts, finalization: Certificate | null) {
     this.#context = context;
     this.#ports = ports;
+    this.#views = new Views(ports.tree, context.set.genesis.digest, finalization);
+    this.#help = new HelpBehind(context, this.#views);
     this.#passOn = new PassOn(context, ports.executedHeightOf);
-    this.#finalizedDigest = context.set.genesis.digest;
-    if (finalization !== null && finalization.vote.type === 'finalize') {
-      this.lastFinalized = finalization.vote.proposal.view;
-      this.lastFinalization = finalization;
-      this.#finalizedDigest = finalization.vote.proposal.digest;
-      this.view = toView(this.lastFinalized + 1);
-    }
+  }
+
+  get view(): View {
+    return this.#views.current;
+  }
+
+  get lastFinalized(): View {
+    return this.#views.lastFinalized;
   }
 
   // --- R1 -----------------------------------------------------------------------------------------------------------
@@ -113,7 +99,7 @@ export class Agreement {
     by: 'nullification' | 'notarization' | 'finalization' | 'start',
   ): void {
     if (view <= this.view && by !== 'start') return;
-    this.view = view;
+    this.#views.current = view;
     this.#entry = entry;
     this.#enteredAtMs = this.#context.now.ms;
     this.#skipReason = this.#reasonToSkip(view);
@@ -123,7 +109,7 @@ export class Agreement {
   #reasonToSkip(view: View): 'leader-silent' | 'leader-nullified' | null {
     const leader = leaderOf(this.#context.set, view);
     if (leader === this.#context.self) return null;
-    if (this.#views.get(view)?.tally.nullify.has(leader)) return 'leader-nullified';
+    if (this.#views.find(view)?.tally.nullify.has(leader)) return 'leader-nullified';
     return this.#ports.activity.isSilent(leader, skipTimeoutMs(this.#context.constants)) ? 'leader-silent' : null;
   }
 
@@ -131,17 +117,15 @@ export class Agreement {
 
   /** R2. Proposes once in an own view. Returns whether it did. */
   #propose(): boolean {
-    const state = this.#stateOf(this.view);
+    const state = this.#views.at(this.view);
     if (leaderOf(this.#context.set, this.view) !== this.#context.self || !this.#context.maySign) return false;
     if (state.own.isNullified || state.own.notarize !== null || state.notarization !== null) return false;
-    const { view: parentView, digest, tip: parent, floors } = this.#headOfChain();
+    const { view: parentView, digest, tip: parent, floors } = this.#views.head();
     if (digest === null || parent === null || floors === null) return false;
     if (!this.#hasNullifications(parentView, this.view, this.#others())) return false;
 
     const height = toHeight(parent.height + 1);
-    const checkpoint = this.#ports.certifiedCheckpoint(
-      toHeight(Math.max(0, height - this.#context.constants.checkpointLag)),
-    );
+    const checkpoint = this.#ports.certifiedCheckpoint(checkpointHeightOf(height, this.#context));
     const isParentFinalized = parentView <= this.lastFinalized;
     if (!isParentFinalized && (parent.isBoundary || checkpoint === null)) {
       // The finalization of the parent is most likely under way: proposing again before it comes would only cost views.
@@ -200,7 +184,7 @@ export class Agreement {
 
   /** R3. Notarizes the leader's proposal of the current view, once. Returns whether it voted. */
   #notarize(): boolean {
-    const state = this.#stateOf(this.view);
+    const state = this.#views.at(this.view);
     const { proposal } = state;
     if (proposal === null || !this.#context.maySign) return false;
     if (state.own.notarize !== null || state.own.isNullified || state.proposalStatus === 'equivocated') return false;
@@ -221,13 +205,13 @@ export class Agreement {
     const { parentView, view, digest } = proposal;
     const leader = [leaderOf(this.#context.set, view)];
     if (parentView < this.lastFinalized) return 'invalid';
-    if (!this.#isUsable(parentView)) {
-      if (this.#views.get(parentView)?.certification === 'rejected') return 'invalid';
+    if (!this.#views.isUsable(parentView)) {
+      if (this.#views.find(parentView)?.certification === 'rejected') return 'invalid';
       this.#askCertificates(parentView, parentView, leader);
       return 'wait';
     }
     if (!this.#hasNullifications(parentView, view, leader)) return 'wait';
-    const parentDigest = this.#digestOf(parentView);
+    const parentDigest = this.#views.digestOf(parentView);
     if (parentDigest === null) return 'wait';
     const isRepeat = equalBytes(digest, parentDigest);
     if (isRepeat && this.#isDurable(parentView, digest)) return 'ok';
@@ -247,20 +231,10 @@ export class Agreement {
     const parent = this.#ports.tree.tip(parentDigest);
     const floors = this.#ports.tree.floorsAt(parentDigest);
     if (parent === null || floors === null) return 'wait';
-    const { header } = block;
-    const { constants, now, rules, set } = this.#context;
-    if (parent.isBoundary || header.nextSet !== null || header.epoch !== set.epoch || header.rules !== rules)
-      return 'invalid';
-    if (!linksTo(block, parent) || block.evidence.length > 0) return 'invalid';
-    if (!isValidListing(block, floors, set.epoch, (reference) => this.#batchOf(reference.digest))) return 'invalid';
-    const aheadMs = header.timeMs - Math.max(parent.timeMs + 1, now.wallMs + constants.clockDriftMs);
-    if (aheadMs > 0) {
-      this.#retryAtMs = Math.min(this.#retryAtMs, now.ms + aheadMs);
-      return 'wait';
-    }
-    const certified = this.#ports.certifiedCheckpoint(toHeight(Math.max(0, header.height - constants.checkpointLag)));
-    if (certified === null) return 'wait';
-    return equalBytes(certified, header.checkpoint) ? 'ok' : 'invalid';
+    const certified = this.#ports.certifiedCheckpoint(checkpointHeightOf(block.header.height, this.#context));
+    const verdict = checkNewBlock(block, parent, floors, this.#ports.batches, certified, this.#context);
+    if (verdict.type === 'wait') this.#retryAtMs = Math.min(this.#retryAtMs, verdict.retryAtMs);
+    return verdict.type;
   }
 
   #voteNotarize(state: ViewState, proposal: Proposal, block: Block | null): void {
@@ -283,7 +257,7 @@ export class Agreement {
   /** R4. Certifies the payload of notarized views, lowest first: links and presence, nothing that depends on state or clock. */
   #certifyPending(): boolean {
     let hasChanged = false;
-    for (const state of this.#sortedViews()) {
+    for (const state of this.#views.inOrder()) {
       if (state.view <= this.lastFinalized || state.notarization === null) continue;
       if (state.certification === 'ok' || state.certification === 'rejected') continue;
       state.certification = 'pending';
@@ -305,12 +279,12 @@ export class Agreement {
   #certify(state: ViewState): 'ok' | 'wait' | 'rejected' {
     const { parentView, digest } = state.proposal!;
     const signers = state.notarization!.signers.filter((signer) => signer !== this.#context.self);
-    if (!this.#isUsable(parentView)) {
-      if (this.#views.get(parentView)?.certification === 'rejected') return 'rejected';
+    if (!this.#views.isUsable(parentView)) {
+      if (this.#views.find(parentView)?.certification === 'rejected') return 'rejected';
       if (parentView > this.lastFinalized) this.#askCertificates(parentView, parentView, signers);
       return 'wait';
     }
-    const parentDigest = this.#digestOf(parentView)!;
+    const parentDigest = this.#views.digestOf(parentView)!;
     if (equalBytes(digest, parentDigest) && this.#isDurable(parentView, digest)) return 'ok';
     const block = this.#ports.tree.get(digest);
     if (block === undefined) {
@@ -321,11 +295,7 @@ export class Agreement {
     if (equalBytes(digest, parentDigest)) return 'ok';
     const parent = this.#ports.tree.tip(parentDigest);
     if (parent === null) return 'wait';
-    const areReferencesTrue = block.batches.every((reference) => {
-      const { header } = this.#batchOf(reference.digest);
-      return header.author === reference.author && header.seq === reference.seq && header.epoch === block.header.epoch;
-    });
-    return linksTo(block, parent) && areReferencesTrue ? 'ok' : 'rejected';
+    return hangsTogether(block, parent, this.#ports.batches) ? 'ok' : 'rejected';
   }
 
   // --- R5 -----------------------------------------------------------------------------------------------------------
@@ -367,7 +337,7 @@ export class Agreement {
   #finalizePending(): boolean {
     let hasVoted = false;
     if (!this.#context.maySign) return false;
-    for (const state of this.#sortedViews()) {
+    for (const state of this.#views.inOrder()) {
       if (state.view <= this.lastFinalized || state.notarization === null || state.certification !== 'ok') continue;
       if (state.proposalStatus === 'equivocated' || state.own.isNullified || state.own.finalize !== null) continue;
       const proposal = state.proposal!;
@@ -382,70 +352,34 @@ export class Agreement {
 
   // --- R7 -----------------------------------------------------------------------------------------------------------
 
-  /** R7. Helps a peer that is behind: highest finalization, own entry certificate, and what is held for its view. */
+  /** R7. Helps a peer that is behind. */
   helpBehind(peer: ValidatorIndex, view: View): void {
-    if (!this.#mayHelp(peer)) return;
-    this.#helpedAtMs.set(peer, this.#context.now.ms);
-    const state = this.#views.get(view);
-    const held = [this.lastFinalization, state?.notarization, state?.nullification, this.#bestEntry()];
-    for (const certificate of new Set(held)) if (certificate) this.#sendCertificate([peer], certificate);
-  }
-
-  #mayHelp(peer: ValidatorIndex): boolean {
-    const last = this.#helpedAtMs.get(peer);
-    return last === undefined || this.#context.now.ms >= last + this.#context.constants.deltaMs / 4;
+    this.#help.help(peer, view, this.#bestEntry());
   }
 
   /** The best certificate that lets a node enter this view: finalization, else nullification, else notarization. */
   #bestEntry(): Certificate | null {
-    const before = this.#views.get(toView(this.view - 1));
-    if (this.lastFinalization !== null && this.lastFinalized === this.view - 1) return this.lastFinalization;
+    const { lastFinalized, lastFinalization } = this.#views;
+    if (lastFinalization !== null && lastFinalized === this.view - 1) return lastFinalization;
+    const before = this.#views.find(toView(this.view - 1));
     return before?.finalization ?? before?.nullification ?? before?.notarization ?? this.#entry;
   }
 
   /** Answers a request for certificates of some views: whatever is held. */
   onCertificatesRequest(peer: ValidatorIndex, from: View, to: View): void {
-    if (from < this.lastFinalized && this.lastFinalization !== null)
-      this.#sendCertificate([peer], this.lastFinalization);
-    for (let view = Math.max(from, this.lastFinalized); view <= to && view <= this.view + viewsAhead; view++) {
-      const state = this.#views.get(toView(view));
-      for (const certificate of [state?.finalization ?? state?.notarization, state?.nullification]) {
-        if (certificate) this.#sendCertificate([peer], certificate);
-      }
-    }
+    this.#help.answer(peer, from, to);
   }
 
   // --- R8 -----------------------------------------------------------------------------------------------------------
 
-  /** R8. Whether a vote of this view is taken at all. */
-  isInBounds(view: View): boolean {
-    return view > this.lastFinalized && view <= this.view + viewsAhead;
-  }
-
-  /** Whether a certificate could say anything new: asked before its signatures are checked. */
+  /** R8. Whether a certificate could say anything new. */
   wantsCertificate(vote: Vote): boolean {
-    const view = viewOfVote(vote);
-    if (epochOfVote(vote) !== this.#context.set.epoch || view <= this.lastFinalized) return false;
-    const state = this.#views.get(view);
-    const held = state === undefined ? null : certificateOf(state, vote.type);
-    // A second one of a kind on another proposal is a fork: it names who signed both.
-    return held === null || !isSameVote(held.vote, vote);
+    return wantsCertificate(this.#context, this.#views, vote);
   }
 
-  /** Whether a vote could say anything new: asked before its signature is checked. */
+  /** R8. Whether a vote could say anything new. */
   wantsVote(signed: SignedVote): boolean {
-    const { vote, signer } = signed;
-    const view = viewOfVote(vote);
-    if (epochOfVote(vote) !== this.#context.set.epoch) return false;
-    if (vote.type === 'nullify' && view < this.view && this.#mayHelp(signer)) return true;
-    if (!this.isInBounds(view)) return false;
-    const state = this.#views.get(view);
-    const known = state?.tally[vote.type].get(signer);
-    if (state === undefined || known === undefined) return true;
-    if (!areConflictingVotes(known, signed)) return false;
-    // One proof is enough, but each view must learn that its leader has signed two proposals.
-    const isLeaderVote = vote.type === 'notarize' && signer === leaderOf(this.#context.set, view);
-    return (isLeaderVote && state.proposalStatus !== 'equivocated') || !this.#context.isProven(signer, 'votes');
+    return wantsVote(this.#context, this.#views, signed, this.#help.mayHelp(signed.signer));
   }
 
   // --- Inputs -------------------------------------------------------------------------------------------------------
@@ -455,7 +389,7 @@ export class Agreement {
     const { proposal } = signed.vote;
     this.onVote(signed, null);
     // Only the block of the view's proposal is kept: a leader that signs many would fill the memory and the journal.
-    const fixed = this.#views.get(proposal.view)?.proposal ?? null;
+    const fixed = this.#views.find(proposal.view)?.proposal ?? null;
     if (fixed !== null && isSameProposal(fixed, proposal) && equalBytes(block.digest, proposal.digest))
       this.acceptBlock(block);
   }
@@ -475,34 +409,13 @@ export class Agreement {
     this.#passOn.onVote(signed.signer, signed.vote);
     if (signed.vote.type === 'nullify' && view < this.view && signed.signer !== this.#context.self)
       this.helpBehind(signed.signer, view);
-    if (!this.isInBounds(view)) return;
-    const state = this.#stateOf(view);
-    this.#noteConflicts(state, signed);
+    if (!isInBounds(this.#views, view)) return;
+    const state = this.#views.at(view);
+    noteConflicts(this.#context, state, signed);
     if (signed.vote.type === 'notarize' && signed.signer === leaderOf(this.#context.set, view))
-      this.#onLeaderVote(state, signed, signed.vote.proposal);
+      fixProposal(state, signed, signed.vote.proposal, this.#context.now.ms);
     const certificate = tallyVote(state, signed, this.#context.set.quorum);
     if (certificate !== null) this.onCertificate(certificate, null);
-  }
-
-  /** R3: the leader's first Notarize fixes the proposal, unless a certificate of the view is held. */
-  #onLeaderVote(state: ViewState, signed: SignedVote, proposal: Proposal): void {
-    state.leaderVote ??= signed;
-    if (state.proposal === null) {
-      state.proposal = proposal;
-      state.proposalStatus = 'unverified';
-      state.proposalAtMs = this.#context.now.ms;
-    } else if (!isSameProposal(state.proposal, proposal)) {
-      state.proposalStatus = 'equivocated';
-    }
-  }
-
-  #noteConflicts(state: ViewState, signed: SignedVote): void {
-    for (const votes of Object.values(state.tally)) {
-      const known = votes.get(signed.signer);
-      if (known !== undefined && areConflictingVotes(known, signed)) {
-        this.#context.prove({ type: 'votes', accused: signed.signer, first: known, second: signed });
-      }
-    }
   }
 
   /**
@@ -516,12 +429,12 @@ export class Agreement {
     if (from !== null && epochOfVote(vote) === this.#context.set.epoch)
       this.#passOn.onCertificateFrom(from, certificate);
     if (!this.wantsCertificate(vote)) return;
-    const state = this.#stateOf(viewOfVote(vote));
+    const state = this.#views.at(viewOfVote(vote));
     const votes = state.tally[vote.type];
     const hasVotedForIt = (peer: ValidatorIndex) => votes.has(peer) && isSameVote(votes.get(peer)!.vote, vote);
     const voters = new Set(this.#others().filter(hasVotedForIt));
     for (const row of votesOfCertificate(certificate)) {
-      this.#noteConflicts(state, row);
+      noteConflicts(this.#context, state, row);
       if (!votes.has(row.signer)) votes.set(row.signer, row);
     }
     if (certificateOf(state, vote.type) !== null) return;
@@ -551,12 +464,8 @@ export class Agreement {
   }
 
   #onFinalization(state: ViewState, certificate: Certificate, proposal: Proposal): void {
-    this.lastFinalized = state.view;
-    this.lastFinalization = certificate;
-    this.#finalizedDigest = proposal.digest;
+    this.#views.finalize(certificate, proposal);
     this.#nullifiesSinceFinalized = 0;
-    for (const view of this.#views.keys()) if (view < state.view) this.#views.delete(view);
-    this.#inOrder = null;
     this.#context.emit({ type: 'report', fact: { type: 'finalized', view: state.view, digest: proposal.digest } });
     this.#ports.onFinalized(certificate, proposal);
     this.#enterView(toView(state.view + 1), certificate, 'finalization');
@@ -573,7 +482,7 @@ export class Agreement {
       hasChanged = this.#finalizePending() || hasChanged;
       hasChanged = this.#propose() || hasChanged;
       hasChanged = this.#notarize() || hasChanged;
-      const state = this.#stateOf(this.view);
+      const state = this.#views.at(this.view);
       const reason = state.own.isNullified ? null : this.#nullifyReason(state);
       if (reason !== null && state.own.finalize === null && this.#context.maySign) {
         this.#nullify(state, reason);
@@ -591,7 +500,7 @@ export class Agreement {
   }
 
   #viewDeadline(): number {
-    const state = this.#stateOf(this.view);
+    const state = this.#views.at(this.view);
     if (state.own.isNullified) return state.nullifySentAtMs + retryMs(this.#context.constants);
     const timers = this.#timers();
     let at = state.proposal === null ? leaderDeadlineMs(timers) : advanceDeadlineMs(timers);
@@ -607,7 +516,7 @@ export class Agreement {
   }
 
   #timers(): TimerState {
-    const head = this.#headOfChain();
+    const head = this.#views.head();
     const isTailFinalized = head.view <= this.lastFinalized;
     return {
       constants: this.#context.constants,
@@ -615,7 +524,7 @@ export class Agreement {
       pendingSinceMs: this.pending().sinceMs,
       isTailFinalized,
       isBoundaryPending: !isTailFinalized && head.tip?.isBoundary === true,
-      proposalAtMs: this.#stateOf(this.view).proposalAtMs,
+      proposalAtMs: this.#views.at(this.view).proposalAtMs,
       nullifiesCount: this.#nullifiesSinceFinalized,
       faultsMax: this.#context.set.faultsMax,
     };
@@ -623,7 +532,7 @@ export class Agreement {
 
   /** Batches pending on the chain of the highest usable block. */
   pending(): Pending {
-    const { tip, floors } = this.#headOfChain();
+    const { tip, floors } = this.#views.head();
     if (floors === null || tip === null) return nothingPending;
     return this.#ports.batches.pending(floors, toHeight(tip.height + 1));
   }
@@ -631,27 +540,16 @@ export class Agreement {
   // --- Recovery -----------------------------------------------------------------------------------------------------
 
   restoreVote(vote: Vote): void {
-    if (epochOfVote(vote) !== this.#context.set.epoch || viewOfVote(vote) <= this.lastFinalized) return;
-    const state = this.#stateOf(viewOfVote(vote));
-    if (vote.type === 'nullify') state.own.isNullified = true;
-    else if (vote.type === 'notarize') state.own.notarize = vote.proposal;
-    else state.own.finalize = vote.proposal;
-    // What was notarized stays the proposal here: a leader sends the same one again, and another one is an equivocation.
-    if (vote.type === 'notarize') {
-      if (state.proposal !== null && !isSameProposal(state.proposal, vote.proposal))
-        state.proposalStatus = 'equivocated';
-      state.proposal ??= vote.proposal;
-    }
-    if (state.view > this.view) this.view = state.view;
+    if (epochOfVote(vote) === this.#context.set.epoch) restoreVote(this.#views, vote);
   }
 
   restoreCertificate(certificate: Certificate): void {
     if (!this.wantsCertificate(certificate.vote)) return;
-    this.#apply(this.#stateOf(viewOfVote(certificate.vote)), certificate);
+    this.#apply(this.#views.at(viewOfVote(certificate.vote)), certificate);
   }
 
   restoreCertified(view: View, isOk: boolean): void {
-    const state = this.#views.get(view);
+    const state = this.#views.find(view);
     if (state === undefined || state.notarization === null) return;
     state.certification = isOk ? 'ok' : 'rejected';
     if (isOk) this.#enterView(toView(view + 1), state.notarization, 'notarization');
@@ -660,157 +558,49 @@ export class Agreement {
   /** After all records: arms the timers and sends own votes again, so that they stand in the tallies. */
   start(): void {
     this.#enterView(this.view, this.#entry, 'start');
-    for (const state of this.#sortedViews()) {
-      if (state.view <= this.lastFinalized) continue;
-      const { notarize, isNullified, finalize } = state.own;
-      if (notarize !== null) {
-        const isLeader = leaderOf(this.#context.set, state.view) === this.#context.self;
-        this.#emitVote(
-          { type: 'notarize', proposal: notarize },
-          isLeader ? (this.#ports.tree.get(notarize.digest) ?? null) : null,
-          true,
-        );
-      }
-      if (isNullified)
-        this.#emitVote({ type: 'nullify', epoch: this.#context.set.epoch, view: state.view }, null, true);
-      if (finalize !== null) this.#emitVote({ type: 'finalize', proposal: finalize }, null, true);
+    for (const state of this.#views.open()) {
       state.nullifySentAtMs = this.#context.now.ms;
+      const isLeader = leaderOf(this.#context.set, state.view) === this.#context.self;
+      for (const vote of ownVotesOf(state, this.#context)) {
+        const isProposal = vote.type === 'notarize' && isLeader;
+        this.#emitVote(vote, isProposal ? (this.#ports.tree.get(vote.proposal.digest) ?? null) : null, true);
+      }
     }
   }
 
-  /** Sends a peer that has just connected the own votes that still matter. */
+  /** Sends a peer that has just connected what still matters. */
   resendTo(peer: ValidatorIndex): void {
-    for (const state of this.#sortedViews()) {
-      if (state.view <= this.lastFinalized) continue;
-      for (const certificate of [state.notarization, state.nullification])
-        if (certificate !== null) this.#sendCertificate([peer], certificate);
-      for (const votes of Object.values(state.tally)) {
-        const own = votes.get(this.#context.self);
-        if (own === undefined) continue;
-        const block = own.vote.type === 'notarize' ? this.#ports.tree.get(own.vote.proposal.digest) : undefined;
-        const isProposal = block !== undefined && leaderOf(this.#context.set, state.view) === this.#context.self;
-        this.#context.emit({
-          type: 'send',
-          to: [peer],
-          message: isProposal ? { type: 'proposal', vote: own, block } : { type: 'vote', vote: own, entry: null },
-        });
-      }
-    }
+    resendTo(peer, this.#context, this.#views, this.#ports.tree);
   }
 
   /** Names of the blocks that a view above the finalized one may still stand on. */
   namedBlocks(): Set<string> {
-    const names = new Set<string>();
-    for (const { view, proposal, own } of this.#views.values()) {
-      if (view <= this.lastFinalized) continue;
-      for (const named of [proposal, own.notarize]) if (named !== null) names.add(nameOf(named.digest));
-    }
-    return names;
+    return this.#views.namedBlocks();
   }
 
   /** What must survive a restart: certificates, own votes, certifications of views that are not finalized. */
   *liveViews(): Iterable<ViewState> {
-    for (const state of this.#sortedViews()) if (state.view >= this.lastFinalized) yield state;
+    for (const state of this.#views.inOrder()) if (state.view >= this.lastFinalized) yield state;
   }
 
   // --- Small questions ----------------------------------------------------------------------------------------------
 
-  #stateOf(view: View): ViewState {
-    let state = this.#views.get(view);
-    if (state === undefined) {
-      state = createViewState(view);
-      this.#views.set(view, state);
-      this.#inOrder = null;
-    }
-    return state;
-  }
-
-  #sortedViews(): readonly ViewState[] {
-    this.#inOrder ??= [...this.#views.values()].sort((a, b) => a.view - b.view);
-    return this.#inOrder;
-  }
-
-  /** Usable: the epoch's genesis, finalized, or notarized with certification ok. */
-  #isUsable(view: View): boolean {
-    if (view === this.lastFinalized) return true;
-    const state = this.#views.get(view);
-    return (
-      view > this.lastFinalized && state !== undefined && state.notarization !== null && state.certification === 'ok'
-    );
-  }
-
-  #highestUsable(below: View): View {
-    for (let view = below - 1; view > this.lastFinalized; view--) if (this.#isUsable(toView(view))) return toView(view);
-    return this.lastFinalized;
-  }
-
-  /** Asked for many times in a step: looked up anew only when the view, the finalized one or the known blocks changed. */
-  #headOfChain(): Head {
-    const view = this.#highestUsable(this.view);
-    const { tree } = this.#ports;
-    const last = this.#head;
-    if (
-      last !== null &&
-      last.head.view === view &&
-      last.lastFinalized === this.lastFinalized &&
-      last.treeVersion === tree.version
-    )
-      return last.head;
-    const digest = this.#digestOf(view);
-    const head: Head = {
-      view,
-      digest,
-      tip: digest === null ? null : tree.tip(digest),
-      floors: digest === null ? null : tree.floorsAt(digest),
-    };
-    this.#head = { head, lastFinalized: this.lastFinalized, treeVersion: tree.version };
-    return head;
-  }
-
   /** Whether block and batches of a usable view are durable here: certified, or executed. */
   #isDurable(view: View, digest: Hash): boolean {
-    if (view > this.lastFinalized || this.#views.get(view)?.certification === 'ok') return true;
+    if (view > this.lastFinalized || this.#views.find(view)?.certification === 'ok') return true;
     const tip = this.#ports.tree.tip(digest);
     return tip !== null && tip.height <= this.#ports.executedHeight();
   }
 
-  #digestOf(view: View): Hash | null {
-    if (view === this.lastFinalized) return this.#finalizedDigest;
-    return this.#views.get(view)?.notarization != null ? this.#views.get(view)!.proposal!.digest : null;
-  }
-
   /** Whether a nullification of every view between is held; asks for those that are not. */
   #hasNullifications(after: View, before: View, ask: readonly ValidatorIndex[]): boolean {
-    let first: number | null = null;
-    let last = 0;
-    for (let view = after + 1; view < before; view++) {
-      if (this.#views.get(toView(view))?.nullification != null) continue;
-      first ??= view;
-      last = view;
-    }
-    if (first === null) return true;
-    this.#askCertificates(toView(first), toView(last), ask);
-    return false;
+    const gap = this.#views.gapBetween(after, before);
+    if (gap !== null) this.#askCertificates(gap.first, gap.last, ask);
+    return gap === null;
   }
 
   #askCertificates(from: View, to: View, peers: readonly ValidatorIndex[]): void {
-    for (const peer of peers) {
-      if (peer === this.#context.self) continue;
-      const key = `${peer}/${from}`;
-      const last = this.#askedAtMs.get(key);
-      const { ms } = this.#context.now;
-      const isAsked = last !== undefined && ms < last + this.#context.constants.deltaMs;
-      this.#retryAtMs = Math.min(this.#retryAtMs, (isAsked ? last : ms) + this.#context.constants.deltaMs);
-      if (isAsked) continue;
-      if (this.#askedAtMs.size > 4096) this.#askedAtMs.clear();
-      this.#askedAtMs.set(key, ms);
-      const page = toView(Math.min(to, from + certificatesPageMax - 1));
-      this.#context.emit({
-        type: 'send',
-        to: [peer],
-        message: { type: 'request-certificates', epoch: this.#context.set.epoch, from, to: page },
-      });
-    }
+    this.#retryAtMs = Math.min(this.#retryAtMs, this.#help.ask(from, to, peers));
   }
 
   #holdsBatches(block: Block, ask: readonly ValidatorIndex[]): boolean {
@@ -823,18 +613,8 @@ export class Agreement {
     return holdsAll;
   }
 
-  #batchOf(digest: Hash) {
-    const batch = this.#ports.batches.get(digest);
-    assert(batch !== undefined, 'listed batches are held before the block is checked');
-    return batch;
-  }
-
   #others(): ValidatorIndex[] {
     return this.#context.set.validators.map((_, i) => i as ValidatorIndex).filter((i) => i !== this.#context.self);
-  }
-
-  #sendCertificate(to: readonly ValidatorIndex[], certificate: Certificate): void {
-    this.#context.emit({ type: 'send', to, message: { type: 'certificate', certificate } });
   }
 
   #emitVote(vote: Vote, block: Block | null, isResend: boolean): void {
@@ -842,11 +622,4 @@ export class Agreement {
     const entry = vote.type === 'nullify' && isResend ? this.#bestEntry() : null;
     this.#context.emit({ type: 'vote', vote, block, entry, isResend });
   }
-}
-
-function linksTo(block: Block, parent: ChainTip): boolean {
-  const { header } = block;
-  return (
-    equalBytes(header.parent, parent.digest) && header.height === parent.height + 1 && header.timeMs > parent.timeMs
-  );
 }

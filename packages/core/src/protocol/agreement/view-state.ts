@@ -1,7 +1,9 @@
 /** What a replica remembers of one view (protocol.md section 3, "State"). */
 import type { ValidatorIndex, View } from '../../model/brands.ts';
 import { type Certificate, createCertificate } from '../../model/certificate.ts';
-import { isSameVote, type Proposal, type SignedVote, type Vote, type VoteType } from '../../model/vote.ts';
+import { isSameProposal, isSameVote, type Proposal, type SignedVote, type VoteType } from '../../model/vote.ts';
+import type { ReplicaContext } from '../context.ts';
+import { areConflictingVotes } from '../guard/evidence.ts';
 
 export type ProposalStatus = 'none' | 'unverified' | 'verified' | 'equivocated';
 export type Certification = 'none' | 'pending' | 'ok' | 'rejected';
@@ -56,11 +58,28 @@ export function tallyVote(state: ViewState, signed: SignedVote, quorum: number):
   return equal.length >= quorum ? createCertificate(equal) : null;
 }
 
+/** R3: the leader's first Notarize fixes the proposal, unless a certificate of the view is held; a second one is noted. */
+export function fixProposal(state: ViewState, signed: SignedVote, proposal: Proposal, nowMs: number): void {
+  state.leaderVote ??= signed;
+  if (state.proposal === null) {
+    state.proposal = proposal;
+    state.proposalStatus = 'unverified';
+    state.proposalAtMs = nowMs;
+  } else if (!isSameProposal(state.proposal, proposal)) {
+    state.proposalStatus = 'equivocated';
+  }
+}
+
+/** Proves a fault where a vote contradicts one that its signer cast before in the same view. */
+export function noteConflicts(context: ReplicaContext, state: ViewState, signed: SignedVote): void {
+  for (const votes of Object.values(state.tally)) {
+    const known = votes.get(signed.signer);
+    if (known !== undefined && areConflictingVotes(known, signed))
+      context.prove({ type: 'votes', accused: signed.signer, first: known, second: signed });
+  }
+}
+
 export function certificateOf(state: ViewState, type: VoteType): Certificate | null {
   if (type === 'notarize') return state.notarization;
   return type === 'nullify' ? state.nullification : state.finalization;
-}
-
-export function proposalOf(vote: Vote): Proposal | null {
-  return vote.type === 'nullify' ? null : vote.proposal;
 }

@@ -6,6 +6,7 @@ import { type Batch, createBatch } from '../../model/batch.ts';
 import type { BatchReference, Block } from '../../model/block.ts';
 import { type Hash, type Height, toHeight, toValidatorIndex, type ValidatorIndex } from '../../model/brands.ts';
 import type { AcknowledgementRow } from '../../model/message.ts';
+import { assert } from '../../result.ts';
 import {
   acknowledgeAfterMs,
   retryMs,
@@ -85,6 +86,13 @@ export class BatchBook {
 
   get(digest: Hash): Batch | undefined {
     return this.#byDigest.get(nameOf(digest));
+  }
+
+  /** A batch that the caller knows to be held. */
+  require(digest: Hash): Batch {
+    const batch = this.get(digest);
+    assert(batch !== undefined, 'listed batches are held before their block is checked');
+    return batch;
   }
 
   /** Bytes of transactions admitted here that no batch holds yet. */

@@ -1,0 +1,58 @@
+/**
+ * What makes a block valid (protocol.md section 3): R3 asks whether it may be voted for now, R4 only whether it hangs
+ * together, which every node answers alike, whenever and in whatever state it is asked.
+ */
+import { equalBytes } from '../../bytes/hex.ts';
+import type { Block } from '../../model/block.ts';
+import { type Hash, type Height, toHeight } from '../../model/brands.ts';
+import type { BatchBook } from '../batches/batch-book.ts';
+import { type Floors, isValidListing } from '../batches/listing.ts';
+import type { ReplicaContext } from '../context.ts';
+import type { ChainTip } from './block-tree.ts';
+
+/** `retryAtMs`: when the block's time has come; infinity where something else is waited for. */
+export type BlockVerdict = { readonly type: 'ok' | 'invalid' } | { readonly type: 'wait'; readonly retryAtMs: number };
+
+/** The height whose checkpoint a block at `height` carries. */
+export function checkpointHeightOf(height: number, { constants }: ReplicaContext): Height {
+  return toHeight(Math.max(0, height - constants.checkpointLag));
+}
+
+/**
+ * R3: whether a new block is valid on its parent; all its batches are held. "Not yet" is never "invalid".
+ *
+ * @param certified digest of the checkpoint it must carry; null while that is not certified for this node
+ */
+export function checkNewBlock(
+  block: Block,
+  parent: ChainTip,
+  floors: Floors,
+  batches: BatchBook,
+  certified: Hash | null,
+  { constants, now, rules, set }: ReplicaContext,
+): BlockVerdict {
+  const { header } = block;
+  const isOfHere = header.epoch === set.epoch && header.rules === rules;
+  if (!isOfHere || parent.isBoundary || header.nextSet !== null) return { type: 'invalid' };
+  if (!linksTo(block, parent) || block.evidence.length > 0) return { type: 'invalid' };
+  if (!isValidListing(block, floors, set.epoch, ({ digest }) => batches.require(digest))) return { type: 'invalid' };
+  const aheadMs = header.timeMs - Math.max(parent.timeMs + 1, now.wallMs + constants.clockDriftMs);
+  if (aheadMs > 0) return { type: 'wait', retryAtMs: now.ms + aheadMs };
+  if (certified === null) return { type: 'wait', retryAtMs: Number.POSITIVE_INFINITY };
+  return { type: equalBytes(certified, header.checkpoint) ? 'ok' : 'invalid' };
+}
+
+/** R4: whether a block follows its parent, and lists the batches it says; all of them are held. */
+export function hangsTogether(block: Block, parent: ChainTip, batches: BatchBook): boolean {
+  const areReferencesTrue = block.batches.every(({ author, seq, digest }) => {
+    const { header } = batches.require(digest);
+    return header.author === author && header.seq === seq && header.epoch === block.header.epoch;
+  });
+  return linksTo(block, parent) && areReferencesTrue;
+}
+
+function linksTo({ header }: Block, parent: ChainTip): boolean {
+  return (
+    equalBytes(header.parent, parent.digest) && header.height === parent.height + 1 && header.timeMs > parent.timeMs
+  );
+}
