@@ -47,7 +47,13 @@ export type NodeConfig = {
     readonly tokensPath?: string;
   };
   /** The broker whose devices this node's gateway serves; none: no gateway. */
-  readonly mqtt?: { readonly brokerUrl: string };
+  readonly mqtt?: {
+    /** `mqtt://host:1883` or `mqtts://host:8883`. */
+    readonly brokerUrl: string;
+    readonly username?: string;
+    /** A file with the password as its first line, readable by its owner alone. */
+    readonly passwordPath?: string;
+  };
   readonly logLevel: LogLevel;
   /** Verification workers; absent: one per spare core. */
   readonly workers?: number;
@@ -72,6 +78,7 @@ export function writeNodeConfig(dir: string, config: NodeConfig): void {
   const folder = resolve(dir);
   const inside = (path: string): string => (path.startsWith(`${folder}/`) ? path.slice(folder.length + 1) : path);
   const { tls, tokensPath } = config.http;
+  const passwordPath = config.mqtt?.passwordPath;
   const file = {
     ...config,
     dataDir: inside(config.dataDir),
@@ -82,6 +89,7 @@ export function writeNodeConfig(dir: string, config: NodeConfig): void {
       ...(tls && { tls: { certPath: inside(tls.certPath), keyPath: inside(tls.keyPath) } }),
       ...(tokensPath !== undefined && { tokensPath: inside(tokensPath) }),
     },
+    ...(passwordPath !== undefined && { mqtt: { ...config.mqtt, passwordPath: inside(passwordPath) } }),
   };
   writeFileSync(join(folder, nodeConfigName), `${JSON.stringify(file, null, 2)}\n`);
 }
@@ -116,7 +124,7 @@ function readNodeFields(root: Field, folder: string): NodeConfig {
     validatorId: textOf(validatorId),
     listen: readHostPort(required(fields.listen, root, 'listen')),
     http: readHttp(required(fields.http, root, 'http'), (field) => pathOf(field, '')),
-    ...(fields.mqtt && { mqtt: readMqtt(fields.mqtt) }),
+    ...(fields.mqtt && { mqtt: readMqtt(fields.mqtt, (field) => pathOf(field, '')) }),
     logLevel: fields.logLevel === undefined ? 'info' : choiceOf(fields.logLevel, logLevels),
     ...(fields.workers && { workers: integerOf(fields.workers, 0, 256) }),
     ...(fields.peers && { peers: recordOf(fields.peers, (peer) => listOf(peer, readAddress)) }),
@@ -154,11 +162,22 @@ function readHttp(field: Field, pathOf: (field: Field) => string): NodeConfig['h
   };
 }
 
-function readMqtt(field: Field): { brokerUrl: string } {
-  const brokerUrl = required(fieldsOf(field, ['brokerUrl']).brokerUrl, field, 'brokerUrl');
-  if (!/^(mqtts?|wss?):\/\/[^/]/.test(textOf(brokerUrl)))
-    refuse(brokerUrl, 'must be a URL such as mqtt://127.0.0.1:1883');
-  return { brokerUrl: textOf(brokerUrl) };
+function readMqtt(field: Field, pathOf: (field: Field) => string): NonNullable<NodeConfig['mqtt']> {
+  const fields = fieldsOf(field, ['brokerUrl', 'username', 'passwordPath']);
+  const brokerUrl = required(fields.brokerUrl, field, 'brokerUrl');
+  const url = URL.parse(textOf(brokerUrl));
+  if (url === null || url.hostname === '' || (url.protocol !== 'mqtt:' && url.protocol !== 'mqtts:'))
+    refuse(brokerUrl, 'must be mqtt://host:1883, or mqtts://host:8883 for TLS; MQTT over WebSocket is not spoken');
+  if (url.username !== '' || url.password !== '')
+    refuse(
+      brokerUrl,
+      'must not contain user and password: give username, and a file with the password as passwordPath',
+    );
+  return {
+    brokerUrl: textOf(brokerUrl),
+    ...(fields.username && { username: textOf(fields.username) }),
+    ...(fields.passwordPath && { passwordPath: pathOf(fields.passwordPath) }),
+  };
 }
 
 function readAddress(field: Field): string {

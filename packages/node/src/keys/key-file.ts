@@ -14,12 +14,27 @@ const KEY_FILE_BYTES_MAX = 4096;
 
 /** Reads a key. Errors: `keyfile.missing`, `keyfile.unreadable`, `keyfile.too-open`, `keyfile.malformed`, `keyfile.mismatch`. */
 export function readKeyFile(path: string): Result<KeyPair, CairnError> {
+  const text = readOwnersFile(path, `\`cairn key new ${path}\` makes one.`);
+  if (!text.ok) return text;
+  const key = textToKey(text.value);
+  return key.ok ? key : fail({ code: key.error.code, message: `${path}: ${key.error.message}` });
+}
+
+/** Reads a secret that is the first line of a file of its own. Errors as with keys. */
+export function readSecretLine(path: string): Result<string, CairnError> {
+  const text = readOwnersFile(path, 'Write the secret to it as one line.');
+  if (!text.ok) return text;
+  const line = text.value.split(/\r?\n/, 1)[0]!;
+  return line === '' ? fail({ code: 'keyfile.malformed', message: `the first line of ${path} is empty` }) : ok(line);
+}
+
+function readOwnersFile(path: string, howToMake: string): Result<string, CairnError> {
   let file: number;
   try {
     file = openSync(path, 'r');
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT'
-      ? fail({ code: 'keyfile.missing', message: `there is no key at ${path}. \`cairn key new ${path}\` makes one.` })
+      ? fail({ code: 'keyfile.missing', message: `there is no key at ${path}. ${howToMake}` })
       : fail({ code: 'keyfile.unreadable', message: `the key ${path} cannot be read: ${(error as Error).message}` });
   }
   try {
@@ -34,8 +49,9 @@ export function readKeyFile(path: string): Result<KeyPair, CairnError> {
         message: `others may read the key ${path} (mode ${mode}). If nobody has copied it: \`chmod 600 ${path}\`; otherwise replace the key.`,
       });
     }
-    const key = textToKey(readFileSync(file, 'utf8'));
-    return key.ok ? key : fail({ code: key.error.code, message: `${path}: ${key.error.message}` });
+    return ok(readFileSync(file, 'utf8'));
+  } catch (error) {
+    return fail({ code: 'keyfile.unreadable', message: `the key ${path} cannot be read: ${(error as Error).message}` });
   } finally {
     closeSync(file);
   }
