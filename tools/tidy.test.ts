@@ -96,7 +96,6 @@ const shortAgain = 400;
 const longFiles: Readonly<Record<string, string>> = {
   'packages/core/src/protocol/agreement/agreement.ts': 'the rules R1 to R8 are read together',
   'packages/core/src/protocol/agreement/agreement.test.ts': 'the tests of the rules R1 to R8, in their order',
-  'packages/node/src/node.ts': 'start and stop of one node, in order',
 };
 
 const sources = filesOf('{packages/*/{src,bin},tools,bench,e2e}/**/*.{ts,tsx,js}').map((path) => {

@@ -4,7 +4,9 @@
  *
  * A thread's `MetricSamples` name metrics without the prefix `cairn_`, so that a misspelt one does not compile.
  */
+import { performance } from 'node:perf_hooks';
 import process from 'node:process';
+import { getHeapStatistics } from 'node:v8';
 import { assert } from '@cairn-ledger/core';
 import { type Metric, Registry } from 'prom-client';
 
@@ -119,6 +121,20 @@ export function processSamples(): MetricSamples {
     process_resident_bytes: process.memoryUsage.rss(),
     process_cpu_seconds_total: (user + system) / 1e6,
     process_uptime_seconds: process.uptime(),
+  };
+}
+
+/** What every thread can say about itself, since it was last asked. */
+export function createThreadSampler(thread: string): () => MetricSamples {
+  let before = performance.eventLoopUtilization();
+  return () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, before);
+    before = now;
+    return {
+      thread_busy_ratio: [{ labels: { thread }, value: utilization }],
+      thread_heap_bytes: [{ labels: { thread }, value: getHeapStatistics().used_heap_size }],
+    };
   };
 }
 

@@ -13,12 +13,13 @@ import {
   type Verifier,
 } from '@cairn-ledger/core';
 import type { SubmitOutcome } from '../http/edge-port.ts';
+import type { HandedOver } from './messages.ts';
 
 /** Transactions admitted and not executed yet that are remembered; beyond, the node is busy. */
 export const submittedMax = 50_000;
 const busyRetryMs = 500;
 
-export type HandOver = (transactions: readonly Uint8Array[]) => Promise<'safe' | 'busy' | 'not-ready'>;
+export type HandOver = (transactions: readonly Uint8Array[]) => Promise<HandedOver>;
 
 export type AdmissionPorts = {
   readonly ledger: Ledger;
@@ -40,7 +41,7 @@ export type Admission = {
   readonly counters: Record<'accepted' | 'known' | 'rejected' | 'busy', number>;
 };
 
-type Submitted = Promise<'safe' | 'busy' | 'not-ready'>;
+type Submitted = Promise<HandedOver>;
 
 export function createAdmission(ports: AdmissionPorts): Admission {
   /** Handed over and not executed yet, by id in hex. */
@@ -78,10 +79,7 @@ export function createAdmission(ports: AdmissionPorts): Admission {
     const error: CairnError =
       result === 'busy'
         ? { code: 'node.busy', message: 'the node holds as many transactions as it may: send again a little later' }
-        : {
-            code: 'node.syncing',
-            message: 'the node takes no transactions at present: send to another node, or again later',
-          };
+        : result;
     return { type: 'busy', error, retryAfterMs: busyRetryMs };
   }
 

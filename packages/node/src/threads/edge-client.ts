@@ -3,6 +3,7 @@
  */
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type { CairnError } from '@cairn-ledger/core';
+import { errorOf } from '../failure.ts';
 import type { NodeStatus } from '../http/edge-port.ts';
 import type { MetricSamples } from '../metrics.ts';
 import type { Mempool } from './mempool.ts';
@@ -16,8 +17,8 @@ export type EdgeClient = {
 
 export type EdgeClientPorts = {
   readonly mempool: Mempool;
-  /** Whether transactions are taken at present: false while the node is fenced or stopping. */
-  readonly isTaking: () => boolean;
+  /** Why no transactions are taken at present; null when they are. */
+  readonly refusal: () => CairnError | null;
   readonly samples: () => readonly MetricSamples[];
   readonly onFailed: (error: CairnError) => void;
 };
@@ -53,10 +54,7 @@ export async function startEdgeClient(
     }
   });
   worker.on('error', (cause) => {
-    const error = {
-      code: 'node.failed',
-      message: `the edge thread ended: ${cause instanceof Error ? cause.message : String(cause)}`,
-    };
+    const error = errorOf(cause, 'the edge thread');
     listening.reject(error);
     stopped.resolve();
     ports.onFailed(error);
@@ -64,18 +62,22 @@ export async function startEdgeClient(
   worker.on('exit', () => stopped.resolve());
 
   function onSubmit(number: number, bytes: Uint8Array, lengths: Uint32Array): void {
-    if (!ports.isTaking()) return post({ type: 'submitted', number, outcome: 'not-ready' });
+    const refusal = ports.refusal();
+    if (refusal !== null) return post({ type: 'submitted', number, outcome: refusal });
     const transactions: Uint8Array[] = [];
     let at = 0;
     for (const length of lengths) {
       transactions.push(bytes.subarray(at, at + length));
       at += length;
     }
-    const isTaken = ports.mempool.add(transactions, () => post({ type: 'submitted', number, outcome: 'safe' }));
+    const isTaken = ports.mempool.add(transactions, (outcome) => post({ type: 'submitted', number, outcome }));
     if (!isTaken) post({ type: 'submitted', number, outcome: 'busy' });
   }
 
-  const httpUrl = await listening.promise;
+  const httpUrl = await listening.promise.catch(async (cause: unknown) => {
+    await worker.terminate();
+    throw cause;
+  });
   return {
     httpUrl,
     tellStatus: (status) => post({ type: 'status', status }),

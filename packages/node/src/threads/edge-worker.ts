@@ -4,20 +4,21 @@
  */
 import { join } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { type CairnError, createHistoryReader, createLedger, decodeGenesis, sha256 } from '@cairn-ledger/core';
-import type { Gateway } from '@cairn-ledger/gateway';
+import { createHistoryReader, createLedger, decodeGenesis, sha256 } from '@cairn-ledger/core';
+import type { Gateway, GatewayStatus } from '@cairn-ledger/gateway';
 import { installNodeSha256 } from '../crypto/sha256.ts';
 import { createNodeSigner } from '../crypto/signer.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
+import { errorOf, orThrow } from '../failure.ts';
 import type { NodeStatus } from '../http/edge-port.ts';
 import { startHttpServer } from '../http/server.ts';
-import { readKeyFile } from '../keys/key-file.ts';
+import { readKeyFile, readSecretLine } from '../keys/key-file.ts';
 import { createLog } from '../logging.ts';
-import { type MetricSamples, metricsText } from '../metrics.ts';
+import { createThreadSampler, type MetricSamples, metricsText } from '../metrics.ts';
 import { openChainDb } from '../storage/chain-db.ts';
 import { openViewDb } from '../storage/view-db.ts';
 import { createAdmission } from './admission.ts';
-import type { EdgeSettings, FromEdge, LedgerNews, ToEdge } from './messages.ts';
+import type { EdgeSettings, FromEdge, HandedOver, LedgerNews, ToEdge } from './messages.ts';
 import { createNodeEdge, type NodeEdge } from './node-edge.ts';
 import { yieldToAgreement } from './thread-priority.ts';
 import { createWaiters } from './waiters.ts';
@@ -29,16 +30,7 @@ const { settings, news } = workerData as { settings: EdgeSettings; news: Message
 const log = createLog({ level: settings.logLevel, base: { node: settings.validatorId, thread: 'edge' } });
 const post = (message: FromEdge, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
 
-run().catch((error: unknown) => {
-  const { code, message } = (error ?? {}) as Partial<CairnError>;
-  post({
-    type: 'failed',
-    error: {
-      code: typeof code === 'string' ? code : 'node.failed',
-      message: message ?? String(error),
-    },
-  });
-});
+run().catch((error: unknown) => post({ type: 'failed', error: errorOf(error, 'the edge thread') }));
 
 async function run(): Promise<void> {
   const genesis = orThrow(decodeGenesis(settings.genesis));
@@ -48,10 +40,12 @@ async function run(): Promise<void> {
   const ledger = createLedger({ genesis, verify: () => false, checkPublicKey: sodiumVerifier.checkPublicKey });
   let status: NodeStatus = settings.status;
   let blockTimeMs = status.blockTimeMs;
-  const asked = new Map<number, { resolve: (outcome: 'safe' | 'busy' | 'not-ready') => void }>();
+  const asked = new Map<number, { resolve: (outcome: HandedOver) => void }>();
   const metricsAsked = new Map<number, (samples: readonly MetricSamples[]) => void>();
   let number = 0;
 
+  let gateway: Gateway | null = null;
+  const thread = createThreadSampler('edge');
   const waiters = createWaiters();
   const admission = createAdmission({
     ledger,
@@ -62,7 +56,7 @@ async function run(): Promise<void> {
     handOver(transactions) {
       number++;
       const { bytes, lengths } = concatenate(transactions);
-      const { promise, resolve } = Promise.withResolvers<'safe' | 'busy' | 'not-ready'>();
+      const { promise, resolve } = Promise.withResolvers<HandedOver>();
       asked.set(number, { resolve });
       post({ type: 'submit', number, bytes, lengths }, [bytes.buffer, lengths.buffer]);
       return promise;
@@ -85,7 +79,13 @@ async function run(): Promise<void> {
       const { promise, resolve } = Promise.withResolvers<readonly MetricSamples[]>();
       metricsAsked.set(number, resolve);
       post({ type: 'metrics', number });
-      return metricsText([http.samples(), submissionSamples(), ...(await promise)]);
+      return metricsText([
+        http.samples(),
+        submissionSamples(),
+        ...(gateway === null ? [] : [gatewaySamples(gateway.status())]),
+        thread(),
+        ...(await promise),
+      ]);
     },
   });
   function submissionSamples(): MetricSamples {
@@ -95,7 +95,7 @@ async function run(): Promise<void> {
   }
 
   const http = orThrow(await startHttpServer(settings.http, edge, { log }));
-  const gateway = settings.mqtt === undefined ? null : await openGateway(settings.mqtt.brokerUrl);
+  if (settings.mqtt !== undefined) gateway = await openGateway(settings.mqtt);
   news.on('message', (message: LedgerNews) => {
     if (message.type === 'executed') blockTimeMs = message.timeMs;
     edge.onNews(message);
@@ -124,13 +124,16 @@ async function run(): Promise<void> {
   });
   post({ type: 'listening', port: http.port, url: http.url });
 
-  async function openGateway(brokerUrl: string): Promise<Gateway> {
+  async function openGateway(mqtt: NonNullable<EdgeSettings['mqtt']>): Promise<Gateway> {
     const key = orThrow(readKeyFile(join(settings.keysDir, 'gateway.key')));
     // Loaded where it is used: a node without a broker saves its memory.
     const { startGateway } = await import('@cairn-ledger/gateway');
-    const gateway = orThrow(
+    const password = mqtt.passwordPath === undefined ? null : orThrow(readSecretLine(mqtt.passwordPath));
+    const started = orThrow(
       await startGateway({
-        brokerUrl,
+        brokerUrl: mqtt.brokerUrl,
+        ...(mqtt.username !== undefined && { username: mqtt.username }),
+        ...(password !== null && { password }),
         ledgerHash,
         signer: createNodeSigner(key.algorithm, key.secretKey),
         ledger: edge,
@@ -139,8 +142,8 @@ async function run(): Promise<void> {
         onEvent: (event) => log.debug('gateway', event),
       }),
     );
-    void gateway.failed.then((error) => log.error('gateway.failed', { code: error.code, message: error.message }));
-    return gateway;
+    void started.failed.then((error) => log.error('gateway.failed', { code: error.code, message: error.message }));
+    return started;
   }
 
   async function stop(): Promise<void> {
@@ -153,6 +156,19 @@ async function run(): Promise<void> {
     post({ type: 'stopped' });
     port.close();
   }
+}
+
+function gatewaySamples(status: GatewayStatus): MetricSamples {
+  const rejected = Object.values(status.rejected).reduce((sum, count) => sum + count, 0);
+  const outcomes = { received: status.received, redelivered: status.redelivered, retained: status.retained };
+  const verdicts = { accepted: status.acceptedVerdicts, rejected: status.rejectedVerdicts, malformed: rejected };
+  return {
+    gateway_messages_total: Object.entries({ ...outcomes, ...verdicts }).map(([outcome, value]) => ({
+      labels: { outcome },
+      value,
+    })),
+    gateway_outbox_transactions: status.outbox.transactions,
+  };
 }
 
 /** One after the other, in buffers of their own: they are moved to the other thread. */
@@ -168,9 +184,4 @@ function concatenate(transactions: readonly Uint8Array[]): {
     at += transaction.length;
   }
   return { bytes, lengths };
-}
-
-function orThrow<T>(result: { ok: true; value: T } | { ok: false; error: CairnError }): T {
-  if (!result.ok) throw result.error;
-  return result.value;
 }

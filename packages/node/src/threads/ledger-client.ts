@@ -19,14 +19,18 @@ import {
   encodeMessage,
   type Message,
   toHex,
+  type ValidatorIndex,
   viewOfVote,
 } from '@cairn-ledger/core';
+import { errorOf } from '../failure.ts';
 import type { MetricSamples } from '../metrics.ts';
 import type { FromLedger, LedgerSettings, StoredOrigin, ToLedger } from './messages.ts';
 import type { VerificationPool } from './verification-pool.ts';
 
 /** Requests of peers under way at once; beyond, they are not answered and come again. */
 const servingMax = 64;
+/** Of one peer, so that one that asks much leaves room for the others. */
+const servingPerPeerMax = 8;
 /** Batches prepared and not executed yet; beyond, the oldest are handed over again with their block. */
 const preparedBytesMax = 24 << 20;
 
@@ -38,7 +42,7 @@ export type LedgerClient = {
   prepare(batch: Batch, isOwn: boolean): void;
   execute(block: Block, batches: readonly Batch[], finalization: Certificate | null): void;
   keepCertified(statement: CheckpointStatement, signatures: readonly CheckpointSignature[]): void;
-  serve(request: Message, answer: (message: Message | null) => void): void;
+  serve(request: Message, answer: (message: Message | null) => void, from: ValidatorIndex): void;
   samples(): MetricSamples;
   /** Device signatures checked in the ledger thread. */
   checks(): { readonly checked: number; readonly invalid: number };
@@ -66,7 +70,11 @@ export async function startLedgerClient(
     transferList: [news],
     resourceLimits: { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 256 },
   });
-  const serving = new Map<number, (message: Message | null) => void>();
+  const serving = new Map<
+    number,
+    { readonly answer: (message: Message | null) => void; readonly from: ValidatorIndex }
+  >();
+  const servingOf = new Map<ValidatorIndex, number>();
   let samples: MetricSamples = {};
   let checks = { checked: 0, invalid: 0 };
   let executing = 0;
@@ -88,10 +96,12 @@ export async function startLedgerClient(
         executing--;
         return events.onExecuted(message);
       case 'served': {
-        const answer = serving.get(message.number);
+        const asked = serving.get(message.number);
+        if (asked === undefined) return;
         serving.delete(message.number);
+        servingOf.set(asked.from, servingOf.get(asked.from)! - 1);
         const decoded = message.answer === null ? null : decodeMessage(message.answer);
-        return answer?.(decoded?.ok ? decoded.value : null);
+        return asked.answer(decoded?.ok ? decoded.value : null);
       }
       case 'metrics':
         samples = message.samples;
@@ -105,10 +115,7 @@ export async function startLedgerClient(
     }
   });
   worker.on('error', (cause) => {
-    const error = {
-      code: 'storage.failed',
-      message: `the ledger thread ended: ${cause instanceof Error ? cause.message : String(cause)}`,
-    };
+    const error = errorOf(cause, 'the ledger thread');
     ready.reject(error);
     stopped.resolve();
     if (!isStopping) events.onFailed(error);
@@ -167,10 +174,12 @@ export async function startLedgerClient(
       const encoded = encodeCbor(signatures.map(checkpointSignatureToCbor));
       post({ type: 'keep-certified', height: statement.height, round: statement.round, signatures: encoded });
     },
-    serve(request, answer) {
-      if (serving.size >= servingMax) return answer(null);
+    serve(request, answer, from) {
+      const count = servingOf.get(from) ?? 0;
+      if (serving.size >= servingMax || count >= servingPerPeerMax) return answer(null);
       number++;
-      serving.set(number, answer);
+      servingOf.set(from, count + 1);
+      serving.set(number, { answer, from });
       post({ type: 'serve', number, request: encodeMessage(request) });
     },
     samples: () => samples,

@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import {
   assert,
-  type CairnError,
   checkpointStatementToCbor,
   decodeBlock,
   decodeGenesis,
@@ -18,7 +17,8 @@ import {
 } from '@cairn-ledger/core';
 import { installNodeSha256 } from '../crypto/sha256.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
-import { createCounters, createHistogram } from '../metrics.ts';
+import { errorOf, orThrow } from '../failure.ts';
+import { createCounters, createHistogram, createThreadSampler } from '../metrics.ts';
 import { type ChainDb, openChainDb } from '../storage/chain-db.ts';
 import { executedToView } from '../storage/view-block.ts';
 import { openViewDb, type ViewDb } from '../storage/view-db.ts';
@@ -38,12 +38,17 @@ yieldToAgreement();
 const port = parentPort!;
 const { settings, news } = workerData as { settings: LedgerSettings; news: MessagePort };
 const post = (message: FromLedger): void => port.postMessage(message);
-const metrics = { execution: createHistogram(), codes: createCounters(), readings: 0 };
+const metrics = {
+  execution: createHistogram(),
+  codes: createCounters(),
+  readings: 0,
+  thread: createThreadSampler('ledger'),
+};
 
 try {
   run();
 } catch (error) {
-  post({ type: 'failed', error: errorOf(error) });
+  post({ type: 'failed', error: errorOf(error, 'the ledger thread') });
 }
 
 function run(): void {
@@ -61,7 +66,7 @@ function run(): void {
     try {
       take(message);
     } catch (error) {
-      post({ type: 'failed', error: errorOf(error) });
+      post({ type: 'failed', error: errorOf(error, 'the ledger thread') });
       clearInterval(metricsTimer);
       port.close();
     }
@@ -136,6 +141,7 @@ function tellMetrics(chain: ChainDb, view: ViewDb, preparer: BatchPreparer): voi
     type: 'metrics',
     checks: preparer.counters,
     samples: {
+      ...metrics.thread(),
       transactions_total: metrics.codes.samples('code'),
       readings_total: metrics.readings,
       execution_seconds: metrics.execution.sample(),
@@ -167,15 +173,4 @@ function originOf(chain: ChainDb, validatorsCount: number): StoredOrigin {
     outcomes,
     certifiedHeight: chain.latestCertified()?.height ?? 0,
   };
-}
-
-function errorOf(error: unknown): CairnError {
-  const { code, message } = (error ?? {}) as Partial<CairnError>;
-  if (typeof code === 'string' && typeof message === 'string') return { code, message };
-  return { code: 'node.failed', message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
-}
-
-function orThrow<T>(result: { ok: true; value: T } | { ok: false; error: CairnError }): T {
-  if (!result.ok) throw result.error;
-  return result.value;
 }

@@ -2,18 +2,22 @@
  * Main thread's side of submission: transactions that the edge thread admitted go to the replica to be sealed, and are
  * acknowledged once the batch that holds them is durable here. So nothing that was acknowledged is lost in a crash.
  */
-import type { Batch } from '@cairn-ledger/core';
+import type { Batch, CairnError } from '@cairn-ledger/core';
 
 /** Bytes of transactions that may wait to be sealed; beyond, the node is busy. */
 export const mempoolBytesMax = 16 << 20;
 
-type Group = { remaining: number; readonly onSafe: () => void };
+export type Sealing = 'safe' | CairnError;
+
+type Group = { remaining: number; readonly onDone: (outcome: Sealing) => void };
 
 export type Mempool = {
-  /** Returns false when there is no room. `onSafe` is called once all of them are in durable batches. */
-  add(transactions: readonly Uint8Array[], onSafe: () => void): boolean;
+  /** Returns false when there is no room. `onDone` is called once: when all of them are in durable batches, or refused. */
+  add(transactions: readonly Uint8Array[], onDone: (outcome: Sealing) => void): boolean;
   /** An own batch is durable. */
   onSealed(batch: Batch): void;
+  /** Nothing will be sealed any more: whoever waits is told, and may go to another node. */
+  refuseAll(error: CairnError): void;
   readonly transactionsCount: number;
   readonly sizeBytes: number;
 };
@@ -29,9 +33,9 @@ export function createMempool(submit: (transactions: readonly Uint8Array[]) => v
     get sizeBytes() {
       return sizeBytes;
     },
-    add(transactions, onSafe) {
+    add(transactions, onDone) {
       if (sizeBytes >= mempoolBytesMax) return false;
-      const group: Group = { remaining: transactions.length, onSafe };
+      const group: Group = { remaining: transactions.length, onDone };
       for (const transaction of transactions) {
         waiting.set(transaction, group);
         sizeBytes += transaction.length;
@@ -47,8 +51,14 @@ export function createMempool(submit: (transactions: readonly Uint8Array[]) => v
         waiting.delete(transaction);
         sizeBytes -= transaction.length;
         group.remaining--;
-        if (group.remaining === 0) group.onSafe();
+        if (group.remaining === 0) group.onDone('safe');
       }
+    },
+    refuseAll(error) {
+      const groups = new Set(waiting.values());
+      waiting.clear();
+      sizeBytes = 0;
+      for (const group of groups) group.onDone(error);
     },
   };
 }

@@ -8,7 +8,7 @@
  *     ledger --> edge: what was executed and certified
  */
 import type { CairnError } from '@cairn-ledger/core';
-import type { LogLevel } from '../config/node-config.ts';
+import type { LogLevel, NodeConfig } from '../config/node-config.ts';
 import type { NodeStatus } from '../http/edge-port.ts';
 import type { MetricSamples } from '../metrics.ts';
 
@@ -104,14 +104,17 @@ export type EdgeSettings = {
     readonly tls?: { readonly certPath: string; readonly keyPath: string };
     readonly tokensPath?: string;
   };
-  readonly mqtt?: { readonly brokerUrl: string };
+  readonly mqtt?: NonNullable<NodeConfig['mqtt']>;
   readonly keysDir: string;
   readonly status: NodeStatus;
 };
 
+/** What became of transactions handed over: durable in a sealed batch, no room, or why none are taken. */
+export type HandedOver = 'safe' | 'busy' | CairnError;
+
 export type ToEdge =
   | { readonly type: 'status'; readonly status: NodeStatus }
-  | { readonly type: 'submitted'; readonly number: number; readonly outcome: 'safe' | 'busy' | 'not-ready' }
+  | { readonly type: 'submitted'; readonly number: number; readonly outcome: HandedOver }
   | { readonly type: 'metrics'; readonly number: number; readonly samples: readonly MetricSamples[] }
   | { readonly type: 'stop' };
 

@@ -3,13 +3,14 @@
  * batch is executed. Verdicts of batches that are never listed are forgotten with them, oldest first.
  */
 import { Worker } from 'node:worker_threads';
-import { type Batch, encodeBatch, toHex } from '@cairn-ledger/core';
+import { type Batch, type CairnError, encodeBatch, toHex } from '@cairn-ledger/core';
+import { errorOf } from '../failure.ts';
 import { type FromVerification, type ToVerification, type VerificationSettings, verdict } from './messages.ts';
 
 /** Batches whose verdicts are kept at most. */
 const verdictsMax = 4096;
 
-type Pending = { readonly promise: Promise<Uint8Array>; readonly resolve: (verdicts: Uint8Array) => void };
+type Pending = { readonly resolve: (verdicts: Uint8Array) => void; readonly count: number };
 
 export type VerificationPool = {
   /** Whether there are threads; without them the ledger thread checks. */
@@ -26,17 +27,19 @@ export type VerificationPool = {
 export function createVerificationPool(
   workersCount: number,
   settings: VerificationSettings,
-  onFailed: (error: Error) => void,
+  onFailed: (error: CairnError) => void,
 ): VerificationPool {
   const workers = Array.from({ length: workersCount }, () => {
     const worker = new Worker(new URL('./verification-worker.ts', import.meta.url), {
       workerData: settings,
       resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 96 },
     });
-    worker.on('error', (cause) => onFailed(cause instanceof Error ? cause : new Error(String(cause))));
+    worker.on('error', (cause) => onFailed(errorOf(cause, 'a verification thread')));
     worker.on('message', onMessage);
     return worker;
   });
+  // Noted now: one that has ended by the time of `stop` says so no more.
+  const exits = workers.map((worker) => new Promise<void>((resolve) => worker.once('exit', () => resolve())));
   const verdicts = new Map<string, Promise<Uint8Array>>();
   const underWay = new Map<number, Pending>();
   const counters = { checked: 0, invalid: 0 };
@@ -53,7 +56,7 @@ export function createVerificationPool(
   function verify(batch: Batch): Promise<Uint8Array> {
     const { promise, resolve } = Promise.withResolvers<Uint8Array>();
     number++;
-    underWay.set(number, { promise, resolve });
+    underWay.set(number, { resolve, count: batch.transactions.length });
     const bytes = encodeBatch(batch);
     const message: ToVerification = { type: 'verify', number, batch: bytes };
     workers[number % workers.length]!.postMessage(message, [bytes.buffer as ArrayBuffer]);
@@ -81,7 +84,10 @@ export function createVerificationPool(
     },
     async stop() {
       for (const worker of workers) worker.postMessage({ type: 'stop' } satisfies ToVerification);
-      await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve))));
+      await Promise.all(exits);
+      // A block that still waits for verdicts is not held up: without one, execution checks by itself.
+      for (const { resolve, count } of underWay.values()) resolve(new Uint8Array(count));
+      underWay.clear();
     },
   };
 }

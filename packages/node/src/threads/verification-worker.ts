@@ -3,9 +3,9 @@
  * kid. A kid that is not registered yet is left to execution ("unknown").
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { assert } from '@cairn-ledger/core';
 import { installNodeSha256 } from '../crypto/sha256.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
+import { orThrow } from '../failure.ts';
 import { openChainDb } from '../storage/chain-db.ts';
 import { createBatchPreparer } from './batch-preparer.ts';
 import type { FromVerification, ToVerification, VerificationSettings } from './messages.ts';
@@ -15,9 +15,7 @@ installNodeSha256();
 yieldToAgreement();
 const port = parentPort!;
 const settings = workerData as VerificationSettings;
-const opened = openChainDb(settings.chainPath, { readOnly: true });
-assert(opened.ok, 'the ledger thread has made the chain database before verification starts');
-const chain = opened.value;
+const chain = orThrow(openChainDb(settings.chainPath, { readOnly: true }));
 const preparer = createBatchPreparer(chain.store, sodiumVerifier);
 
 port.on('message', (message: ToVerification) => {

@@ -1,0 +1,74 @@
+/**
+ * The signing mark beside the keys: one line of JSON, written over in place before anything it covers is sent. It survives
+ * the process; a loss of power may leave an earlier one, which says less and never anything wrong.
+ */
+import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { type CairnError, fail, ok, type Result, toHex } from '@cairn-ledger/core';
+import { nothingSigned, type SigningMark } from '../driver/signing-mark.ts';
+
+export type SigningMarkFile = {
+  /** As it stood when the file was opened. */
+  readonly value: SigningMark;
+  readonly path: string;
+  /** Throws when the disk fails. */
+  write(mark: SigningMark): void;
+  close(): void;
+};
+
+/** So that a shorter line covers a longer one; one sector, so that it is written whole. */
+const lineBytes = 160;
+
+export function signingMarkPath(keysDir: string, ledgerHash: Uint8Array): string {
+  return join(keysDir, `signed-${toHex(ledgerHash.subarray(0, 8))}.mark`);
+}
+
+/** Opens the mark, made when absent. Errors: `keyfile.unwritable`; `keyfile.malformed`, since guessing could mean signing twice. */
+export function openSigningMark(path: string): Result<SigningMarkFile, CairnError> {
+  let file: number;
+  try {
+    file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  } catch (cause) {
+    return fail({ code: 'keyfile.unwritable', message: `${path} cannot be opened: ${(cause as Error).message}` });
+  }
+  const bytes = Buffer.alloc(2 * lineBytes);
+  const text = bytes
+    .toString('utf8', 0, readSync(file, bytes, 0, bytes.length, 0))
+    .replaceAll('\0', '')
+    .trim();
+  const value = text === '' ? nothingSigned : readMark(text);
+  if (value === null) {
+    closeSync(file);
+    return fail({
+      code: 'keyfile.malformed',
+      message: `${path} is not a signing mark: take it from where the keys were last; delete it only if this node has signed nothing since its data folder was last intact`,
+    });
+  }
+  return ok({
+    value,
+    path,
+    write(mark) {
+      writeSync(file, `${JSON.stringify(mark).padEnd(lineBytes - 1)}\n`, 0);
+    },
+    close: () => closeSync(file),
+  });
+}
+
+function readMark(text: string): SigningMark | null {
+  try {
+    const read = JSON.parse(text) as Record<string, unknown>;
+    const count = (name: keyof SigningMark): number => {
+      const value = read[name];
+      if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw new Error(name);
+      return value;
+    };
+    return {
+      epoch: count('epoch'),
+      view: count('view'),
+      seq: count('seq'),
+      checkpointHeight: count('checkpointHeight'),
+    };
+  } catch {
+    return null;
+  }
+}

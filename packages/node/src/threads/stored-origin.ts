@@ -1,0 +1,34 @@
+/** Main thread: where the chain stands, as the ledger thread tells it, made into what a replica starts from. */
+import {
+  type Certificate,
+  decodeCertificate,
+  decodeCheckpointStatement,
+  type ReplicaOrigin,
+  toHash,
+  toHeight,
+} from '@cairn-ledger/core';
+import { orThrow } from '../failure.ts';
+import type { StoredOrigin } from './messages.ts';
+
+export type ChainOrigin = Omit<ReplicaOrigin, 'ledgerHash' | 'set' | 'self' | 'rules' | 'constants'>;
+
+/** @throws NodeFailed where the database holds what cannot be decoded */
+export function readOrigin(stored: StoredOrigin): ChainOrigin {
+  let finalization: Certificate | null = null;
+  if (stored.finalization !== null) finalization = orThrow(decodeCertificate(stored.finalization));
+  return {
+    executed: {
+      digest: toHash(stored.digest),
+      height: toHeight(stored.height),
+      timeMs: stored.timeMs,
+      isBoundary: false,
+    },
+    floors: stored.floors.map(({ seq, digest }) => ({ seq, digest: digest === null ? null : toHash(digest) })),
+    finalization,
+    outcomes: stored.outcomes.map(({ statement, timeMs }) => ({
+      statement: orThrow(decodeCheckpointStatement(statement)),
+      timeMs,
+    })),
+    certifiedHeight: toHeight(stored.certifiedHeight),
+  };
+}
