@@ -16,7 +16,8 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 
-export const viewSchemaVersion = 1;
+/** Raised with every change of the tables or of what stands in them: a view of another format is made anew. */
+export const viewSchemaVersion = 2;
 export const runTransactionsMax = 16_384;
 
 export const viewSchema = `

@@ -43,7 +43,7 @@ export type Admission = {
 
 type Submitted = Promise<HandedOver>;
 
-export function createAdmission(ports: AdmissionPorts): Admission {
+export function createAdmission(ports: AdmissionPorts, countMax = submittedMax): Admission {
   /** Handed over and not executed yet, by id in hex. */
   const submitted = new Map<string, Submitted>();
   const counters = { accepted: 0, known: 0, rejected: 0, busy: 0 };
@@ -93,7 +93,7 @@ export function createAdmission(ports: AdmissionPorts): Admission {
     const name = toHex(transaction.id);
     const known = submitted.get(name);
     if (known !== undefined) return conclude(transaction.id, name, known, 'known');
-    if (submitted.size >= submittedMax) {
+    if (submitted.size >= countMax) {
       counters.busy++;
       return {
         type: 'busy',

@@ -233,7 +233,7 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
         status !== null && status.status !== 'pending' && status.certified;
       const known = statusOf(id);
       if (isDone(known)) return known;
-      await waiters.wait(id, timeoutMs, signal);
+      await waiters.wait(id, known?.height ?? null, timeoutMs, signal);
       return statusOf(id);
     },
     block: async (height, withTransactions) => blockAt(height, withTransactions),
