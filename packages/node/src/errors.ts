@@ -58,7 +58,7 @@ export const nodeErrors = {
   ),
   'node.rolled-back': inside(
     'The data folder is older than what this node has signed',
-    'Put back the newest data folder, or let the node catch up and restart it; docs/operations.md says more.',
+    'Put back the newest data folder. If it is lost, the node only follows in this epoch; docs/operations.md says more.',
   ),
   'node.failed': inside(
     'A thread of the node ended',

@@ -216,6 +216,15 @@ test('a journal that begins anew in the middle of a turn keeps the batch that is
   assert.deepEqual(again.fencedFor, []);
 });
 
+test('a journal that began anew remembers the last batch and checkpoint signed, also where the databases are lost', () => {
+  const { disk } = sealed();
+  const signedCheckpoint: JournalRecord = { type: 'own-checkpoint', statement: statement(0) };
+  const node = createNode({ journal: [], mark: nothingSigned });
+  node.driver.start([...disk.journal, signedCheckpoint]);
+  const types = [...node.driver.liveRecords()].map(({ type }) => type);
+  assert.ok(types.includes('own-checkpoint') && types.includes('batch'));
+});
+
 test('a batch is handed out for checking once after a restart, however often the journal has it', () => {
   const { disk } = sealed();
   const records = disk.journal.filter((record) => record.type === 'batch');

@@ -108,8 +108,12 @@ export class Driver {
   #mark: SigningMark;
   /** The highest that storage and the restored records show as signed. */
   #remembered: SigningMark;
-  /** The last own batch: its number must not be used again, even where the replica has forgotten the batch. */
+  /**
+   * The last own batch and checkpoint stay in the journal although the replica needs them no more: so a journal alone,
+   * without the databases, remembers the highest that was signed.
+   */
   #lastSealed: JournalRecord | null = null;
+  #lastCheckpoint: Extract<JournalRecord, { type: 'own-checkpoint' }> | null = null;
   #fencedFor: FenceReason | null = null;
   readonly counters = { messages: 0, refused: 0, unwanted: 0, votesSigned: 0, syncs: 0 };
 
@@ -131,10 +135,10 @@ export class Driver {
   /** Takes in one record of the journal; all of them in order, before `start`. */
   restore(record: JournalRecord): void {
     for (const signed of signedBy(record, this.#self)) this.#remembered = raiseMark(this.#remembered, signed);
+    this.#noteLast(record);
     if (record.type !== 'batch' || record.batch.header.author !== this.#self) return this.replica.restore(record);
     // Own batches were kept unsigned: signing is deterministic.
     const own: JournalRecord = { type: 'batch', batch: this.#signBatch(record.batch) };
-    this.#lastSealed = own;
     this.replica.restore(own);
   }
 
@@ -161,6 +165,7 @@ export class Driver {
   *liveRecords(): Iterable<JournalRecord> {
     yield* this.replica.liveRecords();
     if (this.#lastSealed !== null) yield this.#lastSealed;
+    if (this.#lastCheckpoint !== null) yield this.#lastCheckpoint;
     for (const effect of [...this.#underWay, ...this.#waiting]) {
       const record = recordOf(effect);
       if (record !== null) yield record;
@@ -216,7 +221,7 @@ export class Driver {
     for (const effect of effects) {
       if (effect.type === 'fence') this.fence(effect.reason);
       const record = recordOf(effect);
-      if (effect.type === 'seal') this.#lastSealed = record;
+      if (record !== null) this.#noteLast(record);
       if (record !== null) {
         this.#ports.journal.append(record);
         this.#hasUnsyncedRecords = true;
@@ -226,6 +231,13 @@ export class Driver {
     if (this.#waiting.length === 0 || this.#isFlushPlanned || this.#isSyncing) return;
     this.#isFlushPlanned = true;
     this.#ports.defer(() => this.#flush());
+  }
+
+  #noteLast(record: JournalRecord): void {
+    if (record.type === 'batch' && record.batch.header.author === this.#self) this.#lastSealed = record;
+    if (record.type !== 'own-checkpoint') return;
+    const height = this.#lastCheckpoint?.statement.height ?? 0;
+    if (record.statement.height >= height) this.#lastCheckpoint = record;
   }
 
   #flush(): void {
