@@ -156,6 +156,7 @@ export {
   receiptHeaderOf,
   signCheckpoint,
 } from './model/checkpoint-signature.ts';
+export { type FaultProof, faultProofToCbor, readFaultProof } from './model/fault-proof.ts';
 export type { Genesis, GenesisAsset, GenesisBalance, GenesisMember } from './model/genesis.ts';
 export {
   checkGenesisKeys,
@@ -222,8 +223,7 @@ export type { Effect, Fact, Input, Instant, JournalRecord, Outcome } from './pro
 export type { EpochSet } from './protocol/epochs/epoch.ts';
 export { createEpochSet, leaderOf, resilienceOf } from './protocol/epochs/epoch.ts';
 export { admitMessage } from './protocol/guard/door.ts';
-export type { FaultProof } from './protocol/guard/evidence.ts';
-export { areConflictingVotes, faultProofToCbor, readFaultProof } from './protocol/guard/evidence.ts';
+export { areConflictingVotes, provesFault } from './protocol/guard/evidence.ts';
 export type { ReplicaOrigin, ReplicaStatus } from './protocol/replica.ts';
 export { Replica } from './protocol/replica.ts';
 export type { CairnError, Failure, Ok, Result } from './result.ts';

@@ -65,6 +65,12 @@ const samples: { readonly [T in MessageType]: readonly Extract<Message, { type: 
   block: [{ type: 'block', block }],
   batch: [{ type: 'batch', batch: batchOf(1, 1) }],
   chain: [{ type: 'chain', blocks: [block, blockOn(tipOf(block))], finalization: finalization(proposal, [0, 1, 2]) }],
+  evidence: [
+    {
+      type: 'evidence',
+      proof: { type: 'votes', accused: toValidatorIndex(2), first: nullify(2, 3), second: finalize(2, proposal) },
+    },
+  ],
 };
 
 for (const [type, messages] of Object.entries(samples)) {

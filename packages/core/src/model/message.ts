@@ -28,6 +28,7 @@ import {
   checkpointSignatureToCbor,
   readCheckpointSignature,
 } from './checkpoint-signature.ts';
+import { type FaultProof, faultProofToCbor, readFaultProof } from './fault-proof.ts';
 import { readSignedVote, type SignedVote, signedVoteToCbor } from './vote.ts';
 
 /** How far a validator's copy of an author's batches reaches without gaps, and the digest of the last one. */
@@ -54,7 +55,8 @@ export type Message =
   | { readonly type: 'request-chain'; readonly from: Height }
   | { readonly type: 'block'; readonly block: Block }
   | { readonly type: 'batch'; readonly batch: Batch }
-  | { readonly type: 'chain'; readonly blocks: readonly Block[]; readonly finalization: Certificate };
+  | { readonly type: 'chain'; readonly blocks: readonly Block[]; readonly finalization: Certificate }
+  | { readonly type: 'evidence'; readonly proof: FaultProof };
 
 export type MessageType = Message['type'];
 export type Channel = 'control' | 'bulk';
@@ -80,6 +82,7 @@ const messageTypes: readonly MessageType[] = [
   'block',
   'batch',
   'chain',
+  'evidence',
 ];
 
 export function channelOf(message: Message): Channel {
@@ -121,6 +124,8 @@ function fieldsOf(message: Message): Cbor[] {
       return [encodeBatch(message.batch)];
     case 'chain':
       return [message.blocks.map(encodeBlock), certificateToCbor(message.finalization)];
+    case 'evidence':
+      return [faultProofToCbor(message.proof)];
     default:
       return unreachable(message);
   }
@@ -199,6 +204,8 @@ function readFields(type: MessageType, fields: Cbor[]): Message {
       requireShape(certificate.vote.type === 'finalize', 'a chain ends with a finalization');
       return { type, blocks: listOf(blocks!, chainBlocksMax, 'blocks', readBlock), finalization: certificate };
     }
+    case 'evidence':
+      return { type, proof: readFaultProof(tupleOf(fields, 1, type)[0]!) };
     default:
       return unreachable(type);
   }

@@ -1,9 +1,9 @@
 /** What the chapters of a replica share: who and when it is, and where effects go. */
 import type { Hash, Height, ValidatorIndex } from '../model/brands.ts';
+import type { FaultProof } from '../model/fault-proof.ts';
 import type { ProtocolConstants } from './constants.ts';
 import type { Effect, Instant } from './effects.ts';
 import type { EpochSet } from './epochs/epoch.ts';
-import type { FaultProof } from './guard/evidence.ts';
 
 export type ReplicaContext = {
   readonly ledgerHash: Hash;

@@ -12,9 +12,9 @@ import type { Epoch, Hash, Height, ValidatorIndex, View } from '../model/brands.
 import type { Certificate } from '../model/certificate.ts';
 import type { CheckpointStatement } from '../model/checkpoint.ts';
 import type { CheckpointSignature } from '../model/checkpoint-signature.ts';
+import type { FaultProof } from '../model/fault-proof.ts';
 import type { Message } from '../model/message.ts';
 import type { SignedVote, Vote } from '../model/vote.ts';
-import type { FaultProof } from './guard/evidence.ts';
 
 /** The outcome of executing a block, and that block's time in milliseconds. */
 export type Outcome = { readonly statement: CheckpointStatement; readonly timeMs: number };

@@ -10,6 +10,7 @@ import type { Verified } from '../crypto/verified.ts';
 import type { Hash, Height, ValidatorIndex } from '../model/brands.ts';
 import type { Certificate } from '../model/certificate.ts';
 import { type CheckpointStatement, checkpointDigest } from '../model/checkpoint.ts';
+import type { FaultProof } from '../model/fault-proof.ts';
 import type { Message } from '../model/message.ts';
 import { assert, unreachable } from '../result.ts';
 import { Agreement } from './agreement/agreement.ts';
@@ -20,7 +21,6 @@ import { type ProtocolConstants, skipTimeoutMs } from './constants.ts';
 import type { ReplicaContext } from './context.ts';
 import type { Effect, Input, Instant, JournalRecord, Outcome } from './effects.ts';
 import type { EpochSet } from './epochs/epoch.ts';
-import type { FaultProof } from './guard/evidence.ts';
 import { PeerActivity } from './guard/peer-activity.ts';
 import { RequestBudget } from './guard/request-budget.ts';
 import { Delivery } from './sync/delivery.ts';
@@ -264,6 +264,8 @@ export class Replica {
       },
     });
     this.batches.sendVector([peer]);
+    for (const proof of this.#proofs.values())
+      this.#context.emit({ type: 'send', to: [peer], message: { type: 'evidence', proof } });
     this.agreement.resendTo(peer);
     this.checkpoints.onConnected(peer, this.#tree.root.height);
     this.batches.relayTo(peer, this.agreement.pending());
@@ -326,6 +328,8 @@ export class Replica {
         if (this.#delivery.onChain(message.blocks, message.finalization))
           this.agreement.onCertificate(message.finalization, from);
         return;
+      case 'evidence':
+        return this.#prove(message.proof);
       default:
         return unreachable(message);
     }
@@ -403,6 +407,8 @@ export class Replica {
         const signatures = message.signatures.filter((signature) => this.checkpoints.wants(signature));
         return signatures.length > 0 ? { ...message, signatures } : null;
       }
+      case 'evidence':
+        return this.#context.isProven(message.proof.accused, message.proof.type) ? null : message;
       case 'chain':
         return this.#delivery.continuation(message.blocks, message.finalization).length > 0 ? message : null;
       default:
@@ -439,7 +445,9 @@ export class Replica {
     const name = proofName(proof);
     if (this.#proofs.has(name)) return;
     this.#proofs.set(name, proof);
+    if (proof.type === 'batches') this.batches.noteEquivocation(proof.accused);
     this.#context.emit({ type: 'persist', record: { type: 'evidence', proof } });
+    this.#context.emit({ type: 'send', to: 'all', message: { type: 'evidence', proof } });
     this.#context.emit({ type: 'report', fact: { type: 'fault-proven', accused: proof.accused, kind: proof.type } });
   }
 

@@ -172,3 +172,43 @@ test('requests carry nothing to forge', () => {
   assert.equal(codeOf({ type: 'request-block', digest: first.digest }), 'ok');
   assert.equal(codeOf({ type: 'acknowledgement', epoch: toEpoch(1), rows: [] }), 'ok');
 });
+
+test('a proof of fault passes from anybody, with both signatures and a contradiction, of a validator of this epoch', () => {
+  const proof = (accused: number, first: SignedVote, second: SignedVote): Message => ({
+    type: 'evidence',
+    proof: { type: 'votes', accused: toValidatorIndex(accused), first, second },
+  });
+  const finalizeVote: Vote = { type: 'finalize', proposal: proposalOf(1, 0, first) };
+  const [a, b] = [vote(2, nullifyVote), vote(2, finalizeVote)];
+  assert.equal(codeOf(proof(2, a, b), 3), 'ok');
+  assert.equal(codeOf(proof(2, a, { ...b, signature: a.signature })), 'message.bad-signature');
+  assert.equal(codeOf(proof(2, a, vote(2, notarizeVote))), 'message.malformed', 'Notarize with Nullify proves nothing');
+  assert.equal(codeOf(proof(1, a, b)), 'message.malformed', 'the votes are of another validator');
+  assert.equal(codeOf(proof(9, vote(3, nullifyVote), b)), 'message.unknown-signer');
+  const later = { ...nullifyVote, epoch: toEpoch(2) };
+  const laterFinalize: Vote = { type: 'finalize', proposal: { ...proposalOf(1, 0, first), epoch: toEpoch(2) } };
+  assert.equal(codeOf(proof(2, vote(2, later), vote(2, laterFinalize))), 'message.unknown-signer');
+});
+
+test('a proof of two batches, or of two checkpoints, needs the signatures of the accused on both', () => {
+  const batch = (text: string) => {
+    const unsigned = batchOf(2, 1, { text });
+    const message = signedBytes('batch', ledgerHash, unsigned.headerBytes);
+    return signBatch(unsigned, signatureOf(set.validators[2]!.votingKey, message));
+  };
+  const accused = toValidatorIndex(2);
+  const batches = { type: 'batches', accused, first: batch('one'), second: batch('two') } as const;
+  assert.equal(codeOf({ type: 'evidence', proof: batches }), 'ok');
+  const unsigned = { ...batches, second: batchOf(2, 1, { text: 'two' }) };
+  assert.equal(codeOf({ type: 'evidence', proof: unsigned }), 'message.bad-signature');
+
+  const { statement } = genesisOutcome();
+  const signer = { sign: (message: Uint8Array) => signatureOf(set.validators[2]!.checkpointKey, message) } as Signer;
+  const checkpoint = (historySize: number, hash = ledgerHash) =>
+    signCheckpoint({ ...statement, ledgerHash: hash, historySize }, accused, set.validators[2]!, 1, signer);
+  const checkpoints = { type: 'checkpoints', accused, first: checkpoint(2), second: checkpoint(3) } as const;
+  assert.equal(codeOf({ type: 'evidence', proof: checkpoints }), 'ok');
+  const stray = sha256(Uint8Array.of(9));
+  const elsewhere = { ...checkpoints, first: checkpoint(2, stray), second: checkpoint(3, stray) };
+  assert.equal(codeOf({ type: 'evidence', proof: elsewhere }), 'message.unknown-signer');
+});

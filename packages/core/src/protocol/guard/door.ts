@@ -2,20 +2,24 @@
  * The door of a replica: checks a decoded message's signatures, signers and quorums, and who may say what on a link.
  * What passes is `Verified<Message>`; nothing else enters the core.
  *
- * A vote's link must be its signer's (protocol.md R8); batches, certificates, checkpoint signatures and pages of the chain
- * may be passed on by anybody.
+ * A vote's link must be its signer's (protocol.md R8); batches, certificates, checkpoint signatures, pages of the chain
+ * and proofs of fault may be passed on by anybody.
  */
 
+import { equalBytes } from '../../bytes/hex.ts';
 import { signedBytes } from '../../crypto/sealed.ts';
 import { type SignatureCheck, type Verified, verifySignatures } from '../../crypto/verified.ts';
 import type { Verifier } from '../../crypto/verifier.ts';
 import type { Hash, ValidatorIndex } from '../../model/brands.ts';
 import { type Certificate, votesOfCertificate } from '../../model/certificate.ts';
 import { checkpointSignatureCheck } from '../../model/checkpoint-signature.ts';
+import type { FaultProof, SignedBatchHeader } from '../../model/fault-proof.ts';
 import type { Message } from '../../model/message.ts';
+import type { Validator } from '../../model/validator-set.ts';
 import { epochOfVote, type SignedVote, voteSignedBytes } from '../../model/vote.ts';
 import { type CairnError, fail, ok, type Result } from '../../result.ts';
 import type { EpochSet } from '../epochs/epoch.ts';
+import { provesFault } from './evidence.ts';
 
 type Checks = Result<readonly SignatureCheck[], CairnError>;
 
@@ -49,11 +53,11 @@ function checksOf(message: Message, from: ValidatorIndex, set: EpochSet, ledgerH
     case 'chain':
       return certificateChecks(message.finalization, set, ledgerHash);
     case 'batch': {
-      const { header, headerBytes, signature } = message.batch;
+      const { header } = message.batch;
       const author = set.validators[header.author];
       if (header.epoch !== set.epoch || author === undefined)
         return refuse('message.unknown-signer', 'a batch is of no author of this epoch');
-      return ok([{ publicKey: author.votingKey, message: signedBytes('batch', ledgerHash, headerBytes), signature }]);
+      return ok([batchCheck(message.batch, author, ledgerHash)]);
     }
     case 'checkpoint-signatures': {
       const checks: SignatureCheck[] = [];
@@ -65,9 +69,48 @@ function checksOf(message: Message, from: ValidatorIndex, set: EpochSet, ledgerH
       }
       return ok(checks);
     }
+    case 'evidence':
+      return faultProofChecks(message.proof, set, ledgerHash);
     default:
       return ok([]);
   }
+}
+
+/** Both parts are of this epoch, the accused's own, signed with its present keys, and contradict each other. */
+function faultProofChecks(proof: FaultProof, set: EpochSet, ledgerHash: Hash): Checks {
+  const accused = set.validators[proof.accused];
+  if (accused === undefined) return refuse('message.unknown-signer', 'a proof accuses no validator of this epoch');
+  if (!provesFault(proof)) return refuse('message.malformed', 'a proof of fault proves nothing');
+  const checks: SignatureCheck[] = [];
+  if (proof.type === 'votes') {
+    for (const signed of [proof.first, proof.second]) {
+      const check = signedVoteCheck(signed, set, ledgerHash);
+      if (!check.ok) return check;
+      checks.push(...check.value);
+    }
+  } else if (proof.type === 'batches') {
+    for (const signed of [proof.first, proof.second]) {
+      if (signed.header.epoch !== set.epoch)
+        return refuse('message.unknown-signer', 'a batch is of no author of this epoch');
+      checks.push(batchCheck(signed, accused, ledgerHash));
+    }
+  } else {
+    for (const signature of [proof.first, proof.second]) {
+      const { statement } = signature;
+      if (statement.epoch !== set.epoch || !equalBytes(statement.ledgerHash, ledgerHash))
+        return refuse('message.unknown-signer', 'a checkpoint is of another ledger or epoch');
+      checks.push(checkpointSignatureCheck(signature, accused));
+    }
+  }
+  return ok(checks);
+}
+
+function batchCheck(
+  { headerBytes, signature }: SignedBatchHeader,
+  author: Validator,
+  ledgerHash: Hash,
+): SignatureCheck {
+  return { publicKey: author.votingKey, message: signedBytes('batch', ledgerHash, headerBytes), signature };
 }
 
 function voteChecks(signed: SignedVote, from: ValidatorIndex, set: EpochSet, ledgerHash: Hash): Checks {

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeCbor } from '../../bytes/cbor.ts';
 import { decodeShape } from '../../bytes/shape.ts';
+import { evidenceBytesMax } from '../../model/block.ts';
 import { toEpoch, toValidatorIndex } from '../../model/brands.ts';
+import { type FaultProof, faultProofToCbor, readFaultProof } from '../../model/fault-proof.ts';
 import {
   batchOf,
   blockOn,
@@ -17,7 +19,7 @@ import {
   proposalOf,
   wallStartMs,
 } from '../testing/hand.ts';
-import { areConflictingVotes, type FaultProof, faultProofToCbor, readFaultProof } from './evidence.ts';
+import { areConflictingVotes, provesFault } from './evidence.ts';
 
 const first = proposalOf(5, 4, blockOn(genesisTip));
 const second = proposalOf(5, 4, blockOn(genesisTip, { timeMs: wallStartMs + 1 }));
@@ -68,6 +70,8 @@ test('every kind of proof survives its encoding', () => {
     const decoded = decodeShape('test', bytes, readFaultProof);
     assert.ok(decoded.ok);
     assert.deepEqual(encodeCbor(faultProofToCbor(decoded.value)), bytes);
+    assert.ok(provesFault(decoded.value));
+    assert.ok(bytes.length <= evidenceBytesMax);
   }
 });
 
@@ -83,4 +87,60 @@ test('a proof is found whichever vote comes first, kept once for each accused an
   );
   const again = new Hand({ records: hand.journal });
   assert.equal(again.replica.status().proofsOfFault, 1);
+});
+
+for (const [name, proof] of [
+  [
+    'two votes of another validator',
+    { type: 'votes', accused: 2, first: notarize(1, first), second: notarize(1, second) },
+  ],
+  ['one vote twice', { type: 'votes', accused: 1, first: notarize(1, first), second: notarize(1, first) }],
+  ['batches with two numbers', { type: 'batches', accused: 1, first: batchOf(1, 1), second: batchOf(1, 2) }],
+  ['one batch twice', { type: 'batches', accused: 1, first: batchOf(1, 1), second: batchOf(1, 1) }],
+  ['checkpoints of two rounds', checkpointsOf({ round: 1, historySize: 3 })],
+  ['one checkpoint twice', checkpointsOf({})],
+] as const) {
+  test(`${name} are no proof`, () => {
+    assert.equal(provesFault(proof as FaultProof), false);
+  });
+}
+
+function checkpointsOf(changes: { readonly round?: number; readonly historySize?: number }) {
+  const { statement } = genesisOutcome();
+  return {
+    type: 'checkpoints',
+    accused: 1,
+    first: checkpointOf(1, statement),
+    second: checkpointOf(1, { ...statement, ...changes }),
+  };
+}
+
+test('a proof is told to everybody once, and to whoever connects', () => {
+  const hand = new Hand();
+  hand.hearBatch(batchOf(1, 1));
+  for (const text of ['other', 'third']) hand.hearBatch(batchOf(1, 1, { text }));
+  assert.deepEqual(
+    hand.sentOf('evidence').map(({ peers }) => peers),
+    ['all'],
+  );
+  hand.forgetSent();
+  hand.connectAll();
+  assert.equal(hand.sentOf('evidence').length, 3);
+});
+
+test("a node that is told of an author's fault no longer waits for that author's batches, and tells others", () => {
+  const hand = new Hand();
+  hand.hearBatch(batchOf(1, 1));
+  hand.pass(50);
+  assert.equal(hand.replica.status().isIdle, false);
+  const proof: FaultProof = {
+    type: 'batches',
+    accused: toValidatorIndex(1),
+    first: batchOf(1, 1),
+    second: batchOf(1, 1, { text: 'other' }),
+  };
+  hand.hear(2, { type: 'evidence', proof });
+  assert.equal(hand.replica.status().isIdle, true);
+  assert.equal(hand.sentOf('evidence').length, 1);
+  assert.equal(hand.replica.wants({ type: 'evidence', proof }), false, 'one proof of a kind is enough');
 });

@@ -1,51 +1,12 @@
 /**
- * Proofs of fault: two valid signatures of one validator that no honest node makes (protocol.md section 6). Silence, a
+ * What proves a fault: two valid signatures of one validator that no honest node makes (protocol.md section 6). Silence, a
  * bad signature, or Notarize together with Nullify prove nothing.
  */
-import type { Cbor } from '../../bytes/cbor.ts';
-import { bytesOf, tupleOf, uintOf } from '../../bytes/shape.ts';
-import { type BatchHeader, readBatchHeader } from '../../model/batch.ts';
-import { toValidatorIndex, type ValidatorIndex } from '../../model/brands.ts';
-import {
-  type CheckpointSignature,
-  checkpointSignatureToCbor,
-  readCheckpointSignature,
-} from '../../model/checkpoint-signature.ts';
-import {
-  epochOfVote,
-  isSameProposal,
-  readSignedVote,
-  type SignedVote,
-  signedVoteToCbor,
-  viewOfVote,
-} from '../../model/vote.ts';
+import { equalBytes } from '../../bytes/hex.ts';
+import { checkpointDigest } from '../../model/checkpoint.ts';
+import type { FaultProof } from '../../model/fault-proof.ts';
+import { epochOfVote, isSameProposal, type SignedVote, viewOfVote } from '../../model/vote.ts';
 import { unreachable } from '../../result.ts';
-
-export type SignedBatchHeader = {
-  readonly header: BatchHeader;
-  readonly headerBytes: Uint8Array;
-  readonly signature: Uint8Array;
-};
-
-export type FaultProof =
-  | {
-      readonly type: 'votes';
-      readonly accused: ValidatorIndex;
-      readonly first: SignedVote;
-      readonly second: SignedVote;
-    }
-  | {
-      readonly type: 'batches';
-      readonly accused: ValidatorIndex;
-      readonly first: SignedBatchHeader;
-      readonly second: SignedBatchHeader;
-    }
-  | {
-      readonly type: 'checkpoints';
-      readonly accused: ValidatorIndex;
-      readonly first: CheckpointSignature;
-      readonly second: CheckpointSignature;
-    };
 
 /** Whether two votes of one signer, in one epoch and view, are a proof of fault. */
 export function areConflictingVotes(a: SignedVote, b: SignedVote): boolean {
@@ -57,49 +18,24 @@ export function areConflictingVotes(a: SignedVote, b: SignedVote): boolean {
   return !isSameProposal(first.proposal, second.proposal);
 }
 
-/**
- *     FaultProof = [ 0, accused, SignedVote, SignedVote ]
- *                / [ 1, accused, [header: bstr, signature], [header: bstr, signature] ]
- *                / [ 2, accused, CheckpointSignature, CheckpointSignature ]
- */
-export function faultProofToCbor(proof: FaultProof): Cbor {
+/** Whether both parts of a proof are the accused's own and contradict each other; their signatures are checked apart. */
+export function provesFault(proof: FaultProof): boolean {
+  const { accused } = proof;
   switch (proof.type) {
     case 'votes':
-      return [0, proof.accused, signedVoteToCbor(proof.first), signedVoteToCbor(proof.second)];
-    case 'batches':
-      return [1, proof.accused, headerToCbor(proof.first), headerToCbor(proof.second)];
-    case 'checkpoints':
-      return [2, proof.accused, checkpointSignatureToCbor(proof.first), checkpointSignatureToCbor(proof.second)];
+      return proof.first.signer === accused && areConflictingVotes(proof.first, proof.second);
+    case 'batches': {
+      const [a, b] = [proof.first.header, proof.second.header];
+      const isSamePlace = a.author === accused && b.author === accused && a.epoch === b.epoch && a.seq === b.seq;
+      return isSamePlace && !equalBytes(proof.first.headerBytes, proof.second.headerBytes);
+    }
+    case 'checkpoints': {
+      const [a, b] = [proof.first.statement, proof.second.statement];
+      const isOfAccused = proof.first.signer === accused && proof.second.signer === accused;
+      const isSamePlace = equalBytes(a.ledgerHash, b.ledgerHash) && a.height === b.height && a.round === b.round;
+      return isOfAccused && isSamePlace && !equalBytes(checkpointDigest(a), checkpointDigest(b));
+    }
     default:
       return unreachable(proof);
   }
-}
-
-/** Reads a proof; whether its signatures hold and contradict each other is not checked here. */
-export function readFaultProof(value: Cbor): FaultProof {
-  const [type, accusedValue, first, second] = tupleOf(value, 4, 'proof of fault');
-  const accused = toValidatorIndex(uintOf(accusedValue!, 'accused', 65_535));
-  switch (uintOf(type!, 'type of proof', 2)) {
-    case 0:
-      return { type: 'votes', accused, first: readSignedVote(first!), second: readSignedVote(second!) };
-    case 1:
-      return { type: 'batches', accused, first: readHeader(first!), second: readHeader(second!) };
-    default:
-      return {
-        type: 'checkpoints',
-        accused,
-        first: readCheckpointSignature(first!),
-        second: readCheckpointSignature(second!),
-      };
-  }
-}
-
-function headerToCbor(signed: SignedBatchHeader): Cbor {
-  return [signed.headerBytes, signed.signature];
-}
-
-function readHeader(value: Cbor): SignedBatchHeader {
-  const [headerValue, signature] = tupleOf(value, 2, 'signed batch header');
-  const headerBytes = bytesOf(headerValue!, 'batch header');
-  return { header: readBatchHeader(headerBytes), headerBytes, signature: bytesOf(signature!, 'signature', 64) };
 }

@@ -13,6 +13,7 @@ import { toEpoch, toHeight, toValidatorIndex, toView } from '../../model/brands.
 import { type Certificate, createCertificate } from '../../model/certificate.ts';
 import { type CheckpointStatement, checkpointDigest } from '../../model/checkpoint.ts';
 import type { CheckpointSignature } from '../../model/checkpoint-signature.ts';
+import type { FaultProof } from '../../model/fault-proof.ts';
 import type { Message } from '../../model/message.ts';
 import { type Validator, validatorSetDigest } from '../../model/validator-set.ts';
 import type { Proposal, SignedVote, Vote } from '../../model/vote.ts';
@@ -21,7 +22,6 @@ import { defaultConstants, type ProtocolConstants } from '../constants.ts';
 import type { ReplicaContext } from '../context.ts';
 import type { Effect, Fact, Input, JournalRecord, Outcome } from '../effects.ts';
 import { createEpochSet, type EpochSet } from '../epochs/epoch.ts';
-import type { FaultProof } from '../guard/evidence.ts';
 import { Replica, type ReplicaOrigin } from '../replica.ts';
 
 export const constants: ProtocolConstants = { ...defaultConstants, deltaMs: 100, heartbeatMs: 10_000 };
