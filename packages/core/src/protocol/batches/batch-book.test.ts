@@ -253,6 +253,15 @@ test('acknowledgements of an unknown author or digest are ignored', () => {
   assert.deepEqual(book.chains[1]!.acknowledged, [0, 0, 0, 0]);
 });
 
+test('what was restored is acknowledged, and so pending, again without waiting for news', () => {
+  const { book, vectors } = createBook();
+  book.restore(batchOf(1, 1));
+  book.start();
+  book.acknowledgeDue(true);
+  assert.equal(vectors().length, 1);
+  assert.equal(book.pending(floors, toHeight(1)).batches.length, 1);
+});
+
 // --- Pending and relaying ---------------------------------------------------------------------------------------------
 
 test('pending: acknowledged here, above the floors of the chain, not expired on it', () => {
@@ -334,4 +343,22 @@ test('an unlisted batch is dropped once the finalized height reaches its expiry'
   assert.equal(book.has(batchOf(1, 1, { expiryHeight: 32 }).digest), true);
   book.onFinalized(blockOn({ ...genesisTip, height: toHeight(31) }));
   assert.deepEqual([...book.held()], []);
+});
+
+test('a batch that was being signed while those before it expired is sealed again above the new base', () => {
+  const { book, at, sealed, keepSealed } = createBook();
+  book.addTransactions(transactions(1));
+  at(sealAfterMs);
+  book.sealDue();
+  const expired = keepSealed();
+  book.addTransactions(transactions(1));
+  at(100);
+  book.sealDue();
+  book.onFinalized(blockOn({ ...genesisTip, height: toHeight(expired.header.expiryHeight) }));
+  keepSealed();
+  at(300);
+  book.sealDue();
+  const last = sealed().at(-1)!;
+  assert.equal(last.header.base, 3);
+  assert.equal(last.transactions.length, 2, 'those of both');
 });

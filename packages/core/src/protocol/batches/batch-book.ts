@@ -166,6 +166,8 @@ export class BatchBook {
 
   onOwnBatch(batch: Batch): void {
     this.#isSealing = false;
+    // What stood below it expired while it was being signed: nobody may list it any more.
+    if (batch.header.seq < this.#ownBase) return this.addTransactions(batch.transactions);
     this.#hold(batch);
     this.#noteProgress();
   }

@@ -110,3 +110,15 @@ test('a number chosen far away costs no time', () => {
     [far],
   );
 });
+
+test('a batch of an author that was caught is listed like any other once a quorum holds exactly it', () => {
+  const chain = createAuthorChain(toValidatorIndex(1), 4, 0, null);
+  const batch = batchOf(1, 1);
+  addToChain(chain, batch, 0);
+  chain.isEquivocating = true;
+  for (const peer of [0, 2]) acknowledge(chain, toValidatorIndex(peer), 1, batch.digest);
+  acknowledge(chain, toValidatorIndex(3), 1, batchOf(1, 1, { text: 'other' }).digest);
+  assert.equal(listBatches([chain], floors, epoch, height, 3).length, 0);
+  acknowledge(chain, toValidatorIndex(3), 1, batch.digest);
+  assert.equal(listBatches([chain], floors, epoch, height, 3).length, 1);
+});

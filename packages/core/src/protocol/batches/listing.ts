@@ -53,7 +53,13 @@ export function isValidListing(
   return bytes <= blockBatchBytesMax;
 }
 
-/** What a leader lists: batches a quorum has acknowledged, oldest first, taking turns over the authors. */
+/**
+ * What a leader lists: batches a quorum has acknowledged, oldest first, taking turns over the authors.
+ *
+ * Those of an author caught with two batches of one number are listed like any other: acknowledgements count for one digest,
+ * so a quorum holds exactly this one, and its transactions are as good as anybody's. Only waiting for them is nobody's duty
+ * any more (`BatchBook.pending`).
+ */
 export function listBatches(
   chains: readonly AuthorChain[],
   floors: Floors,

@@ -5,7 +5,7 @@
  * A page proves itself: its blocks are linked to what this node has, and its last one is finalized. A peer's claim about
  * a height is never believed.
  */
-import { equalBytes, toHex } from '../../bytes/hex.ts';
+import { equalBytes } from '../../bytes/hex.ts';
 import type { Block } from '../../model/block.ts';
 import { type Hash, type Height, toHeight, type ValidatorIndex } from '../../model/brands.ts';
 import type { Certificate } from '../../model/certificate.ts';
@@ -188,19 +188,6 @@ export class Delivery {
         finalization: next.finalization,
       });
     }
-  }
-
-  /** Whether a finalized block that is not executed yet lists this batch. */
-  lists(digest: Hash): boolean {
-    const name = toHex(digest);
-    return [...this.#queue.map((entry) => entry.block), ...this.#executing].some((block) =>
-      block.batches.some((reference) => toHex(reference.digest) === name),
-    );
-  }
-
-  /** Finalized blocks not executed yet, and the finalization known for each: they must survive a restart. */
-  unexecuted(): Block[] {
-    return [...this.#executing, ...this.#queue.map((entry) => entry.block)];
   }
 
   deadline(): number {
