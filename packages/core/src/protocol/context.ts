@@ -1,4 +1,4 @@
-/** What the chapters of a replica share: who and when it is, and where effects go. */
+/** What the chapters of a replica (protocol.md sections 2 to 7) share: who and when it is, and where effects go. */
 import type { Hash, Height, ValidatorIndex } from '../model/brands.ts';
 import type { FaultProof } from '../model/fault-proof.ts';
 import type { ProtocolConstants } from './constants.ts';

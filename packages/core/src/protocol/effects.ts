@@ -1,5 +1,5 @@
 /**
- * What goes into a replica and what comes out of it. The replica decides; the driver performs the effects in order.
+ * What goes into a replica and what comes out of it (protocol.md section 3, "Persist before sending"). The replica decides; the driver performs the effects in order.
  *
  * `vote`, `seal` and `sign-checkpoint` each mean: persist, then sign, then send, then feed the signed thing back. So the
  * core cannot express signing before persisting, and never holds a key.

@@ -1,5 +1,5 @@
 /**
- * A replica: the chapters of the protocol put together. `step` takes one input and returns what is to be done, in order;
+ * A replica: the chapters of the protocol (protocol.md sections 2 to 7, a folder each) put together. `step` takes one input and returns what is to be done, in order;
  * it reads no clock, draws no random number and touches nothing outside.
  *
  * Owns: views, batches not yet executed, blocks not yet executed, checkpoint tallies. Does not own: keys, sockets, files,

@@ -1,5 +1,5 @@
 /**
- * Blocks a replica knows, by digest, and the floors of the chain each stands on. Blocks below the last finalized one are
+ * The chain of protocol.md section 3, as far as it is open: blocks a replica knows, by digest, and the floors of the chain each stands on. Blocks below the last finalized one are
  * dropped once they are executed.
  */
 import type { Block } from '../../model/block.ts';

@@ -41,6 +41,9 @@ export const nothingPending: Pending = { batches: [], sinceMs: null };
 /** Finalized heights between two sweeps for batches that nobody needs any more. */
 const sweepHeights = 16;
 
+/** Numbers above the executed floor that a restart may bring back: more than any node was ever ahead of its ledger. */
+const restoredAheadMax = 1 << 16;
+
 type Waiting = { readonly transactions: Uint8Array[]; bytes: number; sinceMs: number };
 
 export class BatchBook {
@@ -183,7 +186,11 @@ export class BatchBook {
     const chain = this.chains[batch.header.author];
     // At or below the floor of what is executed no block lists it again.
     if (chain === undefined || batch.header.seq <= chain.floor || this.has(batch.digest)) return;
-    this.#hold(batch);
+    // A batch that never fitted was held for a block alone. The rest has been acknowledged and is kept, whatever the limits.
+    const isFar = !this.#expiresInTime(batch) || batch.header.seq > chain.floor + restoredAheadMax;
+    if (isFar && batch.header.base < batch.header.seq && batch.header.author !== this.#context.self)
+      this.#holdApart(batch);
+    else this.#hold(batch);
   }
 
   /** After all records: what was restored is acknowledged, and so pending, again. */
@@ -233,16 +240,22 @@ export class BatchBook {
   }
 
   /** Whether an author's chain has room for a batch: its number is free and near, it can be listed in time, limits hold. */
-  #fits(chain: AuthorChain, { header, sizeBytes }: Batch): boolean {
+  #fits(chain: AuthorChain, batch: Batch): boolean {
+    const { header, sizeBytes } = batch;
     const finalizedHeight = this.#context.finalizedHeight();
     if (chain.held.has(header.seq) || header.seq <= chain.floor) return false;
     if (header.expiryHeight < finalizedHeight) return false;
-    if (header.expiryHeight > finalizedHeight + 2 * this.#context.constants.retentionHeights) return false;
+    if (!this.#expiresInTime(batch)) return false;
     if (header.seq > chain.floor + 4 * unorderedBatchesMax && header.base < header.seq) return false;
     if (chain.held.size < unorderedBatchesMax && chain.heldBytes + sizeBytes <= unorderedBytesMax) return true;
     // What the chain needs next still finds some room, or what came early would block it.
     if (header.seq !== chain.reach + 1) return false;
     return chain.heldBytes <= 2 * unorderedBytesMax && chain.held.size < 2 * unorderedBatchesMax;
+  }
+
+  /** An honest author lets its batches expire; twice the span leaves room for nodes at different heights. */
+  #expiresInTime({ header }: Batch): boolean {
+    return header.expiryHeight <= this.#context.finalizedHeight() + 2 * this.#context.constants.retentionHeights;
   }
 
   #hold(batch: Batch): void {
