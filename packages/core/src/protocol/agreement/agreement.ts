@@ -24,7 +24,8 @@ import {
   viewOfVote,
 } from '../../model/vote.ts';
 import { assert } from '../../result.ts';
-import { type BatchBook, nothingPending, type Pending } from '../batches/batch-book.ts';
+import type { BatchBook } from '../batches/batch-book.ts';
+import { nothingPending, type Pending } from '../batches/pending.ts';
 import { proposalSpacingMs, retryMs, skipTimeoutMs } from '../constants.ts';
 import type { ReplicaContext } from '../context.ts';
 import type { NullifyReason } from '../effects.ts';

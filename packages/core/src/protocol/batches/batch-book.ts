@@ -32,11 +32,7 @@ import {
   reachDigest,
 } from './author-chain.ts';
 import { type Floors, listBatches } from './listing.ts';
-
-/** What is pending on one chain of blocks: the batches, and when the oldest became so. */
-export type Pending = { readonly batches: readonly HeldBatch[]; readonly sinceMs: number | null };
-
-export const nothingPending: Pending = { batches: [], sinceMs: null };
+import type { Pending } from './pending.ts';
 
 /** Finalized heights between two sweeps for batches that nobody needs any more. */
 const sweepHeights = 16;
