@@ -53,7 +53,7 @@ export type RunningNode = {
   stop(): Promise<void>;
 };
 
-const journalSegmentBytes = 16 << 20;
+const journalSegmentBytes = 8 << 20;
 const statusEveryMs = 100;
 
 /** What changes while a node runs, and whom a failure must stop. */

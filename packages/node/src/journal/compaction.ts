@@ -6,7 +6,7 @@ import type { CairnError } from '@cairn-ledger/core';
 import type { Journal } from './journal.ts';
 
 /** Growth since the last time that makes it worth while. */
-export const compactionBytes = 64 << 20;
+export const compactionBytes = 24 << 20;
 /** Written before the disk is waited for: far below what a journal lets wait. */
 const pieceBytes = 4 << 20;
 

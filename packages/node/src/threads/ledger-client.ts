@@ -68,7 +68,7 @@ export async function startLedgerClient(
       news: import('node:worker_threads').MessagePort;
     },
     transferList: [news],
-    resourceLimits: { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 256 },
+    resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 },
   });
   const serving = new Map<
     number,
