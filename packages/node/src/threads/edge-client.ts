@@ -32,7 +32,7 @@ export async function startEdgeClient(
   const worker = new Worker(new URL('./edge-worker.ts', import.meta.url), {
     workerData: { settings, news },
     transferList: [news],
-    resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 },
+    resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 256 },
   });
   const listening = Promise.withResolvers<string>();
   const stopped = Promise.withResolvers<void>();

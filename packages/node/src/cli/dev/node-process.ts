@@ -11,8 +11,8 @@ import type { NodeMessage } from '../commands/node.ts';
 
 const entry = fileURLToPath(new URL('../../../bin/cairn.js', import.meta.url));
 /** Several nodes share this machine: one helper thread each for V8, and few arenas of memory. */
-const nodeFlags = ['--v8-pool-size=1', '--max-semi-space-size=2'];
-const nodeEnvironment = { MALLOC_ARENA_MAX: '2' };
+const nodeFlags = ['--v8-pool-size=1', '--max-semi-space-size=1'];
+const nodeEnvironment = { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '131072' };
 const STOP_TIMEOUT_MS = 15_000;
 const LOG_TAIL_LINES = 15;
 
