@@ -52,7 +52,9 @@ type Run = {
   readonly bytesPerTransaction: number;
 };
 
-const lightSamples = 100;
+const lightSamples = { few: 30, many: 100 };
+/** From here on a sample takes long on two cores. */
+const largeSet = 10;
 const probeDevices = 20;
 /** Transactions sent before the measured ones, as a share of them. */
 const warmUpShare = 0.25;
@@ -101,10 +103,11 @@ async function main(): Promise<void> {
 
 /** One transaction at a time, a little apart. */
 async function measureLightLoad(network: BenchNetwork): Promise<Percentiles> {
+  const samples = network.nodes.length >= largeSet ? lightSamples.few : lightSamples.many;
   const transactions = await signTransactions({
     ledgerHash: network.ledgerHash,
     keyPaths: network.deviceKeys,
-    transactionsCount: lightSamples + 10,
+    transactionsCount: samples + 10,
     readingsCount: 1,
     payloadBytes: Number(values.payload),
     counterBase: 0,
