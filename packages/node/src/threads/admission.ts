@@ -1,11 +1,12 @@
 /**
- * Edge thread: lets transactions in. Each is decoded strictly, looked up (a known one is answered, not handed over again),
- * checked against the state as it stands, and its signature verified; then it goes to the main thread, together with all
+ * Edge thread: lets transactions in. Each is decoded strictly, checked against the state as it stands, and its signature
+ * verified; one that is refused but was executed before is answered as known, not handed over again. Then it goes to the main thread, together with all
  * others that came meanwhile, and is acknowledged once it is durable in a sealed batch.
  */
 import {
   type CairnError,
   decodeTransaction,
+  errorOf,
   type Ledger,
   type Store,
   type Transaction,
@@ -118,13 +119,7 @@ export function createAdmission(ports: AdmissionPorts, countMax = submittedMax):
     if (!checked.ok) return checked.error;
     const { algorithm, publicKey } = checked.value;
     const isValid = ports.verifier.verify(algorithm, publicKey, transaction.signedBytes, transaction.signature);
-    return isValid
-      ? null
-      : {
-          code: 'tx.bad-signature',
-          message:
-            "the signature does not hold under the key that the ledger has for this kid: sign with the device's own key, over these very bytes",
-        };
+    return isValid ? null : errorOf('tx.bad-signature');
   }
 
   function reject(id: Uint8Array | undefined, error: CairnError): SubmitOutcome {
