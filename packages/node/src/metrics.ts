@@ -47,6 +47,7 @@ export const metricDefinitions = {
     help: 'Proofs of fault found, by validator and kind.',
     labels: ['validator', 'kind'],
   },
+  forked: { type: 'gauge', help: '1 when a certificate contradicts the own finalized chain.' },
   finality_seconds: { type: 'histogram', help: 'From sealing a batch here to the block that lists it being final.' },
   execution_seconds: { type: 'histogram', help: 'Executing and committing one block.' },
   journal_sync_seconds: { type: 'histogram', help: 'Making journal records durable.' },

@@ -121,6 +121,7 @@ export function createNodeMetrics(validators: readonly Validator[], nowMs: () =>
             const [validator = '', kind = ''] = (sample.labels.validator ?? '').split('/');
             return { labels: { validator, kind }, value: sample.value };
           }),
+          forked: replica.isForked ? 1 : 0,
           finality_seconds: finality.sample(),
           journal_sync_seconds: journalSync.sample(),
           journal_bytes: journalBytes,

@@ -394,6 +394,8 @@ function logFact(log: Log, fact: Fact, idOf: (validator: number) => string): voi
       return log.debug('view.finalized', { view: fact.view, digest: fact.digest });
     case 'fault-proven':
       return log.error('fault.proven', { accused: idOf(fact.accused), kind: fact.kind });
+    case 'fork':
+      return log.error('chain.forked', { view: fact.view });
     case 'checkpoint-certified':
       return log.debug('checkpoint.certified', { height: fact.height });
     case 'syncing':

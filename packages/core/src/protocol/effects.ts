@@ -91,6 +91,8 @@ export type Fact =
   | { readonly type: 'nullified'; readonly view: View; readonly reason: NullifyReason }
   | { readonly type: 'finalized'; readonly view: View; readonly digest: Hash }
   | { readonly type: 'fault-proven'; readonly accused: ValidatorIndex; readonly kind: FaultProof['type'] }
+  /** The finalized chain is contradicted by a certificate of this view: more than f validators are Byzantine. */
+  | { readonly type: 'fork'; readonly view: View }
   | { readonly type: 'checkpoint-certified'; readonly height: Height }
   | { readonly type: 'syncing'; readonly from: Height };
 

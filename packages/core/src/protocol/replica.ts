@@ -21,6 +21,7 @@ import { type ProtocolConstants, skipTimeoutMs } from './constants.ts';
 import type { ReplicaContext } from './context.ts';
 import type { Effect, Input, Instant, JournalRecord, Outcome } from './effects.ts';
 import type { EpochSet } from './epochs/epoch.ts';
+import { Accountability } from './guard/accountability.ts';
 import { PeerActivity } from './guard/peer-activity.ts';
 import { RequestBudget } from './guard/request-budget.ts';
 import { Delivery } from './sync/delivery.ts';
@@ -57,6 +58,8 @@ export type ReplicaStatus = {
   readonly pendingBatches: number;
   readonly waitingBytes: number;
   readonly proofsOfFault: number;
+  /** The finalized chain is contradicted by a certificate (protocol.md section 6, "Accountability"). */
+  readonly isForked: boolean;
 };
 
 export class Replica {
@@ -68,6 +71,7 @@ export class Replica {
   readonly #delivery: Delivery;
   readonly #fetcher: Fetcher;
   readonly #activity: PeerActivity;
+  readonly #accountability: Accountability;
   readonly #budget: RequestBudget;
   readonly #proofs = new Map<string, FaultProof>();
   /** Statements signed before this start, by height: no other one is ever signed. */
@@ -99,6 +103,7 @@ export class Replica {
     );
     this.batches = new BatchBook(this.#context, origin.floors);
     this.#activity = new PeerActivity(set.validators.length, self, set.quorum, skipTimeoutMs(constants), now.ms);
+    this.#accountability = new Accountability(this.#context, this.#activity);
     this.#budget = new RequestBudget(set.validators.length, constants.deltaMs);
     this.#fetcher = new Fetcher(this.#context, this.#activity);
     this.#delivery = new Delivery(
@@ -107,6 +112,7 @@ export class Replica {
       this.batches,
       this.#fetcher,
       this.#activity,
+      this.#accountability,
       origin.executed.height,
     );
     this.checkpoints = new Checkpoints(this.#context, origin.outcomes, origin.certifiedHeight);
@@ -117,6 +123,7 @@ export class Replica {
         tree: this.#tree,
         fetcher: this.#fetcher,
         activity: this.#activity,
+        accountability: this.#accountability,
         certifiedCheckpoint: (height) => this.checkpoints.certifiedDigest(height),
         executedHeight: () => this.#delivery.executedHeight,
         executedHeightOf: (peer) => this.checkpoints.signedHeight(peer),
@@ -187,6 +194,9 @@ export class Replica {
   *liveRecords(): Iterable<JournalRecord> {
     for (const batch of this.batches.held()) yield { type: 'batch', batch };
     for (const block of this.#tree.blocks()) yield { type: 'block', block };
+    const { past } = this.#accountability;
+    for (const certificate of past.certificatesBelow(this.agreement.lastFinalized))
+      yield { type: 'certificate', certificate };
     for (const state of this.agreement.liveViews()) {
       const { own } = state;
       if (own.notarize !== null) yield { type: 'own-vote', vote: { type: 'notarize', proposal: own.notarize } };
@@ -251,6 +261,7 @@ export class Replica {
 
   #onConnected(peer: ValidatorIndex): void {
     this.#activity.onConnected(peer);
+    this.#accountability.onConnected(peer);
     const { set } = this.#context;
     this.#context.emit({
       type: 'send',
@@ -360,6 +371,7 @@ export class Replica {
     this.batches.acknowledgeDue(this.agreement.isIdle);
     this.batches.relayDue(this.agreement.pending());
     this.checkpoints.retryDue(this.#tree.root.height);
+    this.#accountability.react();
     this.#fetcher.askDue();
   }
 
@@ -381,6 +393,7 @@ export class Replica {
       this.checkpoints.deadline(this.#tree.root.height),
       this.#fetcher.deadline(),
       this.#delivery.deadline(),
+      this.#accountability.deadline(),
     );
   }
 
@@ -391,14 +404,14 @@ export class Replica {
   wantedPart(message: Message): Message | null {
     switch (message.type) {
       case 'vote': {
-        const hasNewEntry = message.entry !== null && this.agreement.wantsCertificate(message.entry.vote);
+        const hasNewEntry = message.entry !== null && this.agreement.wantsCertificate(message.entry);
         if (!hasNewEntry && !this.agreement.wantsVote(message.vote)) return null;
         return hasNewEntry ? message : { ...message, entry: null };
       }
       case 'proposal':
         return this.agreement.wantsVote(message.vote) ? message : null;
       case 'certificate':
-        return this.agreement.wantsCertificate(message.certificate.vote) ? message : null;
+        return this.agreement.wantsCertificate(message.certificate) ? message : null;
       case 'batch': {
         const { batch } = message;
         return this.batches.wants(batch, this.#fetcher.isWanted('batch', batch.digest)) ? message : null;
@@ -410,7 +423,7 @@ export class Replica {
       case 'evidence':
         return this.#context.isProven(message.proof.accused, message.proof.type) ? null : message;
       case 'chain':
-        return this.#delivery.continuation(message.blocks, message.finalization).length > 0 ? message : null;
+        return this.#delivery.wantsChain(message.blocks, message.finalization) ? message : null;
       default:
         return message;
     }
@@ -434,6 +447,7 @@ export class Replica {
       pendingBatches: this.agreement.pending().batches.length,
       waitingBytes: this.batches.waitingBytes,
       proofsOfFault: this.#proofs.size,
+      isForked: this.#accountability.isForked,
     };
   }
 

@@ -30,6 +30,7 @@ import { proposalSpacingMs, retryMs, skipTimeoutMs } from '../constants.ts';
 import type { ReplicaContext } from '../context.ts';
 import type { NullifyReason } from '../effects.ts';
 import { leaderOf } from '../epochs/epoch.ts';
+import type { Accountability } from '../guard/accountability.ts';
 import type { PeerActivity } from '../guard/peer-activity.ts';
 import type { Fetcher } from '../sync/fetcher.ts';
 import { checkNewBlock, checkpointHeightOf, hangsTogether } from './block-rules.ts';
@@ -48,6 +49,7 @@ export type AgreementPorts = {
   readonly tree: BlockTree;
   readonly fetcher: Fetcher;
   readonly activity: PeerActivity;
+  readonly accountability: Accountability;
   /** Digest of the checkpoint at this height if it is certified for this node; null otherwise. */
   certifiedCheckpoint(height: Height): Hash | null;
   /** Highest height executed here: its blocks and batches are durable, wherever they are kept now. */
@@ -78,7 +80,7 @@ export class Agreement {
   constructor(context: ReplicaContext, ports: AgreementPorts, finalization: Certificate | null) {
     this.#context = context;
     this.#ports = ports;
-    this.#views = new Views(ports.tree, context.set.genesis.digest, finalization);
+    this.#views = new Views(ports.tree, ports.accountability.past, context.set.genesis.digest, finalization);
     this.#help = new HelpBehind(context, this.#views);
     this.#passOn = new PassOn(context, ports.executedHeightOf);
   }
@@ -374,13 +376,14 @@ export class Agreement {
   // --- R8 -----------------------------------------------------------------------------------------------------------
 
   /** R8. Whether a certificate could say anything new. */
-  wantsCertificate(vote: Vote): boolean {
-    return wantsCertificate(this.#context, this.#views, vote);
+  wantsCertificate(certificate: Certificate): boolean {
+    return wantsCertificate(this.#context, this.#views, this.#ports.accountability, certificate);
   }
 
   /** R8. Whether a vote could say anything new. */
   wantsVote(signed: SignedVote): boolean {
-    return wantsVote(this.#context, this.#views, signed, this.#help.mayHelp(signed.signer));
+    const mayHelp = this.#help.mayHelp(signed.signer);
+    return wantsVote(this.#context, this.#views, this.#ports.accountability, signed, mayHelp);
   }
 
   // --- Inputs -------------------------------------------------------------------------------------------------------
@@ -410,6 +413,7 @@ export class Agreement {
     this.#passOn.onVote(signed.signer, signed.vote);
     if (signed.vote.type === 'nullify' && view < this.view && signed.signer !== this.#context.self)
       this.helpBehind(signed.signer, view);
+    if (view <= this.lastFinalized) return this.#ports.accountability.onVote(signed);
     if (!isInBounds(this.#views, view)) return;
     const state = this.#views.at(view);
     noteConflicts(this.#context, state, signed);
@@ -429,7 +433,8 @@ export class Agreement {
     const { vote } = certificate;
     if (from !== null && epochOfVote(vote) === this.#context.set.epoch)
       this.#passOn.onCertificateFrom(from, certificate);
-    if (!this.wantsCertificate(vote)) return;
+    if (!this.wantsCertificate(certificate)) return;
+    if (viewOfVote(vote) <= this.lastFinalized) return this.#ports.accountability.onCertificate(certificate);
     const state = this.#views.at(viewOfVote(vote));
     const votes = state.tally[vote.type];
     const hasVotedForIt = (peer: ValidatorIndex) => votes.has(peer) && isSameVote(votes.get(peer)!.vote, vote);
@@ -545,8 +550,10 @@ export class Agreement {
   }
 
   restoreCertificate(certificate: Certificate): void {
-    if (!this.wantsCertificate(certificate.vote)) return;
-    this.#apply(this.#views.at(viewOfVote(certificate.vote)), certificate);
+    const view = viewOfVote(certificate.vote);
+    if (epochOfVote(certificate.vote) !== this.#context.set.epoch) return;
+    if (view <= this.lastFinalized) this.#ports.accountability.past.keep(certificate);
+    else if (this.wantsCertificate(certificate)) this.#apply(this.#views.at(view), certificate);
   }
 
   restoreCertified(view: View, isOk: boolean): void {

@@ -2,7 +2,8 @@
  * What a replica knows of the views of its epoch (protocol.md section 3, "State"): which one it is in, which are usable,
  * and the chain that ends with the highest usable one.
  *
- * Views below the last finalized one are forgotten; the finalized one itself stays, with its certificates.
+ * Views below the last finalized one are forgotten but for their certificates (past-views.ts); the finalized one itself
+ * stays.
  */
 import type { Hash, View } from '../../model/brands.ts';
 import { toView } from '../../model/brands.ts';
@@ -11,6 +12,7 @@ import type { Proposal } from '../../model/vote.ts';
 import type { Floors } from '../batches/listing.ts';
 import { nameOf } from '../digest-name.ts';
 import type { BlockTree, ChainTip } from './block-tree.ts';
+import type { PastViews } from './past-views.ts';
 import { createViewState, type ViewState } from './view-state.ts';
 
 /** The highest usable view, and the chain that ends with its block: `null` while parts of that are unknown here. */
@@ -32,10 +34,12 @@ export class Views {
   /** The same by ascending view; null when it must be sorted anew. */
   #inOrder: ViewState[] | null = null;
   readonly #tree: BlockTree;
+  readonly #past: PastViews;
   #head: { readonly head: Head; readonly lastFinalized: View; readonly treeVersion: number } | null = null;
 
-  constructor(tree: BlockTree, genesisDigest: Hash, finalization: Certificate | null) {
+  constructor(tree: BlockTree, past: PastViews, genesisDigest: Hash, finalization: Certificate | null) {
     this.#tree = tree;
+    this.#past = past;
     this.#finalizedDigest = genesisDigest;
     if (finalization !== null && finalization.vote.type === 'finalize') {
       this.#moveFloor(finalization, finalization.vote.proposal);
@@ -69,10 +73,14 @@ export class Views {
     for (const state of this.inOrder()) if (state.view > this.lastFinalized) yield state;
   }
 
-  /** A view is finalized: what lies below it is forgotten. */
+  /** A view is finalized: what lies below it is forgotten, but for its certificates. */
   finalize(certificate: Certificate, proposal: Proposal): void {
+    for (const state of this.inOrder()) {
+      if (state.view >= proposal.view) break;
+      this.#past.keepState(state);
+      this.#states.delete(state.view);
+    }
     this.#moveFloor(certificate, proposal);
-    for (const view of this.#states.keys()) if (view < this.lastFinalized) this.#states.delete(view);
     this.#inOrder = null;
   }
 
@@ -80,6 +88,7 @@ export class Views {
     this.lastFinalized = view;
     this.lastFinalization = certificate;
     this.#finalizedDigest = digest;
+    this.#past.keep(certificate);
   }
 
   /** Usable: the epoch's genesis, finalized, or notarized with certification ok. */

@@ -6,9 +6,11 @@
  * helped. Accepting a vote never moves the view by itself.
  */
 import type { View } from '../../model/brands.ts';
-import { epochOfVote, isSameVote, type SignedVote, type Vote, viewOfVote } from '../../model/vote.ts';
+import type { Certificate } from '../../model/certificate.ts';
+import { epochOfVote, isSameVote, type SignedVote, viewOfVote } from '../../model/vote.ts';
 import type { ReplicaContext } from '../context.ts';
 import { leaderOf } from '../epochs/epoch.ts';
+import type { Accountability } from '../guard/accountability.ts';
 import { areConflictingVotes } from '../guard/evidence.ts';
 import { certificateOf } from './view-state.ts';
 import type { Views } from './views.ts';
@@ -20,10 +22,17 @@ export function isInBounds(views: Views, view: View): boolean {
   return view > views.lastFinalized && view <= views.current + viewsAhead;
 }
 
-/** Whether a certificate could say anything new. */
-export function wantsCertificate({ set }: ReplicaContext, views: Views, vote: Vote): boolean {
+/** Whether a certificate could say anything new; of a past view only one that contradicts what is kept of it does. */
+export function wantsCertificate(
+  { set }: ReplicaContext,
+  views: Views,
+  accountability: Accountability,
+  certificate: Certificate,
+): boolean {
+  const { vote } = certificate;
   const view = viewOfVote(vote);
-  if (epochOfVote(vote) !== set.epoch || view <= views.lastFinalized) return false;
+  if (epochOfVote(vote) !== set.epoch) return false;
+  if (view <= views.lastFinalized) return accountability.wantsCertificate(certificate);
   const state = views.find(view);
   const held = state === undefined ? null : certificateOf(state, vote.type);
   // A second one of a kind on another proposal is a fork: it names who signed both.
@@ -31,11 +40,18 @@ export function wantsCertificate({ set }: ReplicaContext, views: Views, vote: Vo
 }
 
 /** Whether a vote could say anything new; one that shows its signer behind does while the signer may be helped. */
-export function wantsVote(context: ReplicaContext, views: Views, signed: SignedVote, mayHelp: boolean): boolean {
+export function wantsVote(
+  context: ReplicaContext,
+  views: Views,
+  accountability: Accountability,
+  signed: SignedVote,
+  mayHelp: boolean,
+): boolean {
   const { vote, signer } = signed;
   const view = viewOfVote(vote);
   if (epochOfVote(vote) !== context.set.epoch) return false;
   if (vote.type === 'nullify' && view < views.current && mayHelp) return true;
+  if (view <= views.lastFinalized) return accountability.wantsVote(signed);
   if (!isInBounds(views, view)) return false;
   const state = views.find(view);
   const known = state?.tally[vote.type].get(signer);

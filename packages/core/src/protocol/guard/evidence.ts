@@ -5,17 +5,21 @@
 import { equalBytes } from '../../bytes/hex.ts';
 import { checkpointDigest } from '../../model/checkpoint.ts';
 import type { FaultProof } from '../../model/fault-proof.ts';
-import { epochOfVote, isSameProposal, type SignedVote, viewOfVote } from '../../model/vote.ts';
+import { epochOfVote, isSameProposal, type SignedVote, type Vote, viewOfVote } from '../../model/vote.ts';
 import { unreachable } from '../../result.ts';
 
 /** Whether two votes of one signer, in one epoch and view, are a proof of fault. */
 export function areConflictingVotes(a: SignedVote, b: SignedVote): boolean {
   if (a.signer !== b.signer || epochOfVote(a.vote) !== epochOfVote(b.vote) || viewOfVote(a.vote) !== viewOfVote(b.vote))
     return false;
-  const [first, second] = [a.vote, b.vote];
-  if (first.type === 'nullify') return second.type === 'finalize';
-  if (second.type === 'nullify') return first.type === 'finalize';
-  return !isSameProposal(first.proposal, second.proposal);
+  return areConflictingStatements(a.vote, b.vote);
+}
+
+/** Whether no honest validator makes both of these votes, which are of one epoch and view. */
+export function areConflictingStatements(a: Vote, b: Vote): boolean {
+  if (a.type === 'nullify') return b.type === 'finalize';
+  if (b.type === 'nullify') return a.type === 'finalize';
+  return !isSameProposal(a.proposal, b.proposal);
 }
 
 /** Whether both parts of a proof are the accused's own and contradict each other; their signatures are checked apart. */

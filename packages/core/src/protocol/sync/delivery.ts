@@ -13,6 +13,7 @@ import type { Proposal } from '../../model/vote.ts';
 import type { BlockTree } from '../agreement/block-tree.ts';
 import type { BatchBook } from '../batches/batch-book.ts';
 import type { ReplicaContext } from '../context.ts';
+import type { Accountability } from '../guard/accountability.ts';
 import type { PeerActivity } from '../guard/peer-activity.ts';
 import type { Fetcher } from './fetcher.ts';
 
@@ -31,6 +32,7 @@ export class Delivery {
   readonly #batches: BatchBook;
   readonly #fetcher: Fetcher;
   readonly #activity: PeerActivity;
+  readonly #accountability: Accountability;
   /** Finalized blocks, in order, from the first one that is not delivered. */
   readonly #queue: Finalized[] = [];
   readonly #executing: Block[] = [];
@@ -47,6 +49,7 @@ export class Delivery {
     batches: BatchBook,
     fetcher: Fetcher,
     activity: PeerActivity,
+    accountability: Accountability,
     executedHeight: Height,
   ) {
     this.#context = context;
@@ -54,6 +57,7 @@ export class Delivery {
     this.#batches = batches;
     this.#fetcher = fetcher;
     this.#activity = activity;
+    this.#accountability = accountability;
     this.executedHeight = executedHeight;
   }
 
@@ -67,29 +71,39 @@ export class Delivery {
   }
 
   /**
-   * The blocks of a page that continue the chain known here, up to the one that the finalization names; none when they
-   * do not, or when too many wait already. Asked before the finalization is verified, and again after.
+   * Whether a page of the chain is of use: it continues the chain known here, or it was asked for and its blocks contradict
+   * that chain. Asked before the finalization is verified.
    */
-  continuation(blocks: readonly Block[], finalization: Certificate): readonly Block[] {
+  wantsChain(blocks: readonly Block[], finalization: Certificate): boolean {
+    const fresh = this.#freshPart(blocks, finalization);
+    if (fresh.length === 0) return false;
+    return this.#continues(fresh) ? this.#queue.length < queueMax : this.isSyncing && !this.#accountability.isForked;
+  }
+
+  /** The blocks of a page above the finalized chain known here, linked up to the one that the finalization names. */
+  #freshPart(blocks: readonly Block[], { vote }: Certificate): readonly Block[] {
     const last = blocks.at(-1);
-    if (last === undefined || finalization.vote.type !== 'finalize' || this.#queue.length >= queueMax) return [];
-    if (!equalBytes(last.digest, finalization.vote.proposal.digest)) return [];
+    if (last === undefined || vote.type !== 'finalize' || !equalBytes(last.digest, vote.proposal.digest)) return [];
     const first = blocks.findIndex((block) => block.header.height === this.#tree.root.height + 1);
     if (first < 0) return [];
     const fresh = blocks.slice(first);
-    let parent = this.#tree.root.digest;
-    for (const block of fresh) {
-      if (!equalBytes(block.header.parent, parent)) return [];
-      parent = block.digest;
-    }
-    return fresh;
+    const isLinked = fresh.every((block, i) => i === 0 || equalBytes(block.header.parent, fresh[i - 1]!.digest));
+    return isLinked ? fresh : [];
+  }
+
+  #continues(fresh: readonly Block[]): boolean {
+    return equalBytes(fresh[0]!.header.parent, this.#tree.root.digest);
   }
 
   /** Takes in a page of the finalized chain; its finalization is verified. Returns whether it was of use. */
   onChain(blocks: readonly Block[], finalization: Certificate): boolean {
-    const fresh = this.continuation(blocks, finalization);
-    const last = fresh.at(-1);
-    if (last === undefined) return false;
+    if (!this.wantsChain(blocks, finalization)) return false;
+    const fresh = this.#freshPart(blocks, finalization);
+    if (!this.#continues(fresh)) {
+      this.#accountability.onFork(finalization);
+      return false;
+    }
+    const last = fresh.at(-1)!;
     for (const block of fresh) {
       this.#tree.add(block);
       this.#append(block, block === last ? finalization : null);
@@ -122,6 +136,8 @@ export class Delivery {
     }
     const path = this.#tree.pathFromRoot(digest);
     if (path === null) {
+      // The newest finalization is of a block that does not stand on the finalized ones.
+      this.#accountability.onFork(certificate);
       this.#target = null;
     } else if ('blocks' in path) {
       const last = path.blocks.at(-1)!;
