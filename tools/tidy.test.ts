@@ -24,8 +24,8 @@ const packageImports: Readonly<Record<string, readonly string[]>> = {
   sdk: ['core'],
   gateway: ['core', 'sdk'],
   node: ['core', 'sdk', 'gateway'],
-  // Only the driver of the node, so that no SQLite comes along.
-  sim: ['core', 'node/driver'],
+  // Only the driver of the node and its journal's layout, so that no SQLite comes along.
+  sim: ['core', 'node/driver', 'node/journal-frame'],
   dashboard: ['sdk'],
 };
 

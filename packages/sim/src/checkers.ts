@@ -26,6 +26,11 @@ export class AgreementChecker {
     this.#violations = violations;
   }
 
+  /** A node's disk was put back: it executes what came after once more, and must come to the same. */
+  onRolledBack(node: number, height: number): void {
+    this.#heights.set(node, height);
+  }
+
   onExecuted(node: number, block: Block, outcome: Outcome): void {
     const { height } = block.header;
     const before = this.#heights.get(node) ?? 0;

@@ -1,136 +1,212 @@
-/**
- * Faults of a world, drawn from its seed: crashes, restarts of everybody, partitions, one-way losses, lost kinds of votes,
- * slow disks and ledgers. Each one ends by itself, or with the time of faults (`endAll`).
- */
+/** Lets the planned faults of a world strike. Each one ends by itself, or with the time of faults (`endAll`). */
+import { unreachable } from '@cairn-ledger/core';
 import type { EventQueue } from './event-queue.ts';
+import type { Observer } from './observer.ts';
+import type { Fault, PlannedFault } from './plan.ts';
 import type { Random } from './random.ts';
 import type { VirtualNetwork } from './virtual-network.ts';
 import type { VirtualNode } from './virtual-node.ts';
 
-export type FaultKind =
-  | 'crash'
-  | 'restart-all'
-  | 'partition'
-  | 'long-partition'
-  | 'one-way-loss'
-  | 'lost-votes'
-  | 'lost-certificates'
-  | 'slow-disk'
-  | 'slow-ledger';
+/** What faults strike: the nodes by place, and everything between them. */
+export type FaultTarget = {
+  readonly events: EventQueue;
+  readonly network: VirtualNetwork;
+  readonly nodes: readonly VirtualNode[];
+  readonly random: Random;
+  readonly observer: Observer | null;
+  /** Second twins by validator index. */
+  readonly twinPlaces: ReadonlyMap<number, number>;
+  /** Its disk is put back to an earlier height. */
+  onRolledBack(node: VirtualNode): void;
+};
 
-const weights: readonly (readonly [kind: FaultKind, weight: number])[] = [
-  ['crash', 8],
-  ['restart-all', 1],
-  ['partition', 6],
-  ['long-partition', 1],
-  ['one-way-loss', 3],
-  ['lost-votes', 3],
-  ['lost-certificates', 3],
-  ['slow-disk', 2],
-  ['slow-ledger', 2],
-];
+/** Between taking a snapshot of a disk and putting it back, in milliseconds. */
+const yesterdayMs = 700;
 
 export class Faults {
-  readonly #events: EventQueue;
-  readonly #network: VirtualNetwork;
-  readonly #nodes: readonly VirtualNode[];
-  readonly #random: Random;
-  /** The kinds this world knows: fewer kinds show better what each does. */
-  readonly #kinds: readonly FaultKind[];
+  readonly #target: FaultTarget;
   readonly #endings = new Set<() => void>();
   #isOver = false;
   crashes = 0;
 
-  constructor(events: EventQueue, network: VirtualNetwork, nodes: readonly VirtualNode[], random: Random) {
-    this.#events = events;
-    this.#network = network;
-    this.#nodes = nodes;
-    this.#random = random;
-    const kept = weights.filter(() => random.chance(0.6));
-    this.#kinds = (kept.length > 0 ? kept : weights).flatMap(([kind, weight]) =>
-      new Array<FaultKind>(weight).fill(kind),
-    );
+  constructor(target: FaultTarget) {
+    this.#target = target;
   }
 
-  /** One fault after the other until `endAll`. */
-  run(): void {
-    if (this.#isOver) return;
-    this.#strike(this.#random.pick(this.#kinds));
-    this.#events.after(this.#random.next() * 1_200, () => this.run());
+  schedule(faults: readonly PlannedFault[]): void {
+    for (const { atMs, lastsMs, fault } of faults) {
+      const { events, nodes } = this.#target;
+      if (fault.type === 'roll-back')
+        events.at(Math.max(0, atMs - yesterdayMs), () => nodes[fault.node]!.disk.takeSnapshot());
+      events.at(atMs, () => {
+        if (this.#isOver) return;
+        this.#target.observer?.({ type: 'fault-begins', fault: textOf(fault) }, events.nowMs);
+        const end = this.#strike(fault, lastsMs);
+        if (end !== null) this.#endAfter(lastsMs, fault, end);
+      });
+    }
   }
 
   /** Everything heals at once; who is down stays down. */
   endAll(): void {
     this.#isOver = true;
     for (const end of [...this.#endings]) end();
+    for (const { disk } of this.#target.nodes) disk.nextSync = 'whole';
   }
 
-  #strike(kind: FaultKind): void {
-    const random = this.#random;
-    const node = random.pick(this.#nodes);
-    switch (kind) {
+  /** Returns how it ends; null when there is nothing to end. */
+  #strike(fault: Fault, lastsMs: number): (() => void) | null {
+    const { network, nodes, random } = this.#target;
+    switch (fault.type) {
       case 'crash':
-        return this.#crash(node, random.next() * 1_500);
-      case 'restart-all':
-        for (const each of this.#nodes) this.#crash(each, 50 + random.next() * 300);
-        return;
+        return this.#crash(nodes[fault.node]!);
+      case 'crash-at-sync':
+        this.crashes++;
+        nodes[fault.node]!.disk.nextSync = fault.fate;
+        return null;
+      case 'restart-all': {
+        const ends = nodes.map((node) => this.#crash(node));
+        ends.forEach((end, i) => {
+          this.#target.events.after(lastsMs + (i * fault.spreadMs) / nodes.length, () => {
+            if (!this.#isOver) end();
+          });
+        });
+        return null;
+      }
       case 'partition':
-        return this.#partition(random.next() * 1_500);
-      case 'long-partition':
-        return this.#partition(2_000 + random.next() * 3_000);
+        network.partition(this.#groupsOfPlaces(fault.groups));
+        return () => network.heal();
+      case 'flapping-partition':
+        return this.#flap(this.#groupsOfPlaces(fault.groups), fault.periodMs);
       case 'one-way-loss': {
-        const lossShare = random.pick([0.3, 0.8, 1]);
-        const isInbound = random.chance(0.5);
-        const rule = (from: number, to: number) =>
-          (isInbound ? to : from) === node.index && (lossShare === 1 || random.chance(lossShare));
-        return this.#for(random.next() * 2_000, this.#network.lose(rule));
+        const { node, isInbound, lossShare } = fault;
+        return network.lose(
+          (from, to) => (isInbound ? to : from) === node && (lossShare === 1 || random.chance(lossShare)),
+        );
+      }
+      case 'cut-directions': {
+        const cut = new Set(fault.pairs.map(([from, to]) => `${from} ${to}`));
+        return network.lose((from, to) => cut.has(`${from} ${to}`));
       }
       case 'lost-votes': {
-        // A vote is [1, [kind, ...], ...]; a whole kind of one node gets lost, on the way to some.
-        const kindCode = random.pick([0, 1, 2, 2]);
-        const spared = random.integer(0, this.#nodes.length - 1);
-        const rule = (from: number, to: number, frame: Uint8Array) =>
-          from === node.index && to !== spared && frame[1] === 1 && frame[3] === kindCode;
-        return this.#for(random.next() * 3_000, this.#network.lose(rule));
+        // A vote is [1, [kind, ...], ...]; a whole kind of one node gets lost, on the way to all but one.
+        const { node, voteKind, spared } = fault;
+        return network.lose(
+          (from, to, frame) => from === node && to !== spared && frame[1] === 1 && frame[3] === voteKind,
+        );
       }
       case 'lost-certificates': {
         // A certificate is [2, [kind, ...]]; none reaches this node, or none leaves it.
-        const isInbound = random.chance(0.5);
-        const rule = (from: number, to: number, frame: Uint8Array) =>
-          (isInbound ? to : from) === node.index && frame[1] === 2;
-        return this.#for(random.next() * 3_000, this.#network.lose(rule));
+        const { node, isInbound } = fault;
+        return network.lose((from, to, frame) => (isInbound ? to : from) === node && frame[1] === 2);
       }
+      case 'slow-link':
+        network.slowDown(fault.node, fault.byMs);
+        return () => network.slowDown(fault.node, 0);
       case 'slow-disk':
-      case 'slow-ledger': {
-        const before = node.delays;
-        const slow = random.pick([80, 300, 700]);
-        node.delays = kind === 'slow-disk' ? { ...before, syncMs: slow } : { ...before, executeMs: slow };
-        return this.#for(random.next() * 2_000, () => {
-          node.delays = before;
-        });
+        return this.#withDelays(nodes[fault.node]!, { syncMs: fault.byMs });
+      case 'slow-ledger':
+        return this.#withDelays(nodes[fault.node]!, { executeMs: fault.byMs });
+      case 'clock':
+        return this.#withDelays(nodes[fault.node]!, { clockOffsetMs: fault.offsetMs });
+      case 'full-disk': {
+        const { disk } = nodes[fault.node]!;
+        disk.isFull = true;
+        return () => {
+          disk.isFull = false;
+          nodes[fault.node]!.start();
+        };
       }
+      case 'lying-disk':
+        return this.#lie(nodes[fault.node]!);
+      case 'roll-back':
+      case 'bit-flip':
+      case 'misdirected-write':
+        return this.#damage(nodes[fault.node]!, fault.type);
+      case 'twins-swap':
+        this.#swapTwins(fault.places);
+        return null;
+      default:
+        return unreachable(fault);
     }
   }
 
-  #crash(node: VirtualNode, downMs: number): void {
-    if (node.driver === null) return;
-    this.crashes++;
+  #crash(node: VirtualNode): () => void {
+    if (node.driver !== null) this.crashes++;
     node.crash();
-    this.#events.after(downMs, () => {
-      if (!this.#isOver && node.driver === null) node.start();
-    });
+    return () => node.start();
   }
 
-  #partition(lastsMs: number): void {
-    this.#network.partition(this.#nodes.map(() => this.#random.integer(0, 1)));
-    this.#for(lastsMs, () => this.#network.partition(this.#nodes.map(() => 0)));
+  #flap(groups: readonly number[], periodMs: number): () => void {
+    const { events, network } = this.#target;
+    let isOver = false;
+    const turn = (isApart: boolean) => {
+      if (isOver) return;
+      if (isApart) network.partition(groups);
+      else network.heal();
+      events.after(periodMs, () => turn(!isApart));
+    };
+    turn(true);
+    return () => {
+      isOver = true;
+      network.heal();
+    };
   }
 
-  #for(lastsMs: number, end: () => void): void {
+  #withDelays(node: VirtualNode, changed: Partial<VirtualNode['delays']>): () => void {
+    const before = node.delays;
+    node.delays = { ...before, ...changed };
+    return () => {
+      node.delays = before;
+    };
+  }
+
+  #lie(node: VirtualNode): () => void {
+    node.disk.isLying = true;
+    return () => {
+      node.crash();
+      node.disk.isLying = false;
+      this.#target.events.after(100, () => node.start());
+    };
+  }
+
+  #damage(node: VirtualNode, type: 'roll-back' | 'bit-flip' | 'misdirected-write'): () => void {
+    const end = this.#crash(node);
+    if (type !== 'roll-back') node.isDamaged = node.disk.damageJournal(this.#target.random, type);
+    else if (node.disk.rollBack()) this.#target.onRolledBack(node);
+    return end;
+  }
+
+  /** The first of the places is a twin; the others go to it, everybody else to its second instance. */
+  #swapTwins([twin, ...places]: readonly number[]): void {
+    const second = this.#target.twinPlaces.get(twin!);
+    if (second === undefined) return;
+    for (const { place, index } of this.#target.nodes)
+      if (index !== twin) this.#target.network.chooseTwin(place, places.includes(place) ? twin! : second);
+  }
+
+  /** A second twin is on the other side of a partition than the first. */
+  #groupsOfPlaces(groups: readonly number[]): number[] {
+    return this.#target.nodes.map(({ place, index }) => (place === index ? groups[index]! : 1 - groups[index]!));
+  }
+
+  #endAfter(lastsMs: number, fault: Fault, end: () => void): void {
+    const { events, observer } = this.#target;
     const once = () => {
-      if (this.#endings.delete(once)) end();
+      if (!this.#endings.delete(once)) return;
+      observer?.({ type: 'fault-ends', fault: textOf(fault) }, events.nowMs);
+      end();
     };
     this.#endings.add(once);
-    this.#events.after(lastsMs, once);
+    events.after(lastsMs, once);
   }
+}
+
+/** `crash node=2`, as the trace tells it. */
+export function textOf(fault: Fault): string {
+  const { type, ...rest } = fault;
+  const details = Object.entries(rest).map(
+    ([name, value]) => `${name}=${Array.isArray(value) ? value.join(',') : value}`,
+  );
+  return [type, ...details].join(' ');
 }

@@ -1,193 +1,128 @@
 /**
- * One node of a simulated world: the production replica and driver over a virtual journal, network and ledger. What is
- * not synced is lost in a crash; what is synced, and every executed block, survives.
- *
- * The ledger here is a hash over all transactions in order: it shows any difference in what was executed, and nothing else.
+ * One node of a simulated world: the production replica and driver over a virtual disk, network and ledger. What is not
+ * synced is lost in a crash; what is synced, and every executed block, survives.
  */
 import {
   type Batch,
   type Block,
+  type CairnError,
   type Certificate,
   type Channel,
-  type CheckpointSignature,
-  type CheckpointStatement,
-  chainBlocksMax,
   channelOf,
-  createEpochSet,
   decodeMessage,
-  type EpochSet,
   encodeMessage,
-  equalBytes,
+  type Fact,
   type Hash,
   type JournalRecord,
   type Message,
   type Outcome,
-  type ProtocolConstants,
   type ReplicaOrigin,
-  type Signer,
-  sha256,
-  toEpoch,
-  toHash,
+  type Result,
   toHeight,
   toHex,
   toValidatorIndex,
-  type Validator,
-  validatorSetDigest,
 } from '@cairn-ledger/core';
-import { Driver, type SigningMark } from '@cairn-ledger/node/driver';
+import { Driver, type FenceReason } from '@cairn-ledger/node/driver';
 import type { Adversary } from './adversaries/adversary.ts';
 import { SigningChecker, type Violations } from './checkers.ts';
 import type { EventQueue } from './event-queue.ts';
-import { createFakeSigner, fakeVerifier } from './fake-crypto.ts';
+import { fakeVerifier } from './fake-crypto.ts';
+import type { Observer } from './observer.ts';
 import type { Random } from './random.ts';
+import type { VirtualChain } from './virtual-chain.ts';
+import { VirtualDisk } from './virtual-disk.ts';
+import { executeBlock, serveFromDisk } from './virtual-ledger.ts';
 import type { NetworkEnd, VirtualNetwork } from './virtual-network.ts';
-
-export type VirtualChain = {
-  readonly ledgerHash: Hash;
-  readonly set: EpochSet;
-  readonly signers: readonly { readonly voting: Signer; readonly checkpoint: Signer }[];
-  readonly genesis: Outcome;
-  readonly constants: ProtocolConstants;
-};
-
-/** A network of validators that know each other: keys, set and genesis. */
-export function createVirtualChain(validatorsCount: number, constants: ProtocolConstants): VirtualChain {
-  const names = Array.from({ length: validatorsCount }, (_, i) => `v${String(i).padStart(3, '0')}`);
-  const signers = names.map((name) => ({
-    voting: createFakeSigner(`${name}/voting`),
-    checkpoint: createFakeSigner(`${name}/checkpoint`),
-  }));
-  const validators: Validator[] = names.map((id, i) => ({
-    id,
-    member: id,
-    linkKey: createFakeSigner(`${id}/link`).publicKey,
-    votingKey: signers[i]!.voting.publicKey,
-    checkpointKey: signers[i]!.checkpoint.publicKey,
-    addresses: [],
-  }));
-  const ledgerHash = sha256(new TextEncoder().encode(`world of ${validatorsCount}`));
-  const digest = validatorSetDigest(validators);
-  const statement: CheckpointStatement = {
-    ledgerHash,
-    epoch: toEpoch(1),
-    height: toHeight(0),
-    round: 0,
-    historySize: 2,
-    historyRoot: sha256(new Uint8Array(0)),
-    stateRoot: sha256(new Uint8Array(1)),
-    validatorSet: digest,
-  };
-  const genesis = { digest: ledgerHash, height: toHeight(0), timeMs: 0 };
-  return {
-    ledgerHash,
-    set: createEpochSet(toEpoch(1), validators, digest, genesis),
-    signers,
-    genesis: { statement, timeMs: 0 },
-    constants,
-  };
-}
-
-type Executed = {
-  readonly block: Block;
-  readonly batches: readonly Batch[];
-  readonly finalization: Certificate | null;
-  readonly outcome: Outcome;
-};
-
-/** What survives a crash. */
-type Disk = {
-  journal: JournalRecord[];
-  executed: Executed[];
-  certified: Map<number, readonly CheckpointSignature[]>;
-  certifiedHeight: number;
-  mark: SigningMark;
-};
 
 /** How slow a node is, at most, and how far its clock on the wall is off. */
 export type NodeDelays = { readonly syncMs: number; readonly executeMs: number; readonly clockOffsetMs: number };
 
-/** Who watches a node from outside. */
+/** Who watches a node from outside. Nodes are named by place. */
 export type NodeMonitor = {
   onExecuted(node: number, block: Block, batches: readonly Batch[], outcome: Outcome): void;
   /** A batch of its own is durable: its transactions must be executed some day. */
   onSealed(node: number, batch: Batch): void;
-  onFenced(node: number, reason: string): void;
-  onRefused(node: number, peer: number, text: string): void;
-  onFailed(node: number, text: string): void;
+  onFact(node: number, fact: Fact): void;
+  onFenced(node: number, reason: FenceReason): void;
+  onRefused(node: number, peer: number, error: CairnError): void;
+  onFailed(node: number, error: CairnError): void;
 };
 
+/** What all nodes of a world share. */
+export type NodeWorld = {
+  readonly chain: VirtualChain;
+  readonly events: EventQueue;
+  readonly network: VirtualNetwork;
+  readonly monitor: NodeMonitor;
+  readonly violations: Violations;
+  readonly observer: Observer | null;
+};
+
+/** Wall time at the start of every world, in milliseconds since 1970. */
+const startWallMs = 1_700_000_000_000;
+
+/** How long a node is down after its disk made it crash, in milliseconds. */
+const downAfterDiskMs = 200;
+
 export class VirtualNode implements NetworkEnd {
+  /** Its place in the network: equal to `index`, but for second twins. */
+  readonly place: number;
+  /** Validator index. */
   readonly index: number;
-  readonly #chain: VirtualChain;
-  readonly #events: EventQueue;
-  readonly #network: VirtualNetwork;
+  readonly #world: NodeWorld;
   readonly #random: Random;
-  delays: NodeDelays;
-  readonly #monitor: NodeMonitor;
   readonly #signing: SigningChecker;
-  readonly disk: Disk = {
-    journal: [],
-    executed: [],
-    certified: new Map(),
-    certifiedHeight: 0,
-    mark: { epoch: 0, view: 0, seq: 0, checkpointHeight: 0 },
-  };
+  readonly disk = new VirtualDisk();
+  delays: NodeDelays;
   driver: Driver | null = null;
+  /** Not so once it says or does what no honest node does; its own promises are checked no more. */
+  isHonest = true;
   /** Set for a Byzantine node: what it says is rewritten. */
   adversary: Adversary | null = null;
+  /** Its journal was found damaged: it does not start again. */
+  isDamaged = false;
+  /** Down for good. */
+  isRetired = false;
+  fencedFor: FenceReason | null = null;
   #unsynced: JournalRecord[] = [];
   #life = 0;
   #idleAtMs = 0;
 
-  constructor(
-    index: number,
-    chain: VirtualChain,
-    events: EventQueue,
-    network: VirtualNetwork,
-    random: Random,
-    delays: NodeDelays,
-    monitor: NodeMonitor,
-    violations: Violations,
-  ) {
+  constructor(place: number, index: number, world: NodeWorld, random: Random, delays: NodeDelays) {
+    this.place = place;
     this.index = index;
-    this.#chain = chain;
-    this.#events = events;
-    this.#network = network;
+    this.#world = world;
     this.#random = random;
     this.delays = delays;
-    this.#monitor = monitor;
-    this.#signing = new SigningChecker(index, violations);
+    this.#signing = new SigningChecker(index, world.violations);
   }
 
   start(): void {
+    if (this.isDamaged || this.isRetired || this.driver !== null) return;
+    const { chain, events, network, monitor, observer } = this.#world;
     this.#life++;
     const life = this.#life;
     const isAlive = () => this.#life === life && this.driver !== null;
     let timer = 0;
     const now = () => ({
-      ms: this.#events.nowMs,
-      wallMs: Math.floor(1_700_000_000_000 + this.delays.clockOffsetMs + this.#events.nowMs),
+      ms: events.nowMs,
+      wallMs: Math.floor(startWallMs + this.delays.clockOffsetMs + events.nowMs),
     });
-    const keys = this.#chain.signers[this.index]!;
+    const keys = chain.signers[this.index]!;
+    const records = this.disk.records();
+    observer?.({ type: 'started', node: this.place, recordsCount: records.length }, events.nowMs);
     this.driver = new Driver(
       this.#origin(),
       {
         now,
-        defer: (callback) => this.#events.after(0, () => isAlive() && callback()),
+        defer: (callback) => events.after(0, () => isAlive() && callback()),
         setTimer: (atMs, callback) => {
           const mine = ++timer;
-          this.#events.at(atMs, () => isAlive() && mine === timer && callback());
+          events.at(atMs, () => isAlive() && mine === timer && callback());
         },
         journal: {
           append: (record) => this.#unsynced.push(record),
-          sync: (done) => {
-            const count = this.#unsynced.length;
-            this.#events.after(this.#random.next() * this.delays.syncMs, () => {
-              if (!isAlive()) return;
-              this.disk.journal.push(...this.#unsynced.splice(0, count));
-              done(null);
-            });
-          },
+          sync: (done) => this.#sync(done, isAlive),
         },
         writeMark: (mark) => {
           this.disk.mark = mark;
@@ -196,7 +131,8 @@ export class VirtualNode implements NetworkEnd {
         votingSigner: {
           ...keys.voting,
           sign: (message) => {
-            this.#signing.onSignedVoteOrBatch(message);
+            if (this.isHonest) this.#signing.onSignedVoteOrBatch(message);
+            observer?.({ type: 'signed', node: this.place, bytes: message }, events.nowMs);
             return keys.voting.sign(message);
           },
         },
@@ -205,57 +141,109 @@ export class VirtualNode implements NetworkEnd {
         ledger: {
           execute: (block, batches, finalization) => {
             // One after the other: a ledger executes in order.
-            this.#idleAtMs = Math.max(this.#idleAtMs, this.#events.nowMs) + this.#random.next() * this.delays.executeMs;
-            this.#events.at(this.#idleAtMs, () => isAlive() && this.#execute(block, batches, finalization));
+            this.#idleAtMs = Math.max(this.#idleAtMs, events.nowMs) + this.#random.next() * this.delays.executeMs;
+            events.at(this.#idleAtMs, () => isAlive() && this.#execute(block, batches, finalization));
           },
           keepCertified: (statement, signatures) => {
             this.disk.certified.set(statement.height, signatures);
             this.disk.certifiedHeight = Math.max(this.disk.certifiedHeight, statement.height);
           },
-          serve: (request, answer) => answer(this.#serve(request)),
+          serve: (request, answer) => answer(serveFromDisk(this.disk, request)),
         },
         onBatch: (batch, isOwn) => {
-          if (isOwn) this.#monitor.onSealed(this.index, batch);
+          if (!isOwn) return;
+          observer?.({ type: 'sealed', node: this.place, batch }, events.nowMs);
+          monitor.onSealed(this.place, batch);
         },
-        onFact: () => undefined,
-        onRefused: (peer, error) => this.#monitor.onRefused(this.index, peer, `${error.code} ${error.message}`),
-        onFenced: (reason) => this.#monitor.onFenced(this.index, reason),
-        onFailed: (error) => this.#monitor.onFailed(this.index, error.message),
+        onFact: (fact) => {
+          observer?.({ type: 'fact', node: this.place, fact }, events.nowMs);
+          monitor.onFact(this.place, fact);
+        },
+        onRefused: (peer, error) => {
+          observer?.({ type: 'refused', node: this.place, peer, text: error.message }, events.nowMs);
+          monitor.onRefused(this.place, peer, error);
+        },
+        onFenced: (reason) => {
+          this.fencedFor = reason;
+          observer?.({ type: 'fenced', node: this.place, text: reason }, events.nowMs);
+          monitor.onFenced(this.place, reason);
+        },
+        onFailed: (error) => {
+          observer?.({ type: 'failed', node: this.place, text: error.message }, events.nowMs);
+          monitor.onFailed(this.place, error);
+        },
       },
       this.disk.mark,
     );
-    this.driver.start(this.disk.journal);
-    if (this.#random.chance(0.5)) this.#compactJournal();
-    this.#network.attach(this.index, this);
+    this.driver.start(records);
+    if (this.#random.chance(0.5)) this.disk.compact(this.driver.liveRecords());
+    network.attach(this.place, this);
   }
 
-  #send(peer: number, channel: Channel, frame: Uint8Array): void {
-    if (this.adversary === null) return this.#network.send(this.index, peer, channel, frame);
-    const decoded = decodeMessage(frame);
-    if (!decoded.ok) throw new Error('a node sends what can be decoded');
-    for (const message of this.adversary.rewrite(decoded.value, peer))
-      this.#network.send(this.index, peer, channelOf(message), encodeMessage(message));
+  // --- Disk ---------------------------------------------------------------------------------------------------------
+
+  #sync(done: (error: CairnError | null) => void, isAlive: () => boolean): void {
+    const { events } = this.#world;
+    const count = this.#unsynced.length;
+    const fate = this.disk.nextSync;
+    this.disk.nextSync = 'whole';
+    events.after(this.#random.next() * this.delays.syncMs, () => {
+      if (!isAlive()) return;
+      const records = this.#unsynced.splice(0, count);
+      if (this.disk.isFull) return done({ code: 'journal.failed', message: 'no space left' });
+      if (fate === 'crash-before') return this.#crashForDisk();
+      if (fate === 'crash-torn') {
+        this.disk.append(records.slice(0, this.#random.integer(0, records.length)));
+        return this.#crashForDisk();
+      }
+      this.disk.append(records);
+      if (fate === 'crash-after') return this.#crashForDisk();
+      done(null);
+    });
+  }
+
+  #crashForDisk(): void {
+    this.crash();
+    this.#world.events.after(downAfterDiskMs, () => this.start());
   }
 
   /** Loses everything that is not durable. */
   crash(): void {
+    if (this.driver === null) return;
+    this.#world.observer?.({ type: 'crashed', node: this.place }, this.#world.events.nowMs);
     this.#life++;
-    this.driver?.stop();
+    this.driver.stop();
     this.driver = null;
     this.#unsynced = [];
-    this.#network.detach(this.index);
+    this.disk.onCrash();
+    this.adversary?.onCrash?.(this.disk);
+    this.#world.network.detach(this.place);
+  }
+
+  // --- Network ------------------------------------------------------------------------------------------------------
+
+  retire(): void {
+    this.isRetired = true;
+    this.crash();
   }
 
   submit(transactions: readonly Uint8Array[]): void {
     this.driver?.input({ type: 'transactions', transactions });
   }
 
+  #send(peer: number, channel: Channel, frame: Uint8Array): void {
+    const { network } = this.#world;
+    if (this.adversary === null) return network.send(this.place, peer, channel, frame);
+    const decoded = decodeMessage(frame);
+    if (!decoded.ok) throw new Error('a node sends what can be decoded');
+    for (const message of this.adversary.rewrite(decoded.value, peer))
+      network.send(this.place, peer, channelOf(message), encodeMessage(message));
+  }
+
   onFrame(from: number, frame: Uint8Array): void {
-    if (this.adversary?.hear !== undefined) {
-      const decoded = decodeMessage(frame);
-      if (decoded.ok) this.adversary.hear(decoded.value);
-    }
-    this.driver?.onFrame(toValidatorIndex(from), frame);
+    const decoded = decodeOnce(frame);
+    if (decoded.ok) this.adversary?.hear?.(decoded.value);
+    this.driver?.onDecoded(toValidatorIndex(from), decoded);
   }
 
   onConnected(peer: number): void {
@@ -266,16 +254,19 @@ export class VirtualNode implements NetworkEnd {
     this.driver?.input({ type: 'disconnected', peer: toValidatorIndex(peer) });
   }
 
+  // --- Ledger -------------------------------------------------------------------------------------------------------
+
   #origin(): ReplicaOrigin {
-    const { ledgerHash, set, constants, genesis } = this.#chain;
-    const last = this.disk.executed.at(-1);
+    const { ledgerHash, set, constants, genesis } = this.#world.chain;
+    const { executed, certifiedHeight } = this.disk;
+    const last = executed.at(-1);
     const floors = set.validators.map(() => ({ seq: 0, digest: null as Hash | null }));
     let finalization: Certificate | null = null;
-    for (const executed of this.disk.executed) {
-      for (const { author, seq, digest } of executed.block.batches) {
+    for (const each of executed) {
+      for (const { author, seq, digest } of each.block.batches) {
         if (seq > floors[author]!.seq) floors[author] = { seq, digest };
       }
-      if (executed.finalization !== null) finalization = executed.finalization;
+      if (each.finalization !== null) finalization = each.finalization;
     }
     return {
       ledgerHash,
@@ -294,68 +285,30 @@ export class VirtualNode implements NetworkEnd {
             },
       floors,
       finalization,
-      outcomes: [genesis, ...this.disk.executed.slice(-40).map((executed) => executed.outcome)],
-      certifiedHeight: toHeight(this.disk.certifiedHeight),
+      outcomes: [genesis, ...executed.slice(-40).map(({ outcome }) => outcome)],
+      certifiedHeight: toHeight(certifiedHeight),
     };
   }
 
   #execute(block: Block, batches: readonly Batch[], finalization: Certificate | null): void {
-    const before = this.disk.executed.at(-1)?.outcome ?? this.#chain.genesis;
-    let { historyRoot, historySize } = before.statement;
-    for (const batch of batches) {
-      for (const transaction of batch.transactions) {
-        const both = new Uint8Array(32 + transaction.length);
-        both.set(historyRoot);
-        both.set(transaction, 32);
-        historyRoot = sha256(both);
-        historySize++;
-      }
-    }
-    const statement: CheckpointStatement = {
-      ...before.statement,
-      height: block.header.height,
-      historyRoot,
-      historySize,
-      stateRoot: toHash(sha256(block.headerBytes)),
-    };
-    const outcome = { statement, timeMs: block.header.timeMs };
-    this.disk.executed.push({ block, batches, finalization, outcome });
-    this.#signing.onSignedCheckpoint(statement.height, toHex(historyRoot) + toHex(statement.stateRoot));
-    this.#monitor.onExecuted(this.index, block, batches, outcome);
+    const { chain, events, monitor, observer } = this.#world;
+    const outcome = executeBlock(this.disk, chain.genesis, block, batches, finalization);
+    const { height, historyRoot, stateRoot } = outcome.statement;
+    if (this.isHonest) this.#signing.onSignedCheckpoint(height, toHex(historyRoot) + toHex(stateRoot));
+    observer?.({ type: 'executed', node: this.place, block, outcome }, events.nowMs);
+    monitor.onExecuted(this.place, block, batches, outcome);
     this.driver?.input({ type: 'executed', outcome });
   }
+}
 
-  #serve(request: Message): Message | null {
-    if (request.type === 'request-chain') return this.#chainFrom(request.from);
-    if (request.type === 'request-block') {
-      const found = this.disk.executed.find(({ block }) => equalBytes(block.digest, request.digest));
-      return found === undefined ? null : { type: 'block', block: found.block };
-    }
-    if (request.type === 'request-batch') {
-      for (const { batches } of this.disk.executed) {
-        const batch = batches.find(({ digest }) => toHex(digest) === toHex(request.digest));
-        if (batch !== undefined) return { type: 'batch', batch };
-      }
-      return null;
-    }
-    if (request.type === 'request-checkpoint') {
-      const signatures = this.disk.certified.get(request.height);
-      return signatures === undefined ? null : { type: 'checkpoint-signatures', signatures };
-    }
-    return null;
-  }
+const decodedFrames = new WeakMap<Uint8Array, Result<Message, CairnError>>();
 
-  #chainFrom(from: number): Message | null {
-    const page = this.disk.executed.slice(from - 1, from - 1 + chainBlocksMax);
-    while (page.length > 0 && page.at(-1)!.finalization === null) page.pop();
-    const last = page.at(-1);
-    return last === undefined
-      ? null
-      : { type: 'chain', blocks: page.map(({ block }) => block), finalization: last.finalization! };
+/** A frame sent to many is one array: what it says is read once. */
+function decodeOnce(frame: Uint8Array): Result<Message, CairnError> {
+  let decoded = decodedFrames.get(frame);
+  if (decoded === undefined) {
+    decoded = decodeMessage(frame);
+    decodedFrames.set(frame, decoded);
   }
-
-  /** As a node does now and then: the journal begins anew with what still matters. */
-  #compactJournal(): void {
-    if (this.driver !== null) this.disk.journal = [...this.driver.liveRecords()];
-  }
+  return decoded;
 }

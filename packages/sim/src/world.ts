@@ -1,48 +1,46 @@
 /**
- * A world: nodes, a network and faults, all from one seed, and the checks that must hold in every one of them.
+ * One simulated world: some validators, faults for a while, then calm. The production replica and driver run in it; time,
+ * links, disks, signatures and the ledger are virtual. A world is a function of its plan, and that of its seed.
  *
- * Faults are drawn for the first part of the run (`faults.ts`); then they stop, a minority stays down for good, and the
- * chain must go on: everything a living node has sealed is executed and certified everywhere, within `calmMs`.
+ * Checked always: agreement, results, honest signing, no honest node fenced, refused or proven faulty. Checked in worlds
+ * of mode `liveness`: after the faults stop, at most f nodes stay bad, and everything sealed by a living node is executed
+ * and certified everywhere, within few views.
  */
-import { type Batch, defaultConstants, type ProtocolConstants, sha256, toHex } from '@cairn-ledger/core';
-import type { Adversary, AdversaryParts } from './adversaries/adversary.ts';
-import { createBatchEquivocator } from './adversaries/batch-equivocator.ts';
-import { createEquivocator } from './adversaries/equivocator.ts';
-import { createSilentLeader } from './adversaries/silent-leader.ts';
-import { createSkipper } from './adversaries/skipper.ts';
-import { createTeaser } from './adversaries/teaser.ts';
+import { defaultConstants, type Hash, type ProtocolConstants, sha256, toHex } from '@cairn-ledger/core';
+import { createAdversary } from './adversaries/index.ts';
 import { AgreementChecker, Violations } from './checkers.ts';
 import { EventQueue } from './event-queue.ts';
 import { Faults } from './faults.ts';
+import type { Observer } from './observer.ts';
+import { drawPlan, type WorldKind, type WorldMode, type WorldOptions, type WorldPlan } from './plan.ts';
 import { createRandom, type Random } from './random.ts';
-import { type NetworkProfile, VirtualNetwork } from './virtual-network.ts';
-import { createVirtualChain, type NodeMonitor, type VirtualChain, VirtualNode } from './virtual-node.ts';
+import { namesIn, Submitter, transactionOf } from './submitter.ts';
+import { createVirtualChain } from './virtual-chain.ts';
+import { VirtualNetwork } from './virtual-network.ts';
+import { type NodeMonitor, type NodeWorld, VirtualNode } from './virtual-node.ts';
 
-export type WorldOptions = {
-  readonly seed: number;
-  readonly nodesCount: number;
-  /** How long faults happen, in milliseconds of virtual time. */
-  readonly faultsMs: number;
-  /** How long the chain may take afterwards to execute and certify everything, in milliseconds of virtual time. */
-  readonly calmMs: number;
-};
-
-export const defaultWorld = { faultsMs: 6_000, calmMs: 30_000 };
+export { defaultWorld, type WorldOptions } from './plan.ts';
 
 export type WorldReport = {
   readonly seed: number;
   readonly nodesCount: number;
+  readonly kind: WorldKind;
+  readonly mode: WorldMode;
   readonly violations: readonly string[];
   /** What a node lacks at the end though it should have it; empty when the chain went on. */
   readonly stalls: readonly string[];
   /** Virtual time from the last submission until everything was executed and certified everywhere. */
   readonly recoveryMs: number;
+  /** Views led by living honest nodes from the last submission until it was final somewhere; null where not asked. */
+  readonly viewsToCommit: number | null;
   readonly blocks: number;
   readonly views: number;
   readonly frames: number;
   readonly crashes: number;
-  /** Names of the Byzantine nodes, by what they do. */
+  /** The Byzantine nodes, by what they do. */
   readonly adversaries: readonly string[];
+  /** Honest nodes whose disk was put back or damaged, and what became of them. */
+  readonly damaged: readonly string[];
   /** Hash over what every node executed: equal for equal seeds. */
   readonly fingerprint: string;
 };
@@ -50,210 +48,228 @@ export type WorldReport = {
 const constants: ProtocolConstants = { ...defaultConstants, deltaMs: 100, heartbeatMs: 2_000 };
 /** When, after the faults, the transaction is submitted that must get through. */
 const lastSubmissionMs = 300;
-
-export function runWorld(options: WorldOptions): WorldReport {
-  const random = createRandom(options.seed);
-  const events = new EventQueue();
-  const violations = new Violations();
-  const agreement = new AgreementChecker(violations);
-  const network = new VirtualNetwork(events, random, options.nodesCount, drawProfile(random));
-  const chain = createVirtualChain(options.nodesCount, constants);
-  const executed = chain.set.validators.map(() => new Set<string>());
-  const sealed = chain.set.validators.map(() => new Set<string>());
-  const monitor: NodeMonitor = {
-    onExecuted: (node, block, batches, outcome) => {
-      if (nodes[node]!.adversary === null) agreement.onExecuted(node, block, outcome);
-      for (const name of namesIn(batches)) executed[node]!.add(name);
-    },
-    onSealed: (node, batch) => {
-      for (const name of namesIn([batch])) sealed[node]!.add(name);
-    },
-    onFenced: (node, reason) => violations.add(`node ${node} fenced itself: ${reason}`),
-    onRefused: (node, peer, text) => {
-      if (nodes[peer]!.adversary === null) violations.add(`node ${node} refused honest node ${peer}: ${text}`);
-    },
-    onFailed: (node, text) => violations.add(`node ${node}: ${text}`),
-  };
-  const nodes: VirtualNode[] = chain.set.validators.map((_, i) => {
-    const delays = {
-      syncMs: random.pick([0.1, 2, 10]),
-      executeMs: random.pick([1, 10, 60]),
-      clockOffsetMs: random.integer(-1_500, 1_500),
-    };
-    return new VirtualNode(i, chain, events, network, random, delays, monitor, violations);
-  });
-  const byzantine = drawAdversaries(nodes, chain, random);
-  const honest = nodes.filter((node) => node.adversary === null);
-  for (const node of nodes) events.after(random.next() * 50, () => node.start());
-  const submitter = new Submitter(events, honest, random);
-  events.after(100, () => submitter.run());
-  const faults = new Faults(events, network, nodes, random);
-  events.after(500, () => faults.run());
-
-  while (events.step(options.faultsMs)) {
-    // Time passes.
-  }
-  submitter.stop();
-  faults.endAll();
-  network.profile = random.pick(calmProfiles);
-  const down = new Set<number>();
-  for (let count = random.integer(0, chain.set.faultsMax - byzantine.length); down.size < count; )
-    down.add(random.pick(honest).index);
-  for (const node of nodes) {
-    if (down.has(node.index)) node.crash();
-    else if (node.driver === null) node.start();
-  }
-  const live = honest.filter((node) => !down.has(node.index));
-  const last = random.pick(live);
-  events.after(lastSubmissionMs, () => last.submit([encoder.encode(lastTransaction)]));
-
-  const missing = (): string[] => {
-    const due = new Set([lastTransaction, ...live.flatMap((node) => [...sealed[node.index]!])]);
-    return live.flatMap((node) => whatLacks(node, executed[node.index]!, due));
-  };
-  const endMs = options.faultsMs + options.calmMs;
-  let recoveryMs = options.calmMs;
-  for (let checkAtMs = options.faultsMs + 500; events.nowMs < endMs; checkAtMs += 100) {
-    while (events.step(checkAtMs)) {
-      // Time passes.
-    }
-    if (checkAtMs <= endMs && missing().length > 0) continue;
-    recoveryMs = Math.max(0, checkAtMs - options.faultsMs - lastSubmissionMs);
-    break;
-  }
-  for (const node of live) {
-    for (const proof of node.driver?.replica.proofs() ?? [])
-      if (nodes[proof.accused]!.adversary === null)
-        violations.add(`honest node ${proof.accused} is proven faulty by node ${node.index}: ${proof.type}`);
-  }
-  const heights = nodes.map((node) => node.disk.executed.length);
-  return {
-    seed: options.seed,
-    nodesCount: options.nodesCount,
-    violations: violations.list(),
-    stalls: missing(),
-    recoveryMs,
-    blocks: Math.max(...heights),
-    views: Math.max(...live.map((node) => node.driver!.replica.agreement.view)),
-    frames: network.framesCount,
-    crashes: faults.crashes,
-    adversaries: byzantine,
-    fingerprint: fingerprintOf(nodes),
-  };
-}
+/** Views led by living honest nodes within which the chain commits after the faults. */
+export const viewsToCommitMax = 5;
 
 const lastTransaction = 'the last transaction';
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
-function namesIn(batches: readonly Batch[]): string[] {
-  return batches.flatMap(({ transactions }) => transactions.map((transaction) => decoder.decode(transaction)));
+export function runWorld(options: WorldOptions, observer: Observer | null = null): WorldReport {
+  return new World(drawPlan(options), observer).run();
 }
 
-const adversaries: readonly ((parts: AdversaryParts) => Adversary)[] = [
-  createEquivocator,
-  createTeaser,
-  createBatchEquivocator,
-  createSilentLeader,
-  createSkipper,
-];
-
-/** In half of the worlds some nodes are Byzantine, at most f of them. Returns what they do. */
-function drawAdversaries(nodes: readonly VirtualNode[], chain: VirtualChain, random: Random): string[] {
-  const names: string[] = [];
-  const count = random.chance(0.5) ? random.integer(1, chain.set.faultsMax) : 0;
-  while (names.length < count) {
-    const node = random.pick(nodes);
-    if (node.adversary !== null) continue;
-    const parts: AdversaryParts = {
-      self: node.index,
-      nodesCount: nodes.length,
-      ledgerHash: chain.ledgerHash,
-      votingSigner: chain.signers[node.index]!.voting,
-      random,
-    };
-    node.adversary = random.pick(adversaries)(parts);
-    names.push(`${node.index} ${node.adversary.name}`);
-  }
-  return names;
-}
-
-/** Once faults stop, delays are below Delta; frames may still get lost, as they do when a queue is full. */
-const calmProfiles: readonly NetworkProfile[] = [
-  { delayMinMs: 1, delayMaxMs: 10, lossShare: 0 },
-  { delayMinMs: 1, delayMaxMs: 40, lossShare: 0 },
-  { delayMinMs: 1, delayMaxMs: 20, lossShare: 0.02 },
-];
-
-function drawProfile(random: Random) {
-  return random.pick([
-    { delayMinMs: 0.5, delayMaxMs: 3, lossShare: 0 },
-    { delayMinMs: 0.5, delayMaxMs: 5, lossShare: 0.02 },
-    { delayMinMs: 5, delayMaxMs: 60, lossShare: 0.01 },
-    { delayMinMs: 1, delayMaxMs: 150, lossShare: 0.05 },
-    { delayMinMs: 1, delayMaxMs: 60, lossShare: 0.25 },
-    { delayMinMs: 20, delayMaxMs: 500, lossShare: 0.1 },
-  ]);
-}
-
-/** Submits transactions at nodes: steadily, in bursts, with idle times between. */
-class Submitter {
-  readonly #events: EventQueue;
-  readonly #nodes: readonly VirtualNode[];
+class World {
+  readonly #plan: WorldPlan;
+  readonly #events = new EventQueue();
+  readonly #violations = new Violations();
+  readonly #agreement = new AgreementChecker(this.#violations);
+  readonly #chain;
+  readonly #network: VirtualNetwork;
+  readonly #nodes: VirtualNode[] = [];
+  readonly #faults: Faults;
   readonly #random: Random;
-  #count = 0;
-  #isOver = false;
+  /** Names of transactions, by place. */
+  readonly #executed: Set<string>[];
+  readonly #sealed: Set<string>[];
+  /** Places whose disk is not what it was. */
+  readonly #damaged = new Set<number>();
 
-  constructor(events: EventQueue, nodes: readonly VirtualNode[], random: Random) {
-    this.#events = events;
-    this.#nodes = nodes;
-    this.#random = random;
+  constructor(plan: WorldPlan, observer: Observer | null) {
+    const { nodesCount, seed } = plan.options;
+    this.#plan = plan;
+    this.#random = createRandom(seed ^ 0x5eed);
+    const twins = plan.byzantine.flatMap(({ node, name }) => (name === 'twin' ? [node] : []));
+    const identities = [...Array.from({ length: nodesCount }, (_, i) => i), ...twins];
+    this.#network = new VirtualNetwork(this.#events, createRandom(seed ^ 0x4e7), identities, plan.profile, observer);
+    this.#chain = createVirtualChain(nodesCount, constants);
+    this.#executed = identities.map(() => new Set());
+    this.#sealed = identities.map(() => new Set());
+    const shared: NodeWorld = {
+      chain: this.#chain,
+      events: this.#events,
+      network: this.#network,
+      monitor: this.#createMonitor(),
+      violations: this.#violations,
+      observer,
+    };
+    for (const [place, index] of identities.entries())
+      this.#nodes.push(new VirtualNode(place, index, shared, this.#random, plan.delays[index]!));
+    for (const { node, name } of plan.byzantine) {
+      for (const each of this.#nodes) if (each.index === node) each.isHonest = false;
+      this.#nodes[node]!.adversary = createAdversary(name, {
+        self: node,
+        nodesCount,
+        ledgerHash: this.#chain.ledgerHash,
+        votingSigner: this.#chain.signers[node]!.voting,
+        random: createRandom(seed ^ (0xad + node)),
+      });
+    }
+    for (const { fault } of plan.faults) {
+      const isDamage =
+        fault.type === 'roll-back' ||
+        fault.type === 'lying-disk' ||
+        fault.type === 'bit-flip' ||
+        fault.type === 'misdirected-write';
+      if (isDamage) this.#damaged.add(fault.node);
+    }
+    this.#faults = new Faults({
+      events: this.#events,
+      network: this.#network,
+      nodes: this.#nodes,
+      random: createRandom(seed ^ 0xfa17),
+      observer,
+      twinPlaces: new Map(twins.map((node, i) => [node, nodesCount + i])),
+      onRolledBack: (node) => this.#agreement.onRolledBack(node.place, node.disk.executed.length),
+    });
   }
 
-  run(): void {
-    if (this.#isOver) return;
-    const random = this.#random;
-    const alive = this.#nodes.filter((node) => node.driver !== null);
-    const isBurst = random.chance(0.01);
-    if (alive.length > 0) {
-      // More than one batch each: a batch holds a thousand transactions.
-      const times = isBurst ? random.integer(5, 40) : 1;
-      for (let i = 0; i < times; i++) {
-        const node = random.pick(alive);
-        this.#events.after(isBurst ? i * 11 : 0, () => node.submit(this.#draw(random.integer(1, 4))));
+  #createMonitor(): NodeMonitor {
+    const violations = this.#violations;
+    return {
+      onExecuted: (node, block, batches, outcome) => {
+        if (this.#nodes[node]!.isHonest) this.#agreement.onExecuted(node, block, outcome);
+        for (const name of namesIn(batches)) this.#executed[node]!.add(name);
+      },
+      onSealed: (node, batch) => {
+        for (const name of namesIn([batch])) this.#sealed[node]!.add(name);
+      },
+      onFact: () => undefined,
+      onFenced: (node, reason) => {
+        const isExpected = !this.#nodes[node]!.isHonest || (reason === 'rolled-back' && this.#damaged.has(node));
+        if (!isExpected) violations.add(`node ${node} fenced itself: ${reason}`);
+      },
+      onRefused: (node, peer, { code, message }) => {
+        if (this.#nodes[peer]!.isHonest) violations.add(`node ${node} refused honest node ${peer}: ${code} ${message}`);
+      },
+      onFailed: (node, error) => {
+        if (!this.#nodes[node]!.disk.isFull) violations.add(`node ${node}: ${error.message}`);
+        this.#nodes[node]!.crash();
+      },
+    };
+  }
+
+  run(): WorldReport {
+    const { options, faults, mode } = this.#plan;
+    const honest = this.#nodes.filter((node) => node.isHonest);
+    for (const node of this.#nodes) this.#events.after(this.#random.next() * 50, () => node.start());
+    const submitter = new Submitter(this.#events, honest, createRandom(options.seed ^ 0x5b), this.#plan.pauseMs);
+    this.#events.after(100, () => submitter.run());
+    this.#faults.schedule(faults);
+    this.#passTimeUntil(options.faultsMs);
+    submitter.stop();
+    const calm = mode === 'liveness' ? this.#becomeCalm() : { recoveryMs: 0, viewsToCommit: null, stalls: [] };
+    this.#checkProofs();
+    return {
+      seed: options.seed,
+      nodesCount: options.nodesCount,
+      kind: this.#plan.kind,
+      mode,
+      violations: this.#violations.list(),
+      ...calm,
+      blocks: Math.max(...this.#nodes.map((node) => node.disk.executed.length)),
+      views: this.#highestView(this.#nodes),
+      frames: this.#network.framesCount,
+      crashes: this.#faults.crashes,
+      adversaries: this.#plan.byzantine.map(({ node, name }) => `${node} ${name}`),
+      damaged: [...this.#damaged].map((node) => this.#fateOf(node)),
+      fingerprint: this.#fingerprint(),
+    };
+  }
+
+  #passTimeUntil(untilMs: number): void {
+    while (this.#events.step(untilMs)) {
+      // Time passes.
+    }
+  }
+
+  // --- Calm ---------------------------------------------------------------------------------------------------------
+
+  /** Faults stop, some nodes stay down: the chain goes on. */
+  #becomeCalm(): Pick<WorldReport, 'recoveryMs' | 'viewsToCommit' | 'stalls'> {
+    const { options, calmProfile, leftDown } = this.#plan;
+    this.#faults.endAll();
+    this.#network.profile = calmProfile;
+    for (const node of this.#nodes) {
+      if (leftDown.includes(node.index)) node.retire();
+      else node.start();
+    }
+    const live = this.#nodes.filter((node) => node.isHonest && node.driver !== null);
+    const voting = live.filter((node) => node.fencedFor === null);
+    const last = this.#random.pick(voting);
+    const leaders = new Set(voting.map((node) => node.index));
+    let fromView = 0;
+    let toView: number | null = null;
+    this.#events.after(lastSubmissionMs, () => {
+      fromView = this.#highestView(live);
+      last.submit([transactionOf(lastTransaction)]);
+    });
+    const endMs = options.faultsMs + options.calmMs;
+    let recoveryMs = options.calmMs;
+    let stalls: string[] = [];
+    for (let checkAtMs = options.faultsMs + lastSubmissionMs; checkAtMs <= endMs; checkAtMs += 100) {
+      this.#passTimeUntil(checkAtMs);
+      if (toView === null && live.some((node) => this.#executed[node.place]!.has(lastTransaction)))
+        toView = this.#highestView(live);
+      stalls = this.#whatLacks(live, voting);
+      if (stalls.length > 0) continue;
+      recoveryMs = checkAtMs - options.faultsMs - lastSubmissionMs;
+      break;
+    }
+    const viewsToCommit = toView === null ? null : this.#viewsLedBy(leaders, fromView, toView);
+    return { recoveryMs, viewsToCommit, stalls };
+  }
+
+  #highestView(nodes: readonly VirtualNode[]): number {
+    return Math.max(0, ...nodes.map((node) => node.driver?.replica.agreement.view ?? 0));
+  }
+
+  #viewsLedBy(leaders: ReadonlySet<number>, fromView: number, toView: number): number {
+    const { epoch, validators } = this.#chain.set;
+    let count = 0;
+    for (let view = fromView + 1; view < toView; view++) if (leaders.has((epoch + view) % validators.length)) count++;
+    return count;
+  }
+
+  #whatLacks(live: readonly VirtualNode[], voting: readonly VirtualNode[]): string[] {
+    const due = new Set([lastTransaction, ...voting.flatMap((node) => [...this.#sealed[node.place]!])]);
+    const lacking: string[] = [];
+    for (const node of live) {
+      const status = node.driver!.replica.status();
+      let count = 0;
+      for (const name of due) if (!this.#executed[node.place]!.has(name)) count++;
+      if (count > 0)
+        lacking.push(
+          `node ${node.index} has not executed ${count} of ${due.size} transactions (${JSON.stringify(status)})`,
+        );
+      else if (status.certifiedHeight < status.executedHeight - 1)
+        lacking.push(`node ${node.index} has executed ${status.executedHeight}, certified ${status.certifiedHeight}`);
+    }
+    return lacking;
+  }
+
+  // --- Report -------------------------------------------------------------------------------------------------------
+
+  #checkProofs(): void {
+    for (const node of this.#nodes) {
+      if (!node.isHonest) continue;
+      for (const proof of node.driver?.replica.proofs() ?? []) {
+        if (this.#nodes[proof.accused]!.isHonest)
+          this.#violations.add(`honest node ${proof.accused} is proven faulty by node ${node.index}: ${proof.type}`);
       }
     }
-    const pauseMs = random.chance(0.02) ? random.next() * 3_000 : random.next() * 120;
-    this.#events.after(pauseMs, () => this.run());
   }
 
-  stop(): void {
-    this.#isOver = true;
+  #fateOf(place: number): string {
+    const node = this.#nodes[place]!;
+    const fate = node.isDamaged ? 'found damaged' : node.fencedFor !== null ? 'fenced' : 'unharmed';
+    return `${place} ${fate}`;
   }
 
-  #draw(count: number): Uint8Array[] {
-    return Array.from({ length: count }, () => encoder.encode(`transaction ${this.#count++}`));
+  #fingerprint(): string {
+    const parts = this.#nodes.map(({ disk }) => {
+      const outcome = disk.executed.at(-1)?.outcome;
+      const root: Hash | undefined = outcome?.statement.historyRoot;
+      return `${disk.executed.length} ${root === undefined ? '' : toHex(root)} ${outcome?.timeMs}`;
+    });
+    return toHex(sha256(transactionOf(`${parts.join('\n')}\n${this.#network.framesCount}`)));
   }
-}
-
-function whatLacks(node: VirtualNode, executed: ReadonlySet<string>, due: ReadonlySet<string>): string[] {
-  const lacking: string[] = [];
-  const status = node.driver!.replica.status();
-  let count = 0;
-  for (const name of due) if (!executed.has(name)) count++;
-  if (count > 0)
-    lacking.push(
-      `node ${node.index} has not executed ${count} of ${due.size} transactions (${JSON.stringify(status)})`,
-    );
-  else if (status.certifiedHeight < status.executedHeight - 1)
-    lacking.push(`node ${node.index} has executed ${status.executedHeight}, certified ${status.certifiedHeight}`);
-  return lacking;
-}
-
-function fingerprintOf(nodes: readonly VirtualNode[]): string {
-  const parts = nodes.map((node) => {
-    const outcome = node.disk.executed.at(-1)?.outcome;
-    return `${node.disk.executed.length} ${outcome === undefined ? '' : toHex(outcome.statement.historyRoot)} ${outcome?.timeMs}`;
-  });
-  return toHex(sha256(encoder.encode(parts.join('\n'))));
 }

@@ -35,6 +35,7 @@ import {
   type Outcome,
   Replica,
   type ReplicaOrigin,
+  type Result,
   type SignedVote,
   type Signer,
   signBatch,
@@ -195,9 +196,13 @@ export class Driver {
 
   /** Takes bytes from an authenticated link: decoded, wanted at all, verified, in this order. */
   onFrame(from: ValidatorIndex, frame: Uint8Array): void {
+    if (!this.#isStopped) this.onDecoded(from, decodeMessage(frame));
+  }
+
+  /** Takes a frame that is decoded already: the simulator decodes once what many nodes receive. */
+  onDecoded(from: ValidatorIndex, decoded: Result<Message, CairnError>): void {
     if (this.#isStopped) return;
     this.counters.messages++;
-    const decoded = decodeMessage(frame);
     if (!decoded.ok) return this.#refuse(from, decoded.error);
     const wanted = this.replica.wantedPart(decoded.value);
     if (wanted === null) {

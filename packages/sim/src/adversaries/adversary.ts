@@ -12,11 +12,14 @@ import {
   voteSignedBytes,
 } from '@cairn-ledger/core';
 import type { Random } from '../random.ts';
+import type { VirtualDisk } from '../virtual-disk.ts';
 
 export type Adversary = {
   readonly name: string;
   /** Overhears what reaches the node. */
   hear?(message: Message): void;
+  /** What it does to its own disk when it goes down. */
+  onCrash?(disk: VirtualDisk): void;
   /** What is sent to a peer instead of this message; empty for silence. */
   rewrite(message: Message, to: number): readonly Message[];
 };

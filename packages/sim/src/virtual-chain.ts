@@ -1,0 +1,60 @@
+/** A network of validators that know each other: keys, set and genesis. */
+import {
+  type CheckpointStatement,
+  createEpochSet,
+  type EpochSet,
+  type Hash,
+  type Outcome,
+  type ProtocolConstants,
+  type Signer,
+  sha256,
+  toEpoch,
+  toHeight,
+  type Validator,
+  validatorSetDigest,
+} from '@cairn-ledger/core';
+import { createFakeSigner } from './fake-crypto.ts';
+
+export type VirtualChain = {
+  readonly ledgerHash: Hash;
+  readonly set: EpochSet;
+  readonly signers: readonly { readonly voting: Signer; readonly checkpoint: Signer }[];
+  readonly genesis: Outcome;
+  readonly constants: ProtocolConstants;
+};
+
+export function createVirtualChain(validatorsCount: number, constants: ProtocolConstants): VirtualChain {
+  const names = Array.from({ length: validatorsCount }, (_, i) => `v${String(i).padStart(3, '0')}`);
+  const signers = names.map((name) => ({
+    voting: createFakeSigner(`${name}/voting`),
+    checkpoint: createFakeSigner(`${name}/checkpoint`),
+  }));
+  const validators: Validator[] = names.map((id, i) => ({
+    id,
+    member: id,
+    linkKey: createFakeSigner(`${id}/link`).publicKey,
+    votingKey: signers[i]!.voting.publicKey,
+    checkpointKey: signers[i]!.checkpoint.publicKey,
+    addresses: [],
+  }));
+  const ledgerHash = sha256(new TextEncoder().encode(`world of ${validatorsCount}`));
+  const digest = validatorSetDigest(validators);
+  const statement: CheckpointStatement = {
+    ledgerHash,
+    epoch: toEpoch(1),
+    height: toHeight(0),
+    round: 0,
+    historySize: 2,
+    historyRoot: sha256(new Uint8Array(0)),
+    stateRoot: sha256(new Uint8Array(1)),
+    validatorSet: digest,
+  };
+  const genesis = { digest: ledgerHash, height: toHeight(0), timeMs: 0 };
+  return {
+    ledgerHash,
+    set: createEpochSet(toEpoch(1), validators, digest, genesis),
+    signers,
+    genesis: { statement, timeMs: 0 },
+    constants,
+  };
+}
