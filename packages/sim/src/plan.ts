@@ -2,6 +2,7 @@
  * What will happen in a world, drawn from its seed before it begins: who is Byzantine, how slow everybody is, which faults
  * strike when. A plan is data, so a world that fails can be told, and shrunk by taking faults away one by one.
  */
+import type { ProtocolConstants } from '@cairn-ledger/core';
 import { type AdversaryName, adversaryNames } from './adversaries/index.ts';
 import { createRandom, type Random } from './random.ts';
 import type { NetworkProfile } from './virtual-network.ts';
@@ -27,11 +28,35 @@ export type WorldOptions = {
   readonly mode?: WorldMode;
   /** Exactly so many Byzantine nodes, also more than f; without it at most f. */
   readonly byzantineCount?: number;
-  /** Only these of the planned faults. */
+  /** Only these of the planned faults, by number. */
   readonly keptFaults?: readonly number[];
+  /** Only these of the Byzantine nodes; the others are honest. */
+  readonly keptByzantine?: readonly number[];
+  /** Faults end already now, in milliseconds of virtual time. */
+  readonly untilMs?: number;
 };
 
 export const defaultWorld = { faultsMs: 4_000, calmMs: 30_000 };
+
+/** Validators of a hundred worlds: mostly few, since a world costs the square of them. */
+const sizeShares: readonly (readonly [nodesCount: number, share: number])[] = [
+  [4, 60],
+  [5, 16],
+  [7, 14],
+  [10, 6],
+  [13, 3],
+  [20, 1],
+];
+
+/** How many validators the world of a seed has, where nobody asks for a number. */
+export function sizeOf(seed: number): number {
+  let left = createRandom(seed ^ 0x517e).integer(0, 99);
+  for (const [nodesCount, share] of sizeShares) {
+    if (left < share) return nodesCount;
+    left -= share;
+  }
+  return 4;
+}
 
 export type Fault =
   | { readonly type: 'crash'; readonly node: number }
@@ -69,6 +94,10 @@ export type WorldPlan = {
   readonly leftDown: readonly number[];
   /** How often transactions come: the longest usual pause, in milliseconds. */
   readonly pauseMs: number;
+  /** Constants of the network that are not the usual ones. */
+  readonly constants?: Partial<ProtocolConstants>;
+  /** Transactions submitted one by one in calm, besides the last one: how many, and the pause after each. */
+  readonly calmTransactions?: { readonly count: number; readonly pauseMs: number };
 };
 
 export function drawPlan(options: WorldOptions): WorldPlan {
@@ -100,7 +129,7 @@ export function drawPlan(options: WorldOptions): WorldPlan {
     profile: kind === 'storm' ? random.pick(stormProfiles) : random.pick(calmProfiles),
     calmProfile: random.pick(calmProfiles),
     delays: Array.from({ length: nodesCount }, () => drawDelays(kind, random)),
-    byzantine,
+    byzantine: byzantine.filter(({ node }) => options.keptByzantine?.includes(node) ?? true),
     faults: faults.filter((_, i) => options.keptFaults?.includes(i) ?? true),
     leftDown,
     pauseMs: random.pick([30, 120, 120, 500]),

@@ -19,7 +19,7 @@ import { createVirtualChain } from './virtual-chain.ts';
 import { VirtualNetwork } from './virtual-network.ts';
 import { type NodeMonitor, type NodeWorld, VirtualNode } from './virtual-node.ts';
 
-export { defaultWorld, type WorldOptions } from './plan.ts';
+export { defaultWorld, sizeOf, type WorldOptions } from './plan.ts';
 
 export type WorldReport = {
   readonly seed: number;
@@ -54,7 +54,11 @@ export const viewsToCommitMax = 5;
 const lastTransaction = 'the last transaction';
 
 export function runWorld(options: WorldOptions, observer: Observer | null = null): WorldReport {
-  return new World(drawPlan(options), observer).run();
+  return runPlan(drawPlan(options), observer);
+}
+
+export function runPlan(plan: WorldPlan, observer: Observer | null = null): WorldReport {
+  return new World(plan, observer).run();
 }
 
 class World {
@@ -80,7 +84,7 @@ class World {
     const twins = plan.byzantine.flatMap(({ node, name }) => (name === 'twin' ? [node] : []));
     const identities = [...Array.from({ length: nodesCount }, (_, i) => i), ...twins];
     this.#network = new VirtualNetwork(this.#events, createRandom(seed ^ 0x4e7), identities, plan.profile, observer);
-    this.#chain = createVirtualChain(nodesCount, constants);
+    this.#chain = createVirtualChain(nodesCount, { ...constants, ...plan.constants });
     this.#executed = identities.map(() => new Set());
     this.#sealed = identities.map(() => new Set());
     const shared: NodeWorld = {
@@ -147,6 +151,11 @@ class World {
     };
   }
 
+  get #faultsEndMs(): number {
+    const { faultsMs, untilMs } = this.#plan.options;
+    return Math.min(faultsMs, untilMs ?? faultsMs);
+  }
+
   run(): WorldReport {
     const { options, faults, mode } = this.#plan;
     const honest = this.#nodes.filter((node) => node.isHonest);
@@ -154,7 +163,7 @@ class World {
     const submitter = new Submitter(this.#events, honest, createRandom(options.seed ^ 0x5b), this.#plan.pauseMs);
     this.#events.after(100, () => submitter.run());
     this.#faults.schedule(faults);
-    this.#passTimeUntil(options.faultsMs);
+    this.#passTimeUntil(this.#faultsEndMs);
     submitter.stop();
     const calm = mode === 'liveness' ? this.#becomeCalm() : { recoveryMs: 0, viewsToCommit: null, stalls: [] };
     this.#checkProofs();
@@ -196,22 +205,29 @@ class World {
     const voting = live.filter((node) => node.fencedFor === null);
     const last = this.#random.pick(voting);
     const leaders = new Set(voting.map((node) => node.index));
+    const { count, pauseMs } = this.#plan.calmTransactions ?? { count: 0, pauseMs: 0 };
+    for (let i = 0; i < count; i++) {
+      this.#events.after(lastSubmissionMs + i * pauseMs, () =>
+        this.#random.pick(voting).submit([transactionOf(`calm transaction ${i}`)]),
+      );
+    }
+    const lastAtMs = options.faultsMs + lastSubmissionMs + count * pauseMs;
     let fromView = 0;
     let toView: number | null = null;
-    this.#events.after(lastSubmissionMs, () => {
+    this.#events.at(lastAtMs, () => {
       fromView = this.#highestView(live);
       last.submit([transactionOf(lastTransaction)]);
     });
-    const endMs = options.faultsMs + options.calmMs;
+    const endMs = lastAtMs - lastSubmissionMs + options.calmMs;
     let recoveryMs = options.calmMs;
     let stalls: string[] = [];
-    for (let checkAtMs = options.faultsMs + lastSubmissionMs; checkAtMs <= endMs; checkAtMs += 100) {
+    for (let checkAtMs = lastAtMs; checkAtMs <= endMs; checkAtMs += 100) {
       this.#passTimeUntil(checkAtMs);
       if (toView === null && live.some((node) => this.#executed[node.place]!.has(lastTransaction)))
         toView = this.#highestView(live);
       stalls = this.#whatLacks(live, voting);
       if (stalls.length > 0) continue;
-      recoveryMs = checkAtMs - options.faultsMs - lastSubmissionMs;
+      recoveryMs = checkAtMs - lastAtMs;
       break;
     }
     const viewsToCommit = toView === null ? null : this.#viewsLedBy(leaders, fromView, toView);
