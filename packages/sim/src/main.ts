@@ -1,83 +1,129 @@
 /**
- * Runs worlds from the command line.
- *
- *     npm run sim -- <seed> [--nodes N]           one world, told in full
- *     npm run sim -- --seeds N [--from S] [--nodes N] [--json]
- *                                                 many worlds; without --nodes the sizes 4, 5, 7 and 10 take turns
- *
- * Exit code 1 when a world breaks a promise or stalls.
+ * Runs worlds from the command line. Exit code 1 when a world breaks a promise or stalls, 2 when it is called wrongly.
  */
-import { hash } from 'node:crypto';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { installSha256 } from '@cairn-ledger/core';
-import { defaultWorld, runWorld, type WorldReport } from './world.ts';
+import { installNativeHash } from './native-hash.ts';
+import type { WorldKind, WorldMode, WorldOptions } from './plan.ts';
+import { isBad, textOfReport } from './report.ts';
+import { replayCommand, shrinkWorld } from './shrink.ts';
+import { sweep } from './sweep.ts';
+import { defaultWorld, runWorld, sizeOf } from './world.ts';
 
-// The same hash, natively: a world spends much of its time hashing.
-installSha256((bytes) => hash('sha256', bytes, 'buffer'));
+const usage = `usage:
+  npm run sim -- <seed> [options]            one world, told in full
+      --trace [--full]                       who sent what, which rule fired
+      --shrink                               the shortest world that fails in the same way
+  npm run sim -- --seeds N [--from S] [--json] [--workers N] [options]
+                                             many worlds
+options:
+  --nodes N                  validators; drawn from the seed without it
+  --kind storm|restarts|calm --mode safety|liveness
+  --byzantine N              so many Byzantine nodes, also more than f
+  --faults 0,3,5|none  --adversaries 1,2|none  --until MS
+                             only these of what is planned, as a shrunk world says`;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    nodes: { type: 'string' },
-    seeds: { type: 'string' },
-    from: { type: 'string', default: '1' },
-    json: { type: 'boolean', default: false },
-  },
-});
-const sizes = values.nodes === undefined ? [4, 5, 7, 10] : [Number(values.nodes)];
+const { values, positionals } = readArguments();
+const kinds: readonly WorldKind[] = ['storm', 'restarts', 'calm'];
+const modes: readonly WorldMode[] = ['safety', 'liveness'];
 
-if (values.seeds === undefined) runOne(Number(positionals[0] ?? 1), sizes[0]!);
-else runMany(Number(values.from), Number(values.seeds));
+const world: Partial<WorldOptions> = {
+  ...(values.nodes === undefined ? {} : { nodesCount: readCount(values.nodes, 1, 40) }),
+  ...(values.kind === undefined ? {} : { kind: readName(values.kind, kinds) }),
+  ...(values.mode === undefined ? {} : { mode: readName(values.mode, modes) }),
+  ...(values.byzantine === undefined ? {} : { byzantineCount: readCount(values.byzantine, 0, 40) }),
+  ...(values.faults === undefined ? {} : { keptFaults: readList(values.faults) }),
+  ...(values.adversaries === undefined ? {} : { keptByzantine: readList(values.adversaries) }),
+  ...(values.until === undefined ? {} : { untilMs: readCount(values.until, 0, 1e9) }),
+};
 
-function runOne(seed: number, nodesCount: number): void {
-  const report = runWorld({ seed, nodesCount, ...defaultWorld });
-  console.log(values.json ? JSON.stringify(report) : textOf(report));
+installNativeHash();
+if (values.seeds === undefined) runOne(readCount(positionals[0] ?? '1', 0, 2 ** 32 - 1));
+else await runMany(readCount(values.from, 0, 2 ** 32 - 1), readCount(values.seeds, 1, 1e9));
+
+function runOne(seed: number): void {
+  const options: WorldOptions = { ...defaultWorld, nodesCount: sizeOf(seed), ...world, seed };
+  if (values.shrink) return shrinkOne(options);
+  const report = runWorld(options);
+  console.log(values.json ? JSON.stringify(report) : textOfReport(report, replayCommand(options)));
   if (isBad(report)) process.exitCode = 1;
 }
 
-function runMany(from: number, count: number): void {
-  const startedMs = performance.now();
-  const bad: WorldReport[] = [];
-  let blocks = 0;
-  let slowest = { seed: from, nodesCount: sizes[0]!, recoveryMs: 0 };
-  for (let seed = from; seed < from + count; seed++) {
-    const report = runWorld({ seed, nodesCount: sizes[seed % sizes.length]!, ...defaultWorld });
-    blocks += report.blocks;
-    if (report.recoveryMs > slowest.recoveryMs) slowest = report;
-    if (!isBad(report)) continue;
-    bad.push(report);
-    if (!values.json) console.log(textOf(report));
-  }
-  const seconds = (performance.now() - startedMs) / 1_000;
-  const summary = {
-    worlds: count,
+function shrinkOne(options: WorldOptions): void {
+  const shrunk = shrinkWorld(options);
+  if (shrunk === null) return console.log('this world does not fail');
+  console.log(textOfReport(shrunk.report, replayCommand(shrunk.options)));
+  console.log(`  after ${shrunk.runs} runs; add --trace to see it`);
+  process.exitCode = 1;
+}
+
+async function runMany(from: number, count: number): Promise<void> {
+  const summary = await sweep({
     from,
-    sizes,
-    blocks,
-    violations: bad.filter((report) => report.violations.length > 0).length,
-    stalls: bad.filter((report) => report.stalls.length > 0).length,
-    slowestRecovery: { seed: slowest.seed, nodesCount: slowest.nodesCount, recoveryMs: slowest.recoveryMs },
-    seconds: Math.round(seconds * 10) / 10,
-  };
-  if (values.json) console.log(JSON.stringify({ ...summary, bad }));
-  else console.log(`${count} worlds, ${blocks} blocks, ${bad.length} bad, ${(count / seconds).toFixed(1)} worlds/s`);
-  if (!values.json)
-    console.log(`slowest recovery: ${slowest.recoveryMs} ms, seed ${slowest.seed}, ${slowest.nodesCount} nodes`);
-  if (bad.length > 0) process.exitCode = 1;
+    count,
+    world,
+    ...(values.workers === undefined ? {} : { workersCount: readCount(values.workers, 1, 256) }),
+    onBad: (report) => {
+      const { seed, nodesCount } = report;
+      if (!values.json)
+        console.log(textOfReport(report, replayCommand({ ...defaultWorld, ...world, seed, nodesCount })));
+    },
+  });
+  if (values.json) console.log(JSON.stringify(summary));
+  else {
+    const { seeds, blocks, views, violations, stalls, seconds, seedsPerSecond, slowestRecovery } = summary;
+    console.log(`${seeds} worlds, ${blocks} blocks in ${views} views, ${seconds} s, ${seedsPerSecond} worlds/s`);
+    console.log(`${violations} with violations, ${stalls} with stalls`);
+    console.log(`slowest recovery: ${slowestRecovery.recoveryMs} ms, seed ${slowestRecovery.seed}`);
+    console.log(`most views to a commit: ${summary.viewsToCommitMax.views}, seed ${summary.viewsToCommitMax.seed}`);
+  }
+  if (summary.violations > 0 || summary.stalls > 0) process.exitCode = 1;
 }
 
-function isBad(report: WorldReport): boolean {
-  return report.violations.length > 0 || report.stalls.length > 0;
+// --- Arguments ------------------------------------------------------------------------------------------------------
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        nodes: { type: 'string' },
+        seeds: { type: 'string' },
+        from: { type: 'string', default: '1' },
+        workers: { type: 'string' },
+        kind: { type: 'string' },
+        mode: { type: 'string' },
+        byzantine: { type: 'string' },
+        faults: { type: 'string' },
+        adversaries: { type: 'string' },
+        until: { type: 'string' },
+        trace: { type: 'boolean', default: false },
+        full: { type: 'boolean', default: false },
+        shrink: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+      },
+    });
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : String(error));
+  }
 }
 
-function textOf(report: WorldReport): string {
-  const { seed, nodesCount, blocks, views, frames, crashes, adversaries, recoveryMs, fingerprint } = report;
-  return [
-    `seed ${seed}, ${nodesCount} nodes: ${blocks} blocks in ${views} views, ${frames} frames, ${crashes} crashes, recovered in ${recoveryMs} ms`,
-    ...adversaries.map((text) => `  adversary: ${text}`),
-    ...report.violations.map((text) => `  violation: ${text}`),
-    ...report.stalls.map((text) => `  stall: ${text}`),
-    `  fingerprint ${fingerprint.slice(0, 16)}; replay: npm run sim -- ${seed} --nodes ${nodesCount}`,
-  ].join('\n');
+function readCount(text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < min || value > max)
+    return refuse(`"${text}" is no whole number from ${min} to ${max}`);
+  return value;
+}
+
+function readName<T extends string>(text: string, names: readonly T[]): T {
+  return names.find((name) => name === text) ?? refuse(`"${text}" is none of ${names.join(', ')}`);
+}
+
+function readList(text: string): number[] {
+  return text === 'none' ? [] : text.split(',').map((item) => readCount(item, 0, 1e6));
+}
+
+function refuse(message: string): never {
+  console.error(`${message}\n${usage}`);
+  process.exit(2);
 }
