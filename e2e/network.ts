@@ -35,11 +35,19 @@ export type NetworkOptions = {
   readonly balances?: readonly { readonly account: string; readonly amount: string }[];
   readonly mqtt?: string;
   readonly deltaMs?: number;
+  /** Where a node runs in place of loopback: the host of its links. Its HTTP stays on its own loopback. */
+  readonly linkHostOf?: (i: number) => string;
+  /** What stands before the command of a node and in its environment, asked at every start. */
+  readonly wrapOf?: (i: number) => Wrap;
+  /** After founding, before the first start. */
+  readonly onFounded?: (network: E2eNetwork) => Promise<void>;
   /** Longest the whole test may take. */
   readonly timeoutMs?: number;
   /** What else the test started is ended here, also when it fails. */
   readonly onEnd?: () => Promise<void> | undefined;
 };
+
+export type Wrap = { readonly command?: readonly string[]; readonly env?: Readonly<Record<string, string>> };
 
 export type CommandOutcome = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
 
@@ -52,8 +60,10 @@ export type E2eNode = {
   /** Throws while it does not run. */
   pid(): number;
   isRunning(): boolean;
-  /** Resolves once it serves. */
+  /** Resolves once it serves, or once it was killed before that. */
   start(): Promise<void>;
+  /** It is going to end by itself, which counts as no surprise: its exit code, once it has ended. */
+  untilEnded(): Promise<number | null>;
   /** SIGTERM; it must end cleanly. */
   stop(): Promise<void>;
   /** SIGKILL. */
@@ -83,7 +93,7 @@ export type Step = (claim: string, check: () => Promise<void>, skip?: string | f
 export function networkTest(
   title: string,
   options: NetworkOptions,
-  body: (network: E2eNetwork, step: Step) => Promise<void>,
+  body: (network: FoundedNetwork, step: Step) => Promise<void>,
 ): void {
   test(title, { timeout: options.timeoutMs ?? 240_000 }, async (t) => {
     const started = await foundNetwork(options);
@@ -98,6 +108,7 @@ export function networkTest(
       if (failure !== null) throw new Error(`"${claim}" does not hold; the rest is left out`);
     };
     try {
+      await options.onFounded?.(started);
       await Promise.all(started.nodes.map((node) => node.start()));
       await untilInSync(started.nodes);
       await body(started, step);
@@ -113,11 +124,17 @@ export function networkTest(
   });
 }
 
-async function foundNetwork(
-  options: NetworkOptions,
-): Promise<E2eNetwork & { end(): Promise<void>; assertNoneEnded(): void }> {
+export type FoundedNetwork = E2eNetwork & {
+  /** Kills what runs and removes the folder. */
+  end(): Promise<void>;
+  assertNoneEnded(): void;
+};
+
+/** Founds a network; none of its nodes runs yet. */
+export async function foundNetwork(options: NetworkOptions): Promise<FoundedNetwork> {
   const dir = mkdtempSync(join(tmpdir(), 'cairn-e2e-'));
   const count = options.nodes ?? 4;
+  const linkHostOf = options.linkHostOf ?? (() => '127.0.0.1');
   const ports = orFail(await choosePorts(basePort, false, count));
   const members = Array.from(
     { length: Math.max(count, 4) },
@@ -130,7 +147,7 @@ async function foundNetwork(
     nodes: ids.map((id, i) => ({
       id,
       member: members[i]!,
-      address: `127.0.0.1:${ports.link[i]}`,
+      address: `${linkHostOf(i)}:${ports.link[i]}`,
       http: `127.0.0.1:${ports.http[i]}`,
       ...(options.mqtt !== undefined && { mqtt: options.mqtt }),
     })),
@@ -159,13 +176,14 @@ async function foundNetwork(
       nodeDir,
       nodeConfigIn(nodeDir, {
         validatorId: id,
-        listen: { host: '127.0.0.1', port: ports.link[i]! },
+        listen: { host: linkHostOf(i), port: ports.link[i]! },
         http,
         logLevel: 'info',
         ...(options.mqtt !== undefined && { mqtt: { brokerUrl: options.mqtt } }),
       }),
     );
-    return createNode(id, nodeDir, `http://127.0.0.1:${http.port}`, ports.link[i]!, anchor);
+    const wrap = (): Wrap => options.wrapOf?.(i) ?? {};
+    return createNode(id, nodeDir, `http://127.0.0.1:${http.port}`, ports.link[i]!, anchor, wrap);
   });
   const cairn = (...args: string[]): Promise<CommandOutcome> =>
     runCairn(args, dir, { CAIRN_NETWORK: networkPath, CAIRN_KEY: keyPaths['alder/desk']! });
@@ -203,6 +221,7 @@ function createNode(
   http: string,
   linkPort: number,
   anchor: TrustAnchor,
+  wrap: () => Wrap,
 ): E2eNode & { surprises(): string[] } {
   const logPath = join(dir, 'node.log');
   const surprises: string[] = [];
@@ -236,7 +255,9 @@ function createNode(
       assert.equal(child, null, `${id} does not run yet`);
       const log = openSync(logPath, 'a', 0o600);
       // Over the channel the node learns when the test itself is gone, however that came about.
-      const started = spawn(process.execPath, [entry, 'node', dir], { stdio: ['ignore', log, log, 'ipc'] });
+      const { command = [], env = {} } = wrap();
+      const [program, ...args] = [...command, process.execPath, entry, 'node', dir];
+      const started = spawn(program!, args, { stdio: ['ignore', log, log, 'ipc'], env: { ...process.env, ...env } });
       closeSync(log);
       child = started;
       isAsked = false;
@@ -249,7 +270,11 @@ function createNode(
       });
       const hasStarted = new Promise<boolean>((resolve) => started.once('message', () => resolve(true)));
       const isUp = await Promise.race([hasStarted, ended.then(() => false)]);
-      assert.ok(isUp, `${id} starts; it said:\n${tail(logPath)}`);
+      assert.ok(isUp || isAsked, `${id} starts; it said:\n${tail(logPath)}`);
+    },
+    untilEnded() {
+      isAsked = true;
+      return ended;
     },
     async stop() {
       const code = await endBy('SIGTERM');
@@ -382,7 +407,7 @@ export async function until(what: string, timeoutMs: number, holds: () => Promis
 
 export { sleep };
 
-function showLogs(nodes: readonly E2eNode[]): void {
+export function showLogs(nodes: readonly E2eNode[]): void {
   for (const node of nodes) console.error(`--- end of the log of ${node.id}\n${tail(join(node.dir, 'node.log'))}`);
 }
 

@@ -1,0 +1,57 @@
+/** `npm run kills`: nodes are killed with -9 under load, as often as wanted (kills.ts). */
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { foundKillsNetwork, runKills } from './kills.ts';
+import { showLogs, untilInSync } from './network.ts';
+
+const help = `npm run kills -- [options]
+
+  --cycles N   how often nodes are killed and started again (default 500)
+  --seed S     the plan of victims and pauses (default: from the clock)
+  --json       one JSON object on standard output, nothing else
+
+Exit code 1 when an acknowledged transaction is lost or stands twice, roots differ, a receipt does not verify, a node fences
+itself or is accused, or does not come back. CAIRN_E2E_KEEP=1 keeps the folders of the nodes.`;
+
+const { values } = parseArgs({
+  options: {
+    cycles: { type: 'string', default: '500' },
+    seed: { type: 'string' },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+const cycles = Number(values.cycles);
+const seed = values.seed === undefined ? Date.now() % 1_000_000 : Number(values.seed);
+if (values.help) {
+  console.log(help);
+} else if (!Number.isInteger(cycles) || cycles < 1 || !Number.isInteger(seed)) {
+  console.error(`--cycles and --seed are whole numbers\n\n${help}`);
+  process.exit(2);
+} else {
+  process.exit(await run());
+}
+
+async function run(): Promise<number> {
+  const network = await foundKillsNetwork();
+  const stop = (): void => void network.end().finally(() => process.exit(1));
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  try {
+    await Promise.all(network.nodes.map((node) => node.start()));
+    await untilInSync(network.nodes);
+    const onProgress = values.json ? {} : { onProgress: (line: string) => console.error(line) };
+    const summary = await runKills(network, { cycles, seed, ...onProgress });
+    console.log(values.json ? JSON.stringify(summary) : summary);
+    return summary.lost === 0 && summary.duplicated === 0 ? 0 : 1;
+  } catch (error) {
+    showLogs(network.nodes);
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    console.error(`seed ${seed}: ${message}`);
+    if (values.json) console.log(JSON.stringify({ cycles, seed, failed: message }));
+    return 1;
+  } finally {
+    await network.end();
+  }
+}
