@@ -32,10 +32,21 @@ export function receiptHeaderOf(signature: Omit<CheckpointSignature, 'signature'
   const { statement, issuedSeconds } = signature;
   return protectedHeaderOf({
     statement,
-    kid: keyId('ed25519', validator.checkpointKey),
+    kid: checkpointKidOf(validator),
     signer: validator.id,
     issuedSeconds,
   });
+}
+
+const kids = new WeakMap<Validator, Uint8Array>();
+
+function checkpointKidOf(validator: Validator): Uint8Array {
+  let kid = kids.get(validator);
+  if (kid === undefined) {
+    kid = keyId('ed25519', validator.checkpointKey);
+    kids.set(validator, kid);
+  }
+  return kid;
 }
 
 export function signCheckpoint(

@@ -121,9 +121,17 @@ export function decodeProtectedHeader(bytes: Uint8Array): Result<CheckpointHeade
   });
 }
 
+/** The same statement is asked about several times while signatures of it come in. */
+const digests = new WeakMap<CheckpointStatement, Hash>();
+
 /** Digest of a statement: what two validators mean when they signed "the same". */
 export function checkpointDigest(statement: CheckpointStatement): Hash {
-  return sha256(encodeCheckpointStatement(statement));
+  let digest = digests.get(statement);
+  if (digest === undefined) {
+    digest = sha256(encodeCheckpointStatement(statement));
+    digests.set(statement, digest);
+  }
+  return digest;
 }
 
 export function encodeCheckpointStatement(statement: CheckpointStatement): Uint8Array {
