@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fromHex } from '../bytes/hex.ts';
-import { checkEd25519KeyBytes, passesEd25519Rule } from './ed25519-rule.ts';
+import { checkEd25519KeyBytes, offCurveKey, passesEd25519Rule } from './ed25519-rule.ts';
 import { nobleSigner } from './noble-signer.ts';
 
 const signer = nobleSigner('ed25519', new Uint8Array(32).fill(5));
@@ -36,7 +36,13 @@ test('no y of p or more passes, neither as key nor as R, whatever the sign', () 
       assert.equal(codeOf(point), 'key.malformed');
     }
   }
-  for (const y of [prime - 2n, 2n, 2n ** 254n]) assert.ok(checkEd25519KeyBytes(littleEndian(y)).ok);
+  const below = [prime - 2n, prime - 2n ** 8n, prime - 2n ** 240n, prime - 2n ** 248n, 2n, 2n ** 254n];
+  for (const y of below) assert.ok(checkEd25519KeyBytes(littleEndian(y)).ok);
+});
+
+test('a key of another size is malformed', () => {
+  for (const size of [0, 31, 33, 64]) assert.equal(codeOf(resized(signer.publicKey, size)), 'key.malformed');
+  assert.equal(offCurveKey.code, 'key.malformed');
 });
 
 test('no point of small order passes, neither as key nor as R, whatever the sign', () => {
@@ -51,6 +57,14 @@ test('no point of small order passes, neither as key nor as R, whatever the sign
       assert.ok(!passesEd25519Rule(signer.publicKey, withCommitment(point)));
       assert.equal(codeOf(point), 'key.weak');
     }
+  }
+});
+
+test('a point that differs from one of small order in a single byte passes', () => {
+  for (const at of [1, 15, 30]) {
+    const point = littleEndian(1n);
+    point[at] = 1;
+    assert.equal(codeOf(point), 'ok', `byte ${at}`);
   }
 });
 

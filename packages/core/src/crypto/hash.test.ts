@@ -17,11 +17,16 @@ test('the hashes of a prefix and one or two hashes are those of the bytes put to
   const b = sha256(Uint8Array.of(2));
   assert.deepEqual(sha256Pair(1, a, b), sha256(Uint8Array.of(1, ...a, ...b)));
   assert.deepEqual(sha256Single(0, a), sha256(Uint8Array.of(0, ...a)));
-  assert.throws(() => sha256Pair(1, a, toHash(new Uint8Array(31))), /two hashes/);
+  const short = toHash(new Uint8Array(31));
+  assert.throws(() => sha256Pair(1, a, short), /two hashes/);
+  assert.throws(() => sha256Pair(1, short, a), /two hashes/);
+  assert.throws(() => sha256Single(0, short), /32 bytes/);
 });
 
 test('only SHA-256 can be installed in its place', () => {
-  assert.throws(() => installSha256(() => new Uint8Array(32)), /SHA-256/);
+  const empty = createHash('sha256').digest();
+  const others = [new Uint8Array(32), Uint8Array.of(...empty, 0), empty.subarray(0, 31), new Uint8Array(32).fill(0xe3)];
+  for (const digest of others) assert.throws(() => installSha256(() => digest), /SHA-256/);
   const before = sha256(Uint8Array.of(7));
   installSha256((bytes) => new Uint8Array(createHash('sha256').update(bytes).digest()));
   assert.deepEqual(sha256(Uint8Array.of(7)), before);

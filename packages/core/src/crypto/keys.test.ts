@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fromHex, toHex } from '../bytes/hex.ts';
-import { encodeCoseKey, keyId, keyThumbprint } from './keys.ts';
+import { coseAlgorithmsOf, encodeCoseKey, keyId, keyThumbprint } from './keys.ts';
 
 const x = '65eda5a12577c2bae829437fe338701a10aaa375e1bb5b5de108de439c08551d';
 const y = '1e52ed75701163f7f9e40ddf9f341b3dc9ba860af7e0ca7ca7e9eecd0084d19c';
@@ -23,4 +23,9 @@ test('a COSE key holds the required public parameters only, in deterministic ord
 test('a key of another size has no name', () => {
   assert.throws(() => keyId('ed25519', new Uint8Array(31)), /size of its algorithm/);
   assert.throws(() => keyId('p256', new Uint8Array(33)), /size of its algorithm/);
+});
+
+test('each key takes the present number of its algorithm and the older one (RFC 9864, RFC 9053)', () => {
+  assert.deepEqual(coseAlgorithmsOf('ed25519'), [-19, -8]);
+  assert.deepEqual(coseAlgorithmsOf('p256'), [-9, -7]);
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { toHex } from '../bytes/hex.ts';
 import { listVectors, readVector } from '../bytes/testing/vectors.ts';
 import { type Hash, toHash } from '../model/brands.ts';
 import { sha256 } from './hash.ts';
@@ -19,7 +20,9 @@ const leaves = Array.from({ length: 40 }, (_, i) => leafHash(sha256(Uint8Array.o
 const [a, b, c] = leaves as [Hash, Hash, Hash];
 
 test('roots are those of RFC 9162 section 2.1.1: split at the largest power of two, nothing padded', () => {
+  assert.equal(toHex(emptyRoot()), 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
   assert.deepEqual(merkleRoot([]), emptyRoot());
+  assert.deepEqual(merkleRoot(leaves, 2, 2), emptyRoot());
   assert.deepEqual(merkleRoot([a]), a);
   assert.deepEqual(merkleRoot([a, b, c]), nodeHash(nodeHash(a, b), c));
   assert.deepEqual(merkleRoot(leaves.slice(0, 7)), nodeHash(merkleRoot(leaves, 0, 4), merkleRoot(leaves, 4, 7)));
@@ -64,6 +67,29 @@ test('sizes beyond 32 bits are handled exactly', () => {
   assert.ok(verifyInclusion(2 ** 40, size, b, [a], root), 'the lone last leaf stands next to the full tree');
   assert.ok(!verifyInclusion(0, size, b, [a], root));
   assert.ok(verifyConsistency(2 ** 40, size, a, root, [b]));
+});
+
+test('nothing is proven about a leaf or a beginning that the tree does not have', () => {
+  const tree = leaves.slice(0, 3);
+  for (const index of [-1, 3, 0.5, Number.NaN]) assert.throws(() => proveInclusion(tree, index), /in the tree/);
+  for (const size of [0, -1, 4, 1.5, Number.NaN]) assert.throws(() => proveConsistency(tree, size), /a part of/);
+});
+
+test('a path that fits a size or an index which is no such thing is refused all the same', () => {
+  const siblings = Array.from({ length: 53 }, () => b);
+  const root = siblings.reduce((node, sibling) => nodeHash(node, sibling), a);
+  for (const [index, size, path] of [
+    [0, 2 ** 53, siblings],
+    [0.5, 2, [b]],
+    [-1, 2, [b]],
+    [0, 1, [b]],
+  ] as const) {
+    const found = rootFromInclusionProof(index, size, a, path);
+    assert.equal(!found.ok && found.error.code, 'merkle.bad-proof', `leaf ${index} of ${size}`);
+  }
+  assert.ok(verifyConsistency(1, 2 ** 53 - 1, a, root, siblings), 'the largest size there is');
+  assert.ok(!verifyConsistency(1, 2 ** 53, a, root, siblings));
+  assert.ok(!verifyConsistency(1.5, 2, a, nodeHash(a, b), [a, b]));
 });
 
 test('indices and sizes that are no such thing are refused', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeCbor } from '../bytes/cbor.ts';
+import { toHash } from '../model/brands.ts';
 import { sha256 } from './hash.ts';
 import { nobleSigner } from './noble-signer.ts';
 import { nobleVerifier } from './noble-verifier.ts';
@@ -13,6 +14,7 @@ const body = Uint8Array.of(0x82, 1, 2);
 test('what is signed names the system, the kind and the ledger', () => {
   const decoded = decodeCbor(signedBytes('notarize', ledgerHash, body));
   assert.deepEqual(decoded.ok && decoded.value, ['cairn', 'notarize', ledgerHash, body]);
+  assert.throws(() => signedBytes('notarize', toHash(new Uint8Array(31)), body), /32 bytes/);
 });
 
 test('a value is verified only when every one of its signatures holds', () => {
