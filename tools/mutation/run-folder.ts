@@ -41,7 +41,8 @@ export async function runFolder(run: FolderRun): Promise<Verdict[]> {
   const { mutants, sources } = run.instrumented;
   const folder = mkdtempSync(join(tmpdir(), 'cairn-mutation-'));
   const setupPath = join(folder, 'setup.json');
-  const setup: Setup = { root: run.root, sources, testFiles: run.testFiles, mutantsCount: mutants.length };
+  const highestId = mutants.reduce((highest, { id }) => Math.max(highest, Number(id)), 0);
+  const setup: Setup = { root: run.root, sources, testFiles: run.testFiles, highestId };
   writeFileSync(setupPath, JSON.stringify(setup));
   const bench = new Bench(setupPath);
   try {

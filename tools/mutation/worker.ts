@@ -18,7 +18,7 @@ export type Setup = {
   readonly root: string;
   readonly sources: Readonly<Record<string, string>>;
   readonly testFiles: readonly string[];
-  readonly mutantsCount: number;
+  readonly highestId: number;
 };
 
 export type Command =
@@ -119,7 +119,7 @@ function installSwitch() {
   let active = '';
   let passes = 0;
   let limit = 0;
-  const hits = new Uint32Array(setup.mutantsCount);
+  const hits = new Uint32Array(setup.highestId + 1);
   const isActive = (id: string): boolean => {
     if (id !== active) return false;
     passes++;
