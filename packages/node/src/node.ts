@@ -200,7 +200,11 @@ async function runNode({ config, founding, log, closers, life, failure }: Parts)
           );
         },
       },
-      writeMark: mark.write,
+      writeMark: (value) => {
+        // It stops the driver before anything of this turn is signed.
+        const error = mark.write(value);
+        if (error !== null) failure.fail(error);
+      },
       send: (peer, channel, frame) => void transport.send(validators[peer]!.id, channel, frame),
       votingSigner: createNodeSigner('ed25519', keys.voting.secretKey),
       checkpointSigner: createNodeSigner('ed25519', keys.checkpoint.secretKey),

@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -51,4 +51,11 @@ test('a mark that cannot be read is refused, never taken for an empty one', () =
     const opened = openSigningMark(path);
     assert.equal(!opened.ok && opened.error.code, 'keyfile.malformed', text);
   }
+});
+
+// Linux has a device on which every write fails as on a full disk.
+test('a mark that cannot be written is an error with a code', { skip: !existsSync('/dev/full') }, () => {
+  const file = open('/dev/full');
+  assert.equal(file.write({ epoch: 1, view: 1, seq: 1, checkpointHeight: 1 })?.code, 'keyfile.unwritable');
+  file.close();
 });

@@ -11,8 +11,8 @@ export type SigningMarkFile = {
   /** As it stood when the file was opened. */
   readonly value: SigningMark;
   readonly path: string;
-  /** Throws when the disk fails. */
-  write(mark: SigningMark): void;
+  /** `keyfile.unwritable` when the disk fails or is full: then nothing that the mark covers may be sent. */
+  write(mark: SigningMark): CairnError | null;
   close(): void;
 };
 
@@ -29,7 +29,7 @@ export function openSigningMark(path: string): Result<SigningMarkFile, CairnErro
   try {
     file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
   } catch (cause) {
-    return fail({ code: 'keyfile.unwritable', message: `${path} cannot be opened: ${(cause as Error).message}` });
+    return fail(unwritable(path, 'opened', cause));
   }
   const bytes = Buffer.alloc(2 * lineBytes);
   const text = bytes
@@ -48,10 +48,24 @@ export function openSigningMark(path: string): Result<SigningMarkFile, CairnErro
     value,
     path,
     write(mark) {
-      writeSync(file, `${JSON.stringify(mark).padEnd(lineBytes - 1)}\n`, 0);
+      try {
+        const bytes = Buffer.from(`${JSON.stringify(mark).padEnd(lineBytes - 1)}\n`);
+        const written = writeSync(file, bytes, 0, bytes.length, 0);
+        return written === bytes.length ? null : unwritable(path, 'written', `only ${written} bytes fit`);
+      } catch (cause) {
+        return unwritable(path, 'written', cause);
+      }
     },
     close: () => closeSync(file),
   });
+}
+
+function unwritable(path: string, what: 'opened' | 'written', cause: unknown): CairnError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return {
+    code: 'keyfile.unwritable',
+    message: `${path} cannot be ${what} (${why}): make room, check permissions and the disk, then start the node`,
+  };
 }
 
 function readMark(text: string): SigningMark | null {
