@@ -2,7 +2,7 @@
  * What happens in a world, told to whoever watches: the readable trace, the scenarios' transcripts, the traces for the
  * model. Watching changes nothing, and costs nothing where nobody does.
  */
-import type { Batch, Block, Fact, Outcome } from '@cairn-ledger/core';
+import type { Batch, Block, Fact, JournalRecord, Outcome } from '@cairn-ledger/core';
 
 /** Nodes are named by their place in the world; peers of a link by validator index. */
 export type WorldEvent =
@@ -18,6 +18,8 @@ export type WorldEvent =
       readonly isLost: boolean;
     }
   | { readonly type: 'received'; readonly from: number; readonly to: number; readonly frame: Uint8Array }
+  /** Appended to the journal, durable with the next sync: what a node has decided, and what it now holds. */
+  | { readonly type: 'recorded'; readonly node: number; readonly record: JournalRecord }
   /** The bytes under a signature of the voting key: of a vote or a batch. */
   | { readonly type: 'signed'; readonly node: number; readonly bytes: Uint8Array }
   | { readonly type: 'sealed'; readonly node: number; readonly batch: Batch }

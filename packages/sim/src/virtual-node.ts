@@ -59,7 +59,7 @@ export type NodeWorld = {
 };
 
 /** Wall time at the start of every world, in milliseconds since 1970. */
-const startWallMs = 1_700_000_000_000;
+export const startWallMs = 1_700_000_000_000;
 
 /** How long a node is down after its disk made it crash, in milliseconds. */
 const downAfterDiskMs = 200;
@@ -121,7 +121,10 @@ export class VirtualNode implements NetworkEnd {
           events.at(atMs, () => isAlive() && mine === timer && callback());
         },
         journal: {
-          append: (record) => this.#unsynced.push(record),
+          append: (record) => {
+            observer?.({ type: 'recorded', node: this.place, record }, events.nowMs);
+            this.#unsynced.push(record);
+          },
           sync: (done) => this.#sync(done, isAlive),
         },
         writeMark: (mark) => {
