@@ -120,7 +120,7 @@ class Bench {
       await this.worker.next(patienceLoadMs);
     }
     const trial = await this.tryIn(this.worker, mutant, tests);
-    if (trial.status === 'tainted' || trial.status === 'timeout') this.close();
+    if (trial.status === 'tainted') this.close();
     return trial;
   }
 
@@ -144,7 +144,10 @@ class Bench {
       const answer = await worker.next(patienceSpareMs + 2 * patienceFactor * this.tests[running]!.ms);
       if (answer.type === 'running') running = answer.test;
       // Killed by the watch, or out of memory: both are loops without end.
-      if (answer.type === 'ended') return { status: 'timeout', test: running };
+      if (answer.type === 'ended') {
+        if (worker === this.worker) this.worker = null;
+        return { status: 'timeout', test: running };
+      }
       if (answer.type === 'verdict')
         return { status: answer.verdict === 'limit' ? 'timeout' : answer.verdict, test: answer.test };
     }
