@@ -8,6 +8,7 @@
  */
 import { defaultConstants, type Hash, type ProtocolConstants, sha256, toHex } from '@cairn-ledger/core';
 import { createAdversary } from './adversaries/index.ts';
+import { ChainChecker } from './chain-checker.ts';
 import { AgreementChecker, Violations } from './checkers.ts';
 import { EventQueue } from './event-queue.ts';
 import { Faults } from './faults.ts';
@@ -17,7 +18,7 @@ import { createRandom, type Random } from './random.ts';
 import { namesIn, Submitter, transactionOf } from './submitter.ts';
 import { createVirtualChain } from './virtual-chain.ts';
 import { VirtualNetwork } from './virtual-network.ts';
-import { type NodeMonitor, type NodeWorld, VirtualNode } from './virtual-node.ts';
+import { type NodeMonitor, type NodeWorld, startWallMs, VirtualNode } from './virtual-node.ts';
 
 export { defaultWorld, sizeOf, type WorldOptions } from './plan.ts';
 
@@ -67,6 +68,7 @@ class World {
   readonly #violations = new Violations();
   readonly #agreement = new AgreementChecker(this.#violations);
   readonly #chain;
+  readonly #chainChecker: ChainChecker;
   readonly #network: VirtualNetwork;
   readonly #nodes: VirtualNode[] = [];
   readonly #faults: Faults;
@@ -85,6 +87,7 @@ class World {
     const identities = [...Array.from({ length: nodesCount }, (_, i) => i), ...twins];
     this.#network = new VirtualNetwork(this.#events, createRandom(seed ^ 0x4e7), identities, plan.profile, observer);
     this.#chain = createVirtualChain(nodesCount, { ...constants, ...plan.constants });
+    this.#chainChecker = new ChainChecker(this.#chain, () => this.#latestWallMs(), this.#violations);
     this.#executed = identities.map(() => new Set());
     this.#sealed = identities.map(() => new Set());
     const shared: NodeWorld = {
@@ -130,7 +133,10 @@ class World {
     const violations = this.#violations;
     return {
       onExecuted: (node, block, batches, outcome) => {
-        if (this.#nodes[node]!.isHonest) this.#agreement.onExecuted(node, block, outcome);
+        if (this.#nodes[node]!.isHonest) {
+          this.#agreement.onExecuted(node, block, outcome);
+          this.#chainChecker.onExecuted(block, batches, outcome);
+        }
         for (const name of namesIn(batches)) this.#executed[node]!.add(name);
       },
       onSealed: (node, batch) => {
@@ -182,6 +188,13 @@ class World {
       damaged: [...this.#damaged].map((node) => this.#fateOf(node)),
       fingerprint: this.#fingerprint(),
     };
+  }
+
+  /** What the fastest clock in this world shows now, wherever its clocks were before. */
+  #latestWallMs(): number {
+    const { delays, faults } = this.#plan;
+    const changed = faults.flatMap(({ fault }) => (fault.type === 'clock' ? [fault.offsetMs] : []));
+    return startWallMs + this.#events.nowMs + Math.max(...changed, ...delays.map(({ clockOffsetMs }) => clockOffsetMs));
   }
 
   #passTimeUntil(untilMs: number): void {
