@@ -8,7 +8,7 @@ const help = `npm run kills -- [options]
 
   --cycles N   how often nodes are killed and started again (default 500)
   --seed S     the plan of victims and pauses (default: from the clock)
-  --json       one JSON object on standard output, nothing else
+  --json       one JSON object on standard output, nothing else there
 
 Exit code 1 when an acknowledged transaction is lost or stands twice, roots differ, a receipt does not verify, a node fences
 itself or is accused, or does not come back. CAIRN_E2E_KEEP=1 keeps the folders of the nodes.`;
@@ -41,8 +41,7 @@ async function run(): Promise<number> {
   try {
     await Promise.all(network.nodes.map((node) => node.start()));
     await untilInSync(network.nodes);
-    const onProgress = values.json ? {} : { onProgress: (line: string) => console.error(line) };
-    const summary = await runKills(network, { cycles, seed, ...onProgress });
+    const summary = await runKills(network, { cycles, seed, onProgress: (line) => console.error(line) });
     console.log(values.json ? JSON.stringify(summary) : summary);
     return summary.lost === 0 && summary.duplicated === 0 ? 0 : 1;
   } catch (error) {
