@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { after, afterEach, test } from 'node:test';
 import { createClient, groupsToSubmit } from './client.ts';
+import { answerBytesMax } from './http.ts';
 import { createKey, createSigner } from './key.ts';
 import { createFakeNetwork, sendJson, sendProblem, startFakeNode } from './testing/fake-network.ts';
 import { signTransaction } from './transaction.ts';
@@ -133,6 +134,47 @@ test('an answer that no node gives is an error, not a crash', async () => {
     const readings = await client.readings('alder/desk');
     assert.equal(!readings.ok && readings.error.code, 'client.bad-answer', body);
   }
+});
+
+test('JSON of another shape than asked for is an error, whichever method asked', async () => {
+  const transaction = reading();
+  const id = '00'.repeat(32);
+  for (const answer of ['null', '7', '[null]', '{"status":"rejected","code":{}}', '{"certified":true,"bytes":7}']) {
+    first.misbehave = (_, response) => sendJson(response, 200, answer);
+    const one = createClient({ nodes: [first.url], anchor: network.anchor, timeoutMs: 5_000 });
+    const answers = await Promise.all([
+      one.submitMany([transaction]),
+      one.deliver(transaction, { timeoutMs: 300 }),
+      one.receipt(id),
+      one.validators(),
+      one.readings('acme/meter'),
+    ]);
+    for (const each of answers)
+      assert.match(each.ok ? 'accepted' : each.error.code, /^(client|tx)\.[a-z-]+$|^accepted$/);
+    assert.equal(
+      !answers[2].ok && answers[2].error.code,
+      answer.includes('rejected') ? 'tx.rejected' : 'client.bad-answer',
+    );
+  }
+});
+
+test('an answer without end is cut off', async () => {
+  let given = 0;
+  const endless = () =>
+    new ReadableStream<Uint8Array>({
+      pull(controller) {
+        given += 1 << 20;
+        controller.enqueue(new Uint8Array(1 << 20));
+      },
+    });
+  const alone = createClient({
+    nodes: ['http://hostile'],
+    timeoutMs: 1,
+    fetch: () => Promise.resolve(new Response(endless(), { headers: { 'content-type': 'application/json' } })),
+  });
+  const answer = await alone.status();
+  assert.equal(!answer.ok && answer.error.code, 'client.bad-answer');
+  assert.ok(given <= answerBytesMax + (4 << 20), `${given} bytes were taken in`);
 });
 
 test('a lying node is found out: receipt of another transaction, too few signatures, changed bytes', async () => {

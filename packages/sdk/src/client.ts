@@ -102,7 +102,7 @@ export function createClient(options: ClientOptions): Client {
         ...wait,
       }),
     async submitMany(transactions, waitMs = 0, wait = {}) {
-      const outcomes = await askJson<OutcomeAnswer[]>({
+      const outcomes = await askRows<OutcomeAnswer>({
         method: 'POST',
         path: '/v1/transactions',
         headers: { 'content-type': 'application/cbor-seq', ...preferWait(waitMs) },
@@ -120,8 +120,8 @@ export function createClient(options: ClientOptions): Client {
     transaction: (id) => askJson({ path: `/v1/transactions/${id}` }),
     receipt,
     status: () => askJson({ path: '/v1/status' }),
-    validators: () => askList<ValidatorAnswer>('/v1/validators', 'validators'),
-    members: () => askList<MemberAnswer>('/v1/members', 'members'),
+    validators: () => askRows<ValidatorAnswer>({ path: '/v1/validators' }, 'validators'),
+    members: () => askRows<MemberAnswer>({ path: '/v1/members' }, 'members'),
     device: (id) => askJson({ path: `/v1/devices/${encodeURIComponent(id)}` }),
     account: (id) => askJson({ path: `/v1/accounts/${encodeURIComponent(id)}` }),
     async readings(device, query = {}) {
@@ -129,7 +129,7 @@ export function createClient(options: ClientOptions): Client {
       const answer = await http.request({ path: `/v1/devices/${encodeURIComponent(device)}/readings?${parameters}` });
       return answer.ok ? parseReadings(textOf(answer.value.bytes)) : answer;
     },
-    get: (path) => askJson({ path }),
+    get: (path) => askAny({ path }),
   };
   return client;
 
@@ -175,7 +175,8 @@ export function createClient(options: ClientOptions): Client {
     if (!status.ok) return status;
     if (status.value.status === 'rejected') return rejection(status.value);
     if (!bundle.ok) return bundle;
-    const transaction = base64urlToBytes(status.value.bytes ?? '');
+    const { bytes } = status.value;
+    const transaction = typeof bytes === 'string' ? base64urlToBytes(bytes) : null;
     if (transaction === null || transaction.length === 0) {
       return fail({
         code: 'client.bad-answer',
@@ -192,25 +193,39 @@ export function createClient(options: ClientOptions): Client {
     return ok({ id, receipt: bundle.value.bytes, transaction, verified: verified.value });
   }
 
-  async function askJson<T>(request: HttpRequest): Promise<Result<T, CairnError>> {
+  async function askAny<T>(request: HttpRequest): Promise<Result<T, CairnError>> {
     const answer = await http.request(request);
     if (!answer.ok) return answer;
     try {
       return ok(JSON.parse(textOf(answer.value.bytes)) as T);
     } catch {
-      return fail({
-        code: 'client.bad-answer',
-        message: `${answer.value.node} answered ${request.path} with something that is not JSON`,
-      });
+      return badAnswer(answer.value.node, request, 'something that is not JSON');
     }
   }
 
-  /** A list, bare or under its name. */
-  async function askList<T>(path: string, name: string): Promise<Result<T[], CairnError>> {
-    const answer = await askJson<T[] | Record<string, T[]>>({ path });
-    if (!answer.ok) return answer;
-    return ok(Array.isArray(answer.value) ? answer.value : (answer.value[name] ?? []));
+  /** An answer that is an object. Its fields are what that one node says, and may be anything. */
+  async function askJson<T>(request: HttpRequest): Promise<Result<T, CairnError>> {
+    const answer = await askAny<T>(request);
+    return answer.ok && !isObject(answer.value) ? badAnswer('the node', request, 'no object') : answer;
   }
+
+  /** A list of objects, bare or under its name. */
+  async function askRows<T>(request: HttpRequest, name?: string): Promise<Result<T[], CairnError>> {
+    const answer = await askAny<unknown>(request);
+    if (!answer.ok) return answer;
+    const { value } = answer;
+    const rows = name !== undefined && isObject(value) ? (value[name] ?? []) : value;
+    if (Array.isArray(rows) && rows.every(isObject)) return ok(rows as T[]);
+    return badAnswer('the node', request, 'no list of objects');
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function badAnswer(node: string, { path }: HttpRequest, what: string): Result<never, CairnError> {
+  return fail({ code: 'client.bad-answer', message: `${node} answered ${path} with ${what}` });
 }
 
 /** Cuts transactions into groups that one request may carry, in order. */
@@ -235,8 +250,11 @@ function preferWait(waitMs: number): Record<string, string> {
   return waitMs > 0 ? { prefer: `wait=${Math.max(1, Math.floor(waitMs / 1000))}` } : {};
 }
 
-function rejection(answer: TransactionAnswer): Result<never, CairnError> {
-  return fail({ code: answer.code ?? 'tx.rejected', message: answer.message ?? 'the ledger rejected the transaction' });
+function rejection({ code, message }: TransactionAnswer): Result<never, CairnError> {
+  return fail({
+    code: typeof code === 'string' ? code : 'tx.rejected',
+    message: typeof message === 'string' ? message : 'the ledger rejected the transaction',
+  });
 }
 
 function notInTime(id: string): Result<never, CairnError> {

@@ -41,6 +41,8 @@ export type HttpClient = {
 
 const TIMEOUT_MS = 30_000;
 const ATTEMPT_TIMEOUT_MS = 10_000;
+/** Far above any answer of a node; a hostile one could send, or unpack to, anything. */
+export const answerBytesMax = 32 << 20;
 const PAUSE_MIN_MS = 100;
 const PAUSE_MAX_MS = 2_000;
 
@@ -97,7 +99,8 @@ export function createHttpClient(options: HttpOptions): HttpClient {
         ...(request.body && { body: request.body as BodyInit }),
         signal,
       });
-      const bytes = new Uint8Array(await response.arrayBuffer());
+      const bytes = await bytesOf(response);
+      if (bytes === null) return { type: 'passed-over', error: tooLarge(node), retryAfterMs: 0 };
       const contentType = response.headers.get('content-type') ?? '';
       if (response.ok) return { type: 'answered', result: ok({ node, status: response.status, contentType, bytes }) };
       const error = problemToError(node, response.status, bytes);
@@ -113,11 +116,40 @@ type Attempt =
   | { readonly type: 'answered'; readonly result: Result<HttpAnswer, CairnError> }
   | { readonly type: 'passed-over'; readonly error: CairnError; readonly retryAfterMs: number };
 
+/** The body, read piece by piece; null as soon as it is more than `answerBytesMax`. */
+async function bytesOf(response: Response): Promise<Uint8Array | null> {
+  const chunks: Uint8Array[] = [];
+  let sizeBytes = 0;
+  const reader = response.body?.getReader();
+  for (let next = await reader?.read(); next !== undefined && !next.done; next = await reader?.read()) {
+    sizeBytes += next.value.length;
+    if (sizeBytes > answerBytesMax) {
+      void reader?.cancel().catch(() => {});
+      return null;
+    }
+    chunks.push(next.value);
+  }
+  const bytes = new Uint8Array(sizeBytes);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return bytes;
+}
+
+function tooLarge(node: string): CairnError {
+  return {
+    code: 'client.bad-answer',
+    message: `${node} answered with more than ${answerBytesMax} bytes; ask another node`,
+  };
+}
+
 /** A problem document (RFC 9457) as an error; an answer without one gets a code by its status. */
 function problemToError(node: string, status: number, bytes: Uint8Array): CairnError {
   try {
     const problem = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
-    if (typeof problem.code === 'string') {
+    if (typeof problem.code === 'string' && /^[a-z]+\.[a-z0-9-]+$/.test(problem.code)) {
       const sentences = [problem.detail, problem.whatToDo].filter((text) => typeof text === 'string' && text !== '');
       return { code: problem.code, message: sentences.map((text) => endSentence(String(text))).join(' ') };
     }

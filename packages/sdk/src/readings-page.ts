@@ -13,7 +13,8 @@ const keepNumberText: Reviver = (name, value, context) =>
 export function parseReadings(text: string): Result<ReadingsPage, CairnError> {
   try {
     const page = JSON.parse(text, keepNumberText as Parameters<typeof JSON.parse>[1]) as ReadingsPage;
-    if (Array.isArray(page?.readings)) return ok(page);
+    if (Array.isArray(page?.readings) && page.readings.every((row: unknown) => typeof row === 'object' && row !== null))
+      return ok(page);
   } catch {
     // Answered below.
   }
