@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Cbor, type CborKey, cborDepthMax, decodeCbor, type Encodable, encodeCbor, Tagged } from './cbor.ts';
+import {
+  type Cbor,
+  type CborKey,
+  cborDepthMax,
+  compareKeys,
+  decodeCbor,
+  type Encodable,
+  encodeCbor,
+  Tagged,
+} from './cbor.ts';
 import { fromHex, toHex } from './hex.ts';
 import { readVector } from './testing/vectors.ts';
 
@@ -150,6 +159,14 @@ describe('maps', () => {
     );
   });
 
+  test('have one order of keys, whoever compares', () => {
+    const ordered = [0, 1, 23, 24, 255, 2n ** 53n, 2n ** 64n - 1n, -1, -2, -25, -(2n ** 60n), '', 'a', 'b', 'é', 'aaa'];
+    for (const [i, a] of ordered.entries())
+      for (const [j, b] of ordered.entries())
+        assert.equal(Math.sign(compareKeys(a, b)), Math.sign(i - j), `${a} and ${b}`);
+    assert.equal(compareKeys(-1, -1n), 0);
+  });
+
   test('with keys that are neither integers nor texts are refused', () => {
     for (const hex of ['a1 4101 00', 'a1 80 00', 'a1 a0 00', 'a1 f5 00', 'a1 c101 00', 'a1 f93c00 00']) {
       assert.equal(refusal(hex), 'cbor.key-type', hex);
@@ -224,6 +241,12 @@ describe('what the strict profile refuses', () => {
     assert.equal(refusal(`${'c1'.repeat(cborDepthMax)}00`, [1]), 'accepted');
     assert.equal(refusal(`${'c1'.repeat(cborDepthMax + 1)}00`, [1]), 'cbor.depth');
     assert.equal(refusal('81'.repeat(1_000_000)), 'cbor.depth');
+    assert.equal(refusal(`${'a100'.repeat(cborDepthMax - 1)}a0`), 'accepted');
+    assert.equal(refusal(`${'a100'.repeat(cborDepthMax)}a0`), 'cbor.depth');
+  });
+
+  test('a tag, where the caller names none', () => {
+    assert.equal(refusal('c1 00'), 'cbor.tag');
   });
 
   test('with the place where it begins', () => {
@@ -240,6 +263,22 @@ test('byte strings are plain views of the input, also over a Buffer', () => {
   assert.ok(view instanceof Uint8Array && !Buffer.isBuffer(view));
   assert.equal(view.buffer, input.buffer);
   assert.deepEqual(view, Uint8Array.of(0xbb));
+});
+
+test('what is too deep to be decoded, or no value of CBOR, is never encoded', () => {
+  const wraps: ((inner: Encodable) => Encodable)[] = [
+    (inner) => [inner],
+    (inner) => new Map([[0, inner]]),
+    (inner) => new Tagged(1, inner),
+  ];
+  for (const wrap of wraps) {
+    let value: Encodable = 0;
+    for (let level = 0; level < cborDepthMax; level++) value = wrap(value);
+    assert.ok(decodeCbor(encodeCbor(value), { tags: [1] }).ok);
+    assert.throws(() => encodeCbor(wrap(value)), /16 levels/);
+  }
+  for (const value of [{}, { tag: 1, value: 0 }, new Set()])
+    assert.throws(() => encodeCbor(value as unknown as Encodable), /a type that CBOR has/);
 });
 
 test('fractions and integers that are not safe are never encoded', () => {

@@ -113,7 +113,7 @@ describe('a COSE_Sign1', () => {
   const signature = new Uint8Array(64).fill(7);
   const refusal = (hex: string): string => {
     const decoded = decodeCoseSign1(fromHex(hex.replaceAll(' ', ''))!);
-    return decoded.ok ? 'accepted' : decoded.error.message;
+    return decoded.ok ? 'accepted' : `${decoded.error.code}: ${decoded.error.message}`;
   };
 
   test('may have its payload detached', () => {
@@ -124,19 +124,28 @@ describe('a COSE_Sign1', () => {
   });
 
   test('is refused with alg in the unprotected header, or a label in both', () => {
-    assert.match(refusal('d284 40 a10126 40 40'), /alg in the unprotected header/);
-    assert.match(refusal('d284 43a10400 a10400 40 40'), /a label in both headers/);
+    assert.match(refusal('d284 40 a10126 40 40'), /^cbor.type: alg in the unprotected header/);
+    assert.match(refusal('d284 43a10400 a10400 40 40'), /^cbor.duplicate-key: a label in both headers/);
   });
 
   test('is refused with a protected header that is an empty map, no map, or not strict', () => {
     assert.match(refusal('d284 41a0 a0 40 40'), /empty byte string/);
-    assert.match(refusal('d284 4100 a0 40 40'), /a COSE header is a map/);
+    assert.match(refusal('d284 4100 a0 40 40'), /^cbor.type: a COSE header is a map/);
     assert.match(refusal('d284 43a11800 a0 40 40'), /shortest/);
     assert.match(refusal('d284 44a1012600 a0 40 40'), /after the item/);
   });
 
+  test('that cannot be encoded leaves nothing behind for the next one', () => {
+    const parts = { protectedBytes, payload: null, signature };
+    const before = [encodeCoseSign1(parts), encodeSigStructure(protectedBytes, signature)];
+    for (const encodeAgain of [() => encodeCoseSign1(parts), () => encodeSigStructure(protectedBytes, signature)]) {
+      assert.throws(() => encodeCoseSign1({ ...parts, unprotectedHeader: new Map([[4, '\ud800']]) }), /surrogate/);
+      assert.ok(before.some((bytes) => toHex(bytes) === toHex(encodeAgain())));
+    }
+  });
+
   test('is refused with fewer or more items than four, and with anything after it', () => {
-    assert.match(refusal('d283 40 a0 40'), /four items/);
+    assert.match(refusal('d283 40 a0 40'), /^cbor.type: a COSE_Sign1 has four items/);
     assert.match(refusal('d285 40 a0 40 40 40'), /four items/);
     assert.match(refusal('d284 40 a0 40 40 00'), /after the item/);
     assert.equal(refusal('d284 40 a0 40 40'), 'accepted');

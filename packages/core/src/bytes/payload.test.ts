@@ -136,13 +136,7 @@ describe('numbers', () => {
     );
     const outcome = (input: Uint8Array, read: typeof readNumber | typeof skipNumber): string | number => {
       const reader = createPayloadReader(input);
-      try {
-        read(reader, 2);
-        return reader.offset;
-      } catch (fault) {
-        if (fault instanceof CborFault) return 'refused';
-        throw fault;
-      }
+      return outcomeOf(() => read(reader, 2)) ?? reader.offset;
     };
     fc.assert(
       fc.property(likely, (list) => {
@@ -152,7 +146,72 @@ describe('numbers', () => {
       fuzzSettings(5000),
     );
   });
+
+  test('are skipped at every level where they are read, and refused with the same code', () => {
+    const numbers = [
+      ...[
+        '00',
+        '1818',
+        '20',
+        '3bffffffffffffffff',
+        '40',
+        '60',
+        '80',
+        'a0',
+        'e0',
+        'f4',
+        'f97e00',
+        'f93c00',
+        'fa7f800000',
+      ],
+      ...['fa41b8cccd', 'fb3fb999999999999a', 'fbfff0000000000000', 'fc', 'ff', 'f93c', 'fa41b8cc', 'fb3fb99999999999'],
+      ...['c241ff', 'c341ff', 'c200', `c25840${'ff'.repeat(64)}`, `c25841${'ff'.repeat(65)}`, 'c100', 'd80241ff'],
+      ...[
+        'c4822001',
+        'c48220c241ff',
+        'c48220c341ff',
+        `c48220c25840${'ff'.repeat(64)}`,
+        `c48220c35841${'ff'.repeat(65)}`,
+      ],
+      ...['c48220d80241ff', 'c48220c100', 'c4822040', 'c48220c240', 'c48220c2', 'c4821901f401', 'c480', 'c4', 'c48220'],
+    ];
+    for (const number of numbers)
+      for (let depth = 0; depth <= payloadDepthMax; depth++) {
+        const [read, skipped] = [readNumber, skipNumber].map((reads) => {
+          const reader = createPayloadReader(bytes(`${number}00`));
+          return outcomeOf(() => reads(reader, depth)) ?? reader.offset;
+        });
+        assert.equal(skipped, read, `${number} at level ${depth}`);
+      }
+  });
+
+  test('take up a level with a tag, with a fraction, and with the bignum in it', () => {
+    const verdictAt = (hex: string, depth: number): unknown => {
+      const reader = createPayloadReader(bytes(hex));
+      return outcomeOf(() => readNumber(reader, depth)) ?? 'accepted';
+    };
+    for (const [hex, levels] of [
+      ['01', 0],
+      ['c24101', 1],
+      ['c4820101', 2],
+      ['c48201c24101', 3],
+    ] as const) {
+      assert.equal(verdictAt(hex, payloadDepthMax - levels), 'accepted', hex);
+      if (levels > 0) assert.equal(verdictAt(hex, payloadDepthMax - levels + 1), 'cbor.depth', hex);
+    }
+  });
 });
+
+/** The code that a read is refused with; null when it is not. */
+function outcomeOf(read: () => unknown): string | null {
+  try {
+    read();
+    return null;
+  } catch (fault) {
+    if (fault instanceof CborFault) return fault.error.code;
+    throw fault;
+  }
+}
 
 describe('maps', () => {
   test('may have their keys in any order, but none twice, whatever its width', () => {
@@ -164,10 +223,32 @@ describe('maps', () => {
   });
 });
 
+test('what is no value of the profile is refused with its code', () => {
+  const refused: readonly (readonly [hex: string, code: string])[] = [
+    ['01 01', 'cbor.trailing'],
+    ['', 'cbor.truncated'],
+    ['f93c', 'cbor.truncated'],
+    ['fa000000', 'cbor.truncated'],
+    ['fb00000000000000', 'cbor.truncated'],
+    ['fc', 'cbor.reserved'],
+    ['fe', 'cbor.reserved'],
+    ['ff', 'cbor.indefinite'],
+    ['f820', 'cbor.simple'],
+    ['f7', 'cbor.simple'],
+    ['a1 40 00', 'cbor.key-type'],
+    ['a1 f5 00', 'cbor.key-type'],
+    ['c4 82 01 f4', 'cbor.type'],
+  ];
+  for (const [hex, code] of refused) assert.equal(verdict(hex), code, hex);
+  assert.equal(verdict('a1 20 00'), 'accepted', 'a negative key');
+});
+
 test('one level too deep is refused, of arrays, maps or tags', () => {
   assert.equal(verdict(`${'81'.repeat(payloadDepthMax - 1)}80`), 'accepted');
   assert.equal(verdict(`${'81'.repeat(payloadDepthMax)}80`), 'cbor.depth');
   assert.equal(verdict(`${'81'.repeat(payloadDepthMax - 2)} c4 82 00 01`), 'accepted');
   assert.equal(verdict(`${'81'.repeat(payloadDepthMax - 1)} c4 82 00 01`), 'cbor.depth');
   assert.equal(verdict('81'.repeat(100_000)), 'cbor.depth');
+  assert.equal(verdict(`${'a100'.repeat(payloadDepthMax - 1)}a0`), 'accepted');
+  assert.equal(verdict(`${'a100'.repeat(payloadDepthMax)}a0`), 'cbor.depth');
 });

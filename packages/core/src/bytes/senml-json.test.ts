@@ -71,7 +71,44 @@ describe('a JSON pack', () => {
     assert.match(refusal(Uint8Array.of(0x5b, 0xff, 0x5d)), /not UTF-8/);
   });
 
+  test('has every label of RFC 8428', () => {
+    const first =
+      '{"bver":10,"bn":"a/","bt":1700000000,"bu":"V","bv":2,"bs":3,"n":"b","u":"Cel","v":4,"s":5,"t":1,"ut":60}';
+    const pack = packOf(`[${first},{"vs":"x"},{"vb":true},{"vd":"aGk"}]`);
+    const decoded = decodePack(pack);
+    assert.ok(decoded.ok);
+    const [number, ...others] = decoded.value;
+    assert.deepEqual(
+      [number!.name, number!.unit, number!.timeText, number!.value.type === 'number' && number!.value.text],
+      ['a/b', 'Cel', '1700000001', '6'],
+    );
+    assert.deepEqual([number!.sum?.text, number!.updateTime?.text], ['8', '60']);
+    assert.deepEqual(
+      others.map(({ unit, value }) => [unit, value.type]),
+      [
+        ['V', 'string'],
+        ['V', 'boolean'],
+        ['V', 'data'],
+      ],
+    );
+  });
+
+  test('keeps no number beyond the limits, however deep it lies', () => {
+    for (const extension of ['[1,1e401]', '{"a":{"b":1e401}}', '[[{"a":1e401}]]'])
+      assert.match(refusal(record(`"v":1,"x":${extension}`)), /"x" of record 0/, extension);
+    assert.match(refusal(record('"vd":1')), /"vd" of record 0/);
+  });
+
+  test('has as many levels as its CBOR may have, and no more', () => {
+    const nested = (levels: number): string => record(`"v":1,"x":${'['.repeat(levels)}1.5${']'.repeat(levels)}`);
+    assert.equal(refusal(nested(4)), 'accepted');
+    assert.match(refusal(nested(5)), /levels/);
+  });
+
   test('is refused where SenML refuses it', () => {
+    const refused = jsonToPack('[');
+    assert.equal(!refused.ok && refused.error.code, 'senml.malformed');
+    assert.match(refusal('['), /should begin/);
     assert.match(refusal('{}'), /array of records/);
     assert.match(refusal('[1]'), /record 0 is not an object/);
     assert.match(refusal('[]'), /at least one reading/);
@@ -147,5 +184,19 @@ describe('JSON text', () => {
     assert.match(verdict('[1] 2'), /after the value/);
     assert.match(verdict(''), /ends where/);
     assert.match(verdict('{"__proto__":1'), /end of the object/);
+    assert.match(verdict('{a":1}'), /a name in quotes \(at character 1\)/);
+    assert.match(verdict('{"a";1}'), /expected a colon \(at character 4\)/);
+    for (const text of ['"abc', '"', '"\\"', '{"a']) assert.match(verdict(text), /closing quote/, text);
+    for (const text of ['tru', 'fals', 'nul', 'nope', '-']) assert.match(verdict(text), /not a value of JSON/, text);
+  });
+
+  test('has every word and white space of JSON', () => {
+    assert.deepEqual(readJson('\r\n\t [true,false,null]\r', 1), { ok: true, value: [true, false, null] });
+  });
+
+  test('has as many levels as it may have, of objects too', () => {
+    const nested = (levels: number): string => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
+    assert.equal(verdict(nested(6)), 'accepted');
+    assert.match(verdict(nested(7)), /more than 6 levels/);
   });
 });
