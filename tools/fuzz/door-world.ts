@@ -1,0 +1,441 @@
+/**
+ * A network in virtual time whose honest validators are production drivers and replicas, and whose Byzantine ones, at most
+ * f, are the fuzzer: it holds their keys, hears what is sent to them, and says whatever it likes to whomever it likes.
+ *
+ * What must hold is watched from outside: what honest nodes sign, execute and hold in memory, whom they accuse, and what
+ * one message makes a node do.
+ */
+import * as core from '../../packages/core/src/index.ts';
+import { viewsAhead } from '../../packages/core/src/protocol/agreement/wanted.ts';
+import { unorderedBatchesMax, unorderedBytesMax } from '../../packages/core/src/protocol/constants.ts';
+import { Driver, type SigningMark } from '../../packages/node/src/driver/driver.ts';
+import { AgreementChecker, SigningChecker, Violations } from '../../packages/sim/src/checkers.ts';
+import { EventQueue } from '../../packages/sim/src/event-queue.ts';
+import { fakeVerifier } from '../../packages/sim/src/fake-crypto.ts';
+import { createDoorChain, type DoorChain } from './door-chain.ts';
+
+const constants: core.ProtocolConstants = { ...core.defaultConstants, deltaMs: 100, heartbeatMs: 2_000 };
+const delayMs = 1;
+const syncMs = 1;
+/** Frames of honest nodes that the fuzzer remembers. */
+const heardMax = 400;
+
+/**
+ * What one message may make a node send, counted for each recipient: certificates of a page (two for a view), what its own
+ * rules send in the same step to everybody, and proofs.
+ */
+export const framesPerMessageMax = (validatorsCount: number): number => 2 * 64 + 1 + 24 * validatorsCount;
+/** Blocks and batches asked for are answered one for one; a page of the chain is one frame. */
+export const bytesPerMessageMax = 8 << 20;
+
+type Executed = {
+  readonly block: core.Block;
+  readonly batches: readonly core.Batch[];
+  readonly finalization: core.Certificate | null;
+  readonly outcome: core.Outcome;
+};
+
+export type DoorOptions = { readonly validatorsCount: number; readonly byzantine: readonly number[] };
+
+/** The most that any message, view or author has cost so far. */
+export type DoorPeaks = {
+  framesPerMessage: number;
+  bytesPerMessage: number;
+  stepMs: number;
+  batchesHeld: number;
+  bytesHeld: number;
+  views: number;
+  blocks: number;
+  recordsPerMessage: number;
+};
+
+export class DoorWorld {
+  readonly chain: DoorChain;
+  readonly events = new EventQueue();
+  readonly violations = new Violations();
+  readonly agreement = new AgreementChecker(this.violations);
+  readonly byzantine: readonly number[];
+  readonly nodes: (DoorNode | null)[];
+  readonly peaks: DoorPeaks = {
+    framesPerMessage: 0,
+    bytesPerMessage: 0,
+    stepMs: 0,
+    batchesHeld: 0,
+    bytesHeld: 0,
+    views: 0,
+    blocks: 0,
+    recordsPerMessage: 0,
+  };
+  /** What honest nodes said to the Byzantine ones, the newest last. */
+  readonly heard: { readonly from: number; readonly frame: Uint8Array }[] = [];
+  /** Pairs that can't reach each other, as `a/b` with a < b. */
+  readonly #cut = new Set<string>();
+  messagesCount = 0;
+  #submitted = 0;
+
+  constructor({ validatorsCount, byzantine }: DoorOptions) {
+    this.chain = createDoorChain(validatorsCount);
+    if (byzantine.length > this.chain.set.faultsMax) throw new Error('at most f are Byzantine');
+    this.byzantine = byzantine;
+    this.nodes = this.chain.set.validators.map((_, i) => (byzantine.includes(i) ? null : new DoorNode(this, i)));
+    for (const node of this.honest) node.start();
+    for (let a = 0; a < validatorsCount; a++) for (let b = 0; b < a; b++) this.#tellLink(a, b, true);
+  }
+
+  get honest(): DoorNode[] {
+    return this.nodes.filter((node) => node !== null);
+  }
+
+  // --- Links --------------------------------------------------------------------------------------------------------
+
+  isUp(a: number, b: number): boolean {
+    return !this.#cut.has(linkName(a, b));
+  }
+
+  setLink(a: number, b: number, isUp: boolean): void {
+    if (a === b || this.isUp(a, b) === isUp) return;
+    if (isUp) this.#cut.delete(linkName(a, b));
+    else this.#cut.add(linkName(a, b));
+    this.#tellLink(a, b, isUp);
+  }
+
+  #tellLink(a: number, b: number, isUp: boolean): void {
+    this.nodes[a]?.onLink(b, isUp);
+    this.nodes[b]?.onLink(a, isUp);
+  }
+
+  carry(from: number, to: number, frame: Uint8Array): void {
+    if (!this.isUp(from, to)) return;
+    const node = this.nodes[to];
+    if (node === null || node === undefined) {
+      this.heard.push({ from, frame });
+      if (this.heard.length > heardMax) this.heard.shift();
+      return;
+    }
+    this.events.after(delayMs, () => {
+      if (this.isUp(from, to)) node.onFrame(from, frame);
+    });
+  }
+
+  /** A Byzantine node says something, which arrives at once. */
+  say(from: number, to: number, frame: Uint8Array): void {
+    const node = this.nodes[to];
+    if (node === null || node === undefined || !this.isUp(from, to)) return;
+    this.messagesCount++;
+    node.onFrame(from, frame);
+  }
+
+  pass(durationMs: number): void {
+    const untilMs = this.events.nowMs + durationMs;
+    while (this.events.step(untilMs)) {
+      // Time passes.
+    }
+    // An empty queue does not move time by itself.
+    this.events.at(untilMs, () => {});
+    while (this.events.step(untilMs)) {
+      // The moment itself.
+    }
+  }
+
+  submit(node: DoorNode, sizeBytes = 20): string {
+    const name = `transaction ${this.#submitted++}`;
+    const bytes = new Uint8Array(Math.max(sizeBytes, name.length));
+    bytes.set(new TextEncoder().encode(name));
+    node.driver.input({ type: 'transactions', transactions: [bytes] });
+    return core.toHex(bytes);
+  }
+
+  // --- What must hold -----------------------------------------------------------------------------------------------
+
+  /** Throws when anything that must hold does not. */
+  check(): void {
+    for (const node of this.honest) node.checkBounds();
+    const [violation] = this.violations.list();
+    if (violation !== undefined) throw new Error(violation);
+  }
+
+  /** The fuzzer falls silent, links come back: what honest nodes take in now is executed and certified by all of them. */
+  checkGoesOn(): void {
+    for (let a = 0; a < this.nodes.length; a++) for (let b = 0; b < a; b++) this.setLink(a, b, true);
+    this.pass(500);
+    const names = this.honest.map((node) => this.submit(node));
+    const heights = this.honest.map(({ certifiedHeight }) => certifiedHeight);
+    const isDone = () =>
+      this.honest.every(
+        (node, i) => names.every((name) => node.transactions.has(name)) && node.certifiedHeight > heights[i]!,
+      );
+    for (let waitedMs = 0; waitedMs < 120_000; waitedMs += 250) {
+      if (isDone()) return this.check();
+      this.pass(250);
+    }
+    const states = this.honest.map(({ index, driver }) => `${index}: ${JSON.stringify(driver.replica.status())}`);
+    throw new Error(`the chain does not go on:\n  ${states.join('\n  ')}`);
+  }
+}
+
+function linkName(a: number, b: number): string {
+  return a < b ? `${a}/${b}` : `${b}/${a}`;
+}
+
+export class DoorNode {
+  readonly index: number;
+  readonly #world: DoorWorld;
+  readonly #signing: SigningChecker;
+  readonly disk = {
+    journal: [] as core.JournalRecord[],
+    executed: [] as Executed[],
+    certified: new Map<number, readonly core.CheckpointSignature[]>(),
+    mark: { epoch: 0, view: 0, seq: 0, checkpointHeight: 0 } as SigningMark,
+  };
+  /** Of every transaction executed, in hexadecimal. */
+  readonly transactions = new Set<string>();
+  driver!: Driver;
+  certifiedHeight = 0;
+  #unsynced: core.JournalRecord[] = [];
+  #life = 0;
+
+  constructor(world: DoorWorld, index: number) {
+    this.#world = world;
+    this.index = index;
+    this.#signing = new SigningChecker(index, world.violations);
+  }
+
+  /** Starts, or starts again with what was durable. */
+  start(): void {
+    const world = this.#world;
+    const life = ++this.#life;
+    const isAlive = () => this.#life === life;
+    const keys = world.chain.signers[this.index]!;
+    let timer = 0;
+    this.#unsynced = [];
+    this.driver?.stop();
+    this.driver = new Driver(
+      this.#origin(),
+      {
+        now: () => ({ ms: world.events.nowMs, wallMs: Math.floor(1_700_000_000_000 + world.events.nowMs) }),
+        defer: (callback) => world.events.after(0, () => isAlive() && callback()),
+        setTimer: (atMs, callback) => {
+          const mine = ++timer;
+          world.events.at(atMs, () => isAlive() && mine === timer && callback());
+        },
+        journal: {
+          append: (record) => this.#unsynced.push(record),
+          sync: (done) => {
+            const count = this.#unsynced.length;
+            world.events.after(syncMs, () => {
+              if (!isAlive()) return;
+              this.disk.journal.push(...this.#unsynced.splice(0, count));
+              done(null);
+            });
+          },
+        },
+        writeMark: (mark) => {
+          this.disk.mark = mark;
+        },
+        send: (peer, _, frame) => world.carry(this.index, peer, frame),
+        votingSigner: {
+          ...keys.voting,
+          sign: (message) => {
+            this.#signing.onSignedVoteOrBatch(message);
+            return keys.voting.sign(message);
+          },
+        },
+        checkpointSigner: keys.checkpoint,
+        verifier: fakeVerifier,
+        ledger: {
+          execute: (block, batches, finalization) =>
+            world.events.after(1, () => isAlive() && this.#execute(block, batches, finalization)),
+          keepCertified: (statement, signatures) => {
+            this.disk.certified.set(statement.height, signatures);
+            this.certifiedHeight = Math.max(this.certifiedHeight, statement.height);
+          },
+          serve: (request, answer) => answer(this.#serve(request)),
+        },
+        onBatch: () => {},
+        onFact: () => {},
+        onRefused: (peer, error) => {
+          if (!world.byzantine.includes(peer))
+            world.violations.add(`node ${this.index} refused honest node ${peer}: ${error.code} ${error.message}`);
+        },
+        onFenced: (reason) => world.violations.add(`node ${this.index} fenced itself: ${reason}`),
+        onFailed: (error) => world.violations.add(`node ${this.index} failed: ${error.message}`),
+      },
+      this.disk.mark,
+    );
+    this.#watchSteps();
+    this.driver.start(this.disk.journal);
+    for (let peer = 0; peer < world.nodes.length; peer++)
+      if (life > 1 && peer !== this.index && world.isUp(peer, this.index)) {
+        this.onLink(peer, true);
+        world.nodes[peer]?.onLink(this.index, false);
+        world.nodes[peer]?.onLink(this.index, true);
+      }
+  }
+
+  /** Measures what each message makes the replica do. */
+  #watchSteps(): void {
+    const { replica } = this.driver;
+    const { peaks, chain } = this.#world;
+    const step = replica.step.bind(replica);
+    const othersCount = chain.set.validators.length - 1;
+    replica.step = (now, input) => {
+      const startMs = performance.now();
+      const effects = step(now, input);
+      peaks.stepMs = Math.max(peaks.stepMs, performance.now() - startMs);
+      if (input.type !== 'message') return effects;
+      let frames = 0;
+      let bytes = 0;
+      let records = 0;
+      for (const effect of effects) {
+        if (effect.type === 'persist') records++;
+        if (effect.type === 'vote' || effect.type === 'seal' || effect.type === 'sign-checkpoint')
+          frames += othersCount;
+        if (effect.type === 'serve') frames++;
+        if (effect.type !== 'send') continue;
+        const count = effect.to === 'all' ? othersCount : effect.to.length;
+        frames += count;
+        bytes += count * core.encodeMessage(effect.message).length;
+      }
+      peaks.framesPerMessage = Math.max(peaks.framesPerMessage, frames);
+      peaks.bytesPerMessage = Math.max(peaks.bytesPerMessage, bytes);
+      peaks.recordsPerMessage = Math.max(peaks.recordsPerMessage, records);
+      if (frames > framesPerMessageMax(othersCount + 1) || bytes > bytesPerMessageMax)
+        throw new Error(`a ${input.message.type} made node ${this.index} send ${frames} frames, ${bytes} bytes`);
+      return effects;
+    };
+  }
+
+  onLink(peer: number, isUp: boolean): void {
+    this.driver.input({ type: isUp ? 'connected' : 'disconnected', peer: core.toValidatorIndex(peer) });
+  }
+
+  onFrame(from: number, frame: Uint8Array): void {
+    this.driver.onFrame(core.toValidatorIndex(from), frame);
+  }
+
+  checkBounds(): void {
+    const { replica } = this.driver;
+    const { peaks, byzantine, chain } = this.#world;
+    const claim = (condition: boolean, what: string) => {
+      if (!condition) throw new Error(`node ${this.index} keeps ${what}`);
+    };
+    for (const { held, heldBytes, unjudged, author } of replica.batches.chains) {
+      claim(held.size <= 2 * unorderedBatchesMax, `${held.size} unordered batches of ${author}`);
+      claim(heldBytes <= 2 * unorderedBytesMax + core.batchBytesMax, `${heldBytes} unordered bytes of ${author}`);
+      claim(unjudged.size < chain.set.validators.length, `${unjudged.size} acknowledgements of ${author}`);
+    }
+    const { view, lastFinalized } = replica.agreement;
+    let views = 0;
+    for (const { tally } of replica.agreement.liveViews()) {
+      views++;
+      for (const votes of Object.values(tally))
+        claim(votes.size <= chain.set.validators.length, `${votes.size} votes of a kind in one view`);
+    }
+    claim(views <= view - lastFinalized + viewsAhead + 1, `${views} views, from ${lastFinalized} to ${view}`);
+    const counts = { batch: 0, block: 0, bytes: 0 };
+    for (const record of replica.liveRecords()) {
+      if (record.type === 'block') counts.block++;
+      if (record.type !== 'batch') continue;
+      counts.batch++;
+      counts.bytes += record.batch.sizeBytes;
+    }
+    const waiting = Number(replica.status().finalizedHeight) - Number(replica.status().executedHeight);
+    claim(counts.block <= 2 * (views + waiting) + 4, `${counts.block} blocks in ${views} views`);
+    const listed = 64 * counts.block;
+    claim(counts.batch <= 2 * unorderedBatchesMax * chain.set.validators.length + listed, `${counts.batch} batches`);
+    for (const { accused, type } of replica.proofs())
+      claim(byzantine.includes(accused), `a proof (${type}) that honest node ${accused} is faulty`);
+    claim(replica.status().proofsOfFault <= 3 * byzantine.length, `${replica.status().proofsOfFault} proofs of fault`);
+    peaks.views = Math.max(peaks.views, views);
+    peaks.blocks = Math.max(peaks.blocks, counts.block);
+    peaks.batchesHeld = Math.max(peaks.batchesHeld, counts.batch);
+    peaks.bytesHeld = Math.max(peaks.bytesHeld, counts.bytes);
+  }
+
+  // --- The ledger: a hash over all transactions -----------------------------------------------------------------------
+
+  get lastOutcome(): core.Outcome {
+    return this.disk.executed.at(-1)?.outcome ?? this.#world.chain.genesis;
+  }
+
+  #origin(): core.ReplicaOrigin {
+    const { ledgerHash, set, genesis } = this.#world.chain;
+    const { executed } = this.disk;
+    const last = executed.at(-1);
+    const floors = set.validators.map(() => ({ seq: 0, digest: null as core.Hash | null }));
+    let finalization: core.Certificate | null = null;
+    for (const each of executed) {
+      for (const { author, seq, digest } of each.block.batches)
+        if (seq > floors[author]!.seq) floors[author] = { seq, digest };
+      finalization = each.finalization ?? finalization;
+    }
+    return {
+      ledgerHash,
+      set,
+      self: core.toValidatorIndex(this.index),
+      rules: 1,
+      constants,
+      executed:
+        last === undefined
+          ? { ...set.genesis, isBoundary: false }
+          : {
+              digest: last.block.digest,
+              height: last.block.header.height,
+              timeMs: last.block.header.timeMs,
+              isBoundary: false,
+            },
+      floors,
+      finalization,
+      outcomes: [genesis, ...executed.slice(-40).map(({ outcome }) => outcome)],
+      certifiedHeight: core.toHeight(this.certifiedHeight),
+    };
+  }
+
+  #execute(block: core.Block, batches: readonly core.Batch[], finalization: core.Certificate | null): void {
+    const before = this.lastOutcome.statement;
+    let { historyRoot, historySize } = before;
+    for (const { transactions } of batches) {
+      for (const transaction of transactions) {
+        historyRoot = core.sha256(Buffer.concat([historyRoot, transaction]));
+        historySize++;
+        this.transactions.add(core.toHex(transaction));
+      }
+    }
+    const { height, timeMs } = block.header;
+    const statement = { ...before, height, historyRoot, historySize, stateRoot: core.sha256(block.headerBytes) };
+    const outcome = { statement, timeMs };
+    this.disk.executed.push({ block, batches, finalization, outcome });
+    this.#signing.onSignedCheckpoint(height, core.toHex(historyRoot) + core.toHex(statement.stateRoot));
+    this.#world.agreement.onExecuted(this.index, block, outcome);
+    this.driver.input({ type: 'executed', outcome });
+  }
+
+  #serve(request: core.Message): core.Message | null {
+    const { executed, certified } = this.disk;
+    switch (request.type) {
+      case 'request-block': {
+        const found = executed.find(({ block }) => core.equalBytes(block.digest, request.digest));
+        return found === undefined ? null : { type: 'block', block: found.block };
+      }
+      case 'request-batch': {
+        const found = executed
+          .flatMap(({ batches }) => batches)
+          .find(({ digest }) => core.equalBytes(digest, request.digest));
+        return found === undefined ? null : { type: 'batch', batch: found };
+      }
+      case 'request-checkpoint': {
+        const signatures = certified.get(request.height) ?? certified.get(this.certifiedHeight);
+        return signatures === undefined ? null : { type: 'checkpoint-signatures', signatures };
+      }
+      case 'request-chain': {
+        const page = executed.slice(Math.max(0, request.from - 1), request.from - 1 + core.chainBlocksMax);
+        while (page.length > 0 && page.at(-1)!.finalization === null) page.pop();
+        const last = page.at(-1);
+        if (last === undefined) return null;
+        return { type: 'chain', blocks: page.map(({ block }) => block), finalization: last.finalization! };
+      }
+      default:
+        return null;
+    }
+  }
+}
