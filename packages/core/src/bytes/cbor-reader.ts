@@ -256,8 +256,8 @@ export class CborReader {
     const size = 1 << (info - 24);
     if (size > this.end - start - 1) this.refuse('cbor.truncated', 'the input ends within a header');
     const { bytes } = this;
-    let value = 0;
-    let isShortest = true;
+    let value: number;
+    let isShortest: boolean;
     switch (size) {
       case 1:
         value = bytes[start + 1]!;

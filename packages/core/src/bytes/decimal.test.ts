@@ -7,6 +7,7 @@ import {
   type Decimal,
   decimalToText,
   isWithinLimits,
+  powerOfTen,
   roundDecimal,
   subtractDecimals,
   textToDecimal,
@@ -89,6 +90,9 @@ describe('the text of a number', () => {
     assert.equal(textToDecimal(String(2n ** 512n)), null);
     assert.equal(textToDecimal(String(-(2n ** 512n))), null);
     assert.equal(textToDecimal('9'.repeat(1025)), null);
+    assert.deepEqual(textToDecimal('0'.repeat(1024)), { mantissa: 0n, exponent: 0 });
+    assert.equal(textToDecimal('0'.repeat(1025)), null);
+    assert.deepEqual(textToDecimal('.25'), { mantissa: 25n, exponent: -2 });
     assert.equal(isWithinLimits({ mantissa: 1n, exponent: 401 }), false);
   });
 
@@ -104,6 +108,12 @@ describe('the text of a number', () => {
       fuzzSettings(1000),
     );
   });
+});
+
+test('a power of ten is remembered, and of a limited exponent', () => {
+  assert.equal(powerOfTen(4095), 10n ** 4095n);
+  assert.equal(powerOfTen(0), 1n);
+  for (const exponent of [-1, 4096]) assert.throws(() => powerOfTen(exponent), /limited exponent/);
 });
 
 describe('decimals', () => {

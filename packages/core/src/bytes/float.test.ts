@@ -133,4 +133,9 @@ test('a decimal is a double exactly or not at all', () => {
   assert.deepEqual(decimalToDouble({ mantissa: 75n, exponent: -2 }), { mantissa: 3n, exponent: -2 });
   assert.equal(decimalToDouble({ mantissa: 2n ** 53n + 1n, exponent: 0 }), null);
   assert.equal(decimalToDouble({ mantissa: 1n << 1024n, exponent: 0 }), null);
+  assert.deepEqual(decimalToDouble({ mantissa: 3n, exponent: 2 }), { mantissa: 75n, exponent: 2 });
+  assert.deepEqual(decimalToDouble({ mantissa: 0n, exponent: -3 }), { mantissa: 0n, exponent: 0 });
+  const smallest = (bits: number) => ({ mantissa: 5n ** BigInt(bits), exponent: -bits });
+  assert.deepEqual(decimalToDouble(smallest(1074)), { mantissa: 1n, exponent: -1074 });
+  assert.equal(decimalToDouble(smallest(1075)), null);
 });

@@ -110,9 +110,8 @@ function withOddMantissa({ mantissa, exponent }: Binary): Binary {
   return { mantissa: mantissa >> BigInt(shift), exponent: exponent + shift };
 }
 
-/** The mantissa with as many bits as a float of that width keeps, fewer only where it is subnormal. */
+/** The mantissa, not 0, with as many bits as a float of that width keeps, fewer only where it is subnormal. */
 function withFullMantissa(binary: Binary, width: FloatWidth): Binary {
-  if (binary.mantissa === 0n) return binary;
   const odd = withOddMantissa(binary);
   const shift = Math.min(layouts[width].mantissaBits + 1 - bitLength(odd.mantissa), odd.exponent - exponentMin(width));
   assert(shift >= 0, 'a float fits its width');

@@ -127,13 +127,13 @@ const floatSizes: ReadonlyMap<number, FloatWidth> = new Map([
 
 function readFloat(reader: CborReader): PayloadNumber {
   const start = reader.offset;
-  const floatWidth = floatSizes.get(reader.peekByte());
+  const byte = reader.peekByte();
+  // What is no float of these widths, or not finite, is refused here.
   skipFloat(reader);
+  const floatWidth = floatSizes.get(byte)!;
   let bits = 0n;
   for (let i = start + 1; i < reader.offset; i++) bits = (bits << 8n) | BigInt(reader.bytes[i]!);
-  const binary = floatWidth === undefined ? null : bitsToBinary(bits, floatWidth);
-  if (floatWidth === undefined || binary === null) throw new CborFault('cbor.number', 'not a finite number', start);
-  return { decimal: binaryToDecimal(binary), floatWidth };
+  return { decimal: binaryToDecimal(bitsToBinary(bits, floatWidth)!), floatWidth };
 }
 
 function skipFloat(reader: CborReader): void {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { encodeCbor } from './cbor.ts';
 import { type Decimal, decimalToText, textToDecimal } from './decimal.ts';
 import { fromHex, toHex } from './hex.ts';
 import { decodePack, type Reading } from './senml.ts';
-import { encodePack, type ReadingInput } from './senml-encode.ts';
+import { decimalToEncodable, encodePack, type ReadingInput } from './senml-encode.ts';
 import { packRecordsMax } from './senml-label.ts';
 import { fuzzSettings } from './testing/fuzz.ts';
 
@@ -89,6 +90,39 @@ describe('readings', () => {
     assert.equal(toHex(encoded(inputs, 'a/b12')), attested.replace(/\s/g, ''));
   });
 
+  test('of different names have the device as base name where a gateway signs, with its slash where all have one', () => {
+    const named = (...names: string[]): string =>
+      toHex(
+        encoded(
+          names.map((name): ReadingInput => ({ name, value: number('1') })),
+          'a/b',
+        ),
+      );
+    assert.equal(named('x', 'y'), '82a30061780201 2164612f622f a200617902 01'.replaceAll(' ', ''));
+    assert.equal(named('x', ''), '82a300622f780201 2163612f62 a10201'.replaceAll(' ', ''));
+  });
+
+  test('keep sums, floats and numbers at the edges of 64 bits', () => {
+    const edges = [2n ** 64n - 1n, 2n ** 64n, -(2n ** 64n), -(2n ** 64n) - 1n, 0n, 255n, 256n, -256n, -257n];
+    for (const mantissa of edges) {
+      const decimal = { mantissa, exponent: 0 };
+      const [reading] = decoded(encoded([{ name: 'a', value: { type: 'number', decimal }, sum: { decimal } }]));
+      assert.deepEqual(reading!.value.type === 'number' && reading!.value.decimal, decimal);
+      assert.deepEqual(reading!.sum?.decimal, decimal);
+    }
+    assert.equal(
+      toHex(encodeCbor(decimalToEncodable({ mantissa: 2n ** 64n - 1n, exponent: 0 }))),
+      '1bffffffffffffffff',
+    );
+    assert.equal(toHex(encodeCbor(decimalToEncodable({ mantissa: -(2n ** 64n), exponent: 0 }))), '3bffffffffffffffff');
+    assert.equal(
+      toHex(encodeCbor(decimalToEncodable({ mantissa: -(2n ** 64n) - 1n, exponent: 0 }))),
+      'c48200c349010000000000000000',
+    );
+    const sumOnly = decoded(encoded([{ name: 'a', value: { type: 'none' }, sum: { decimal: textToDecimal('1.5')! } }]));
+    assert.deepEqual([sumOnly[0]!.value.type, sumOnly[0]!.sum?.text], ['none', '1.5']);
+  });
+
   test('without a time count from the time of signing', () => {
     const [reading] = decoded(encoded([{ name: 'a', value: number('1') }]));
     assert.equal(reading!.timeText, '1700000000');
@@ -106,10 +140,17 @@ describe('readings', () => {
   test('are refused with what to change', () => {
     const refusal = (readings: ReadingInput[]): string => {
       const pack = encodePack(readings);
-      return pack.ok ? 'accepted' : pack.error.message;
+      return pack.ok ? 'accepted' : `${pack.error.code}: ${pack.error.message}`;
     };
     const one: ReadingInput = { name: 'a', time: time('1700000000'), value: number('1') };
-    assert.match(refusal([]), /no readings/);
+    assert.match(refusal([]), /^senml.malformed: .*no readings/);
+    assert.equal(refusal(Array.from({ length: packRecordsMax }, () => one)), 'accepted');
+    assert.equal(refusal([{ ...one, time: time(String(2 ** 28)) }]), 'accepted');
+    assert.match(refusal([{ ...one, time: time(String(2 ** 28 - 1)) }]), /before 1978/);
+    assert.equal(refusal([{ ...one, time: { mantissa: 1_700_000_000n * 10n ** 9n, exponent: -9 } }]), 'accepted');
+    assert.match(refusal([{ ...one, time: { mantissa: 2n ** 64n, exponent: -10 } }]), /too many digits/);
+    assert.match(refusal([{ ...one, sum: { decimal: { mantissa: 1n, exponent: 401 } } }]), /too many digits/);
+    assert.match(refusal([{ ...one, updateTime: { decimal: { mantissa: 1n, exponent: 401 } } }]), /too many digits/);
     assert.match(refusal(Array.from({ length: packRecordsMax + 1 }, () => one)), /at most 1024/);
     assert.match(refusal([one, { name: 'a', value: number('1') }]), /some have none/);
     assert.match(refusal([{ ...one, time: time('1000') }]), /before 1978/);

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { type Encodable, encodeCbor, Tagged } from './cbor.ts';
 import { CborFault } from './cbor-reader.ts';
 import { roundDecimal } from './decimal.ts';
+import { timeMsMax } from './senml-label.ts';
 import { PackReader } from './senml-pack.ts';
 import { fuzzSettings } from './testing/fuzz.ts';
 import { decimal, pack, readings, refusal } from './testing/packs.ts';
@@ -202,6 +203,71 @@ describe('a time', () => {
       }),
       fuzzSettings(2000),
     );
+  });
+
+  test('is the exact sum, rounded, whatever its two parts are encoded as', () => {
+    const float = (size: 2 | 4, head: number, bits: number): Uint8Array => {
+      const view = new DataView(new ArrayBuffer(1 + size));
+      view.setUint8(0, head);
+      if (size === 2) view.setUint16(1, bits);
+      else view.setUint32(1, bits);
+      return new Uint8Array(view.buffer);
+    };
+    const fraction = (exponent: number, mantissa: number | bigint): Uint8Array =>
+      encodeCbor(new Tagged<Encodable>(4, [exponent, mantissa]));
+    const parts = [
+      ...[0, 1, -1, 0x8001, 2 ** 28, 1_700_000_000, -1_700_000_000, 2 ** 40, 2n ** 63n, -(2n ** 60n)].map((value) =>
+        encodeCbor(value),
+      ),
+      // Halves: 0, -0, the smallest, 1, 1.5, -2.25, 65504, 2^-14; then singles likewise.
+      ...[0, 0x8000, 1, 0x8001, 0x3c00, 0x3e00, 0xc080, 0x7bff, 0x0400].map((bits) => float(2, 0xf9, bits)),
+      ...[0, 0x80000000, 0x3f800000, 0x3fc00000, 0xc0100000, 0x4eca9f3f, 0xceca9f3f, 0x3a83126f, 0x2f000001].map(
+        (bits) => float(4, 0xfa, bits),
+      ),
+      ...[-18, -4, -3, -2, -1, 0, 1, 5].flatMap((exponent) =>
+        [0, 1, -7, 1_700_000_000_001, 10n ** 15n, 10n ** 15n + 1n, -(10n ** 16n)].map((mantissa) =>
+          fraction(exponent, mantissa),
+        ),
+      ),
+    ];
+    let accepted = 0;
+    for (const base of parts)
+      for (const own of parts) {
+        const input = Uint8Array.of(0x81, 0xa3, 0x02, 0x01, 0x06, ...own, 0x22, ...base);
+        const pack = new PackReader(input, 0, input.length, 1_700_000_000_000);
+        try {
+          pack.next();
+        } catch (fault) {
+          assert.ok(fault instanceof CborFault && fault.error.message.includes('year 9999'), String(fault));
+          continue;
+        }
+        accepted++;
+        const exact = roundDecimal(pack.exactTime().decimal, 3);
+        assert.equal(BigInt(pack.timeMs), exact, `${base.join()} and ${own.join()}`);
+        assert.ok(exact >= 0n && exact <= BigInt(timeMsMax));
+      }
+    assert.ok(accepted > 1_000, `${accepted} sums are times`);
+  });
+
+  test('is refused exactly where its exact sum is no time', () => {
+    const edge = (mantissa: bigint, exponent: number): string =>
+      refusal(
+        pack([
+          [2, 1],
+          [6, new Tagged<Encodable>(4, [exponent, mantissa])],
+        ]),
+        0,
+      );
+    const last = BigInt(timeMsMax);
+    assert.equal(edge(last * 10n, -4), 'accepted');
+    assert.equal(edge(last * 10n + 4n, -4), 'accepted');
+    assert.match(edge(last * 10n + 5n, -4), /year 9999/);
+    assert.equal(edge(-4n, -4), 'accepted');
+    assert.equal(edge(-5n, -4), 'accepted', 'halves go up, to 0');
+    assert.match(edge(-6n, -4), /year 9999/);
+    assert.equal(edge(0n, -3), 'accepted');
+    assert.match(edge(-1n, -3), /year 9999/);
+    assert.match(edge(1n, 19), /an exponent within 18/);
   });
 
   test('is the same instant in every encoding, rounded to whole milliseconds', () => {

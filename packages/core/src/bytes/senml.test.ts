@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { readCbor } from './cbor-reader.ts';
 import { decimalToText } from './decimal.ts';
-import { deviceOfBaseName, qualifyName, type Reading, type ReadingValue } from './senml.ts';
+import { decodePack, deviceOfBaseName, qualifyName, type Reading, type ReadingValue } from './senml.ts';
 import { jsonToPack } from './senml-json.ts';
 import { nameBytesMax, packRecordsMax, timeMsMax, unitBytesMax } from './senml-label.ts';
 import { PackReader, type PackSummary, summarizePack } from './senml-pack.ts';
@@ -115,6 +116,51 @@ describe('a reading', () => {
     assert.equal(second!.updateTime?.text, '60');
   });
 
+  test('has nothing of the record before it but what base fields say', () => {
+    const [, second] = readings(
+      pack(
+        [
+          [-3, 1_700_000_000],
+          [0, 'a'],
+          [1, 'V'],
+          [2, 1],
+          [5, 2],
+          [6, 5],
+          [7, 60],
+        ],
+        [[3, 'x']],
+      ),
+    );
+    assert.deepEqual(second, {
+      name: '',
+      time: { mantissa: 1_700_000_000n, exponent: 0 },
+      timeText: '1700000000',
+      timeMs: 1_700_000_000_000,
+      value: { type: 'string', text: 'x' },
+    });
+  });
+
+  test('sums floats to a text as a person would, and exact numbers to an exact one', () => {
+    const double = (value: number): Uint8Array => {
+      const view = new DataView(new ArrayBuffer(9));
+      view.setUint8(0, 0xfb);
+      view.setFloat64(1, value);
+      return new Uint8Array(view.buffer);
+    };
+    const sumOf = (base: Uint8Array, own: Uint8Array): string => {
+      const input = Uint8Array.of(0x81, 0xa3, 0x02, ...own, 0x06, ...bytes('1a 6553f100'), 0x24, ...base);
+      const { value } = readings(input)[0]!;
+      assert.ok(value.type === 'number' && value.float === undefined);
+      return value.text;
+    };
+    assert.equal(sumOf(double(0.5), bytes('c4 82 20 01')), '0.6');
+    assert.equal(sumOf(double(20.25), double(0.5)), '20.75');
+    assert.match(sumOf(double(20.25), double(0.1)), /^20\.350000000000000005\d+$/, 'no double, so exact');
+    assert.equal(sumOf(double(23.1), bytes('00')), '23.1');
+    assert.equal(sumOf(bytes('00'), double(23.1)), '23.1');
+    assert.equal(sumOf(bytes('c4 82 20 01'), bytes('c4 82 20 02')), '0.3');
+  });
+
   test('has the unit of its record, else the base unit, else none', () => {
     const units = readings(pack([at, [2, 1]], [[-4, 'Cel'], at, [2, 1]], [at, [1, 'V'], [2, 1]])).map(
       ({ unit }) => unit,
@@ -202,6 +248,15 @@ describe('a pack', () => {
     assert.match(refusal(pack([at, [0, 'a b'], [2, 1]])), /letters, digits/);
     assert.match(refusal(pack([at, [0, 'é'], [2, 1]])), /letters, digits/);
     assert.match(refusal(pack([at, [0, '-a'], [2, 1]])), /begins with/);
+    const all = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-:./_';
+    assert.equal(readings(pack([at, [0, all], [2, 1]]))[0]!.name, all);
+    for (let unit = 0; unit < 128; unit++) {
+      const isFirst = /[0-9A-Za-z]/.test(String.fromCharCode(unit));
+      const name = String.fromCharCode(unit);
+      assert.equal(refusal(pack([at, [0, name], [2, 1]])) === 'accepted', isFirst, `unit ${unit}`);
+      const isNext = isFirst || '-:./_'.includes(name);
+      assert.equal(refusal(pack([at, [0, `a${name}`], [2, 1]])) === 'accepted', isNext, `unit ${unit} after a`);
+    }
     assert.match(refusal(pack([at, [-2, ':x'], [0, 'a'], [2, 1]])), /begins with/);
     assert.equal(refusal(pack([at, [-2, 'x'], [0, '-a'], [2, 1]])), 'accepted');
     assert.equal(refusal(pack([at, [-2, 'x'], [0, 'a'.repeat(nameBytesMax - 1)], [2, 1]])), 'accepted');
@@ -212,6 +267,8 @@ describe('a pack', () => {
   test('is refused with a version it does not know, or two of them', () => {
     assert.equal(refusal(pack([[-1, 10], at, [2, 1]], [[-1, 10], at, [2, 1]])), 'accepted');
     assert.match(refusal(pack([[-1, 11], at, [2, 1]])), /version 11/);
+    assert.match(refusal(pack([[-1, 0], at, [2, 1]])), /version 0/);
+    assert.equal(refusal(pack([[-1, 1], at, [2, 1]])), 'accepted');
     assert.match(refusal(pack([[-1, 5], at, [2, 1]], [[-1, 10], at, [2, 1]])), /one version/);
   });
 
@@ -277,7 +334,26 @@ describe('the summary of a pack', () => {
   });
 });
 
+test('a refusal has its code, and the byte it is about', () => {
+  const refused = decodePack(pack([at, [2, 1], [3, 'x']]));
+  assert.deepEqual(!refused.ok && [refused.error.code, refused.error.message.match(/at byte \d+/)?.[0]], [
+    'senml.malformed',
+    'at byte 1',
+  ]);
+  for (const [hex, code] of [
+    ['81 a3 02 01 06 1a 6553f100 09 02', 'senml.invalid'],
+    ['81 a3 02 01 06 1a 6553f100 02 02', 'cbor.duplicate-key'],
+    ['81 a4 02 01 06 1a 6553f100 6161 00 6161 00', 'cbor.duplicate-key'],
+    ['81 a2 02 01 06 c4 82 13 01', 'senml.invalid'],
+  ] as const) {
+    const input = bytes(hex);
+    const read = readCbor(() => summarizePack(new PackReader(input, 0, input.length, null)));
+    assert.equal(!read.ok && read.error.code, code, hex);
+  }
+});
+
 test('a base name shows its device where it begins with one', () => {
+  assert.equal(deviceOfBaseName('urn:acme/pump-1'), null);
   assert.equal(deviceOfBaseName('acme/pump-1'), 'acme/pump-1');
   assert.equal(deviceOfBaseName('acme/pump-1/temp'), 'acme/pump-1');
   assert.equal(deviceOfBaseName('acme/pump-1:temp'), null);
