@@ -44,7 +44,7 @@ export async function runFolder(run: FolderRun): Promise<Verdict[]> {
   const highestId = mutants.reduce((highest, { id }) => Math.max(highest, Number(id)), 0);
   const setup: Setup = { root: run.root, sources, testFiles: run.testFiles, highestId };
   writeFileSync(setupPath, JSON.stringify(setup));
-  const bench = new Bench(setupPath);
+  const bench = new Bench(setupPath, mutants);
   try {
     await bench.measure();
     const verdicts: Verdict[] = [];
@@ -61,12 +61,14 @@ export async function runFolder(run: FolderRun): Promise<Verdict[]> {
 
 class Bench {
   private readonly setupPath: string;
+  private readonly mutants: readonly Mutant[];
   private tests: Measured[] = [];
   private loadHits: Readonly<Record<string, number>> = {};
   private worker: WorkerProcess | null = null;
 
-  constructor(setupPath: string) {
+  constructor(setupPath: string, mutants: readonly Mutant[]) {
     this.setupPath = setupPath;
+    this.mutants = mutants;
   }
 
   close(): void {
@@ -103,11 +105,18 @@ class Bench {
     if (covering.length > 0) trial = await this.tryWarm(mutant, this.quickestFirst(covering));
     const isHidden = isStatic || covering.some((test) => this.tests[test]!.onlyFirst.includes(mutant.id));
     if (trial.status === 'tainted' || (trial.status === 'survived' && isHidden)) {
-      const all = isStatic ? [...this.tests.keys()] : covering;
-      trial = await this.tryFresh(mutant, this.quickestFirst(all));
+      trial = await this.tryFresh(mutant, this.quickestFirst(isStatic ? this.testsOfFile(mutant) : covering));
     }
     const by = this.tests[trial.test]?.name;
     return { mutant, status: trial.status as Status, ...(by !== undefined && { by }) };
+  }
+
+  /** Tests that come by anything in the mutant's file; all tests where none does: then it holds constants only. */
+  private testsOfFile({ file }: Mutant): number[] {
+    const all = [...this.tests.keys()];
+    const ids = this.mutants.filter((mutant) => mutant.file === file).map(({ id }) => id);
+    const found = all.filter((test) => ids.some((id) => this.tests[test]!.hits[id] !== undefined));
+    return found.length > 0 ? found : all;
   }
 
   private quickestFirst(tests: readonly number[]): number[] {
