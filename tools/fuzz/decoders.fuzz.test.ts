@@ -12,7 +12,7 @@ import { type Crash, createReport, execute, inputOf, runTarget, shrink } from '.
 import type { Target } from './target.ts';
 import { targets } from './targets.ts';
 
-const { seed, numRuns } = fuzzSettings(300);
+const { seed, numRuns } = fuzzSettings(500);
 
 test('no decoder throws, is slow, or takes in what encodes otherwise', async () => {
   const crashes: string[] = [];
@@ -29,16 +29,7 @@ test('no decoder throws, is slow, or takes in what encodes otherwise', async () 
 
 test('every entry of a corpus is accepted, but for vectors that show what is refused', async () => {
   // Vectors and a receipt with one signature show what is refused, too.
-  const withRefusals = [
-    'decodeCbor',
-    'decodeCoseSign1',
-    'jsonToPack',
-    'decodePayload',
-    'decodePack',
-    'readJson',
-    'admitMessage',
-    'verifyReceipt',
-  ];
+  const withRefusals = ['decodeCbor', 'decodeCoseSign1'];
   for (const target of targets) {
     const report = createReport(target.name);
     const corpus = target.corpus();
@@ -47,8 +38,8 @@ test('every entry of a corpus is accepted, but for vectors that show what is ref
       report.accepted > 0 || target.isDeclared !== undefined || target.name === 'answers of a hostile node',
       target.name,
     );
-    const isWhole = withRefusals.includes(target.name) || target.covers.length > 1 || (target.weight ?? 1) < 1;
-    if (!isWhole) assert.equal(report.accepted, corpus.length, `${target.name}: ${[...report.codes.keys()]}`);
+    if (target.isCanonical === true && !withRefusals.includes(target.name))
+      assert.equal(report.accepted, corpus.length, `${target.name}: ${[...report.codes.keys()]}`);
   }
 });
 
@@ -89,13 +80,13 @@ test('a decoder that throws, takes in two encodings, or is too slow is found, an
     isCanonical: true,
   });
   const idle = weak(() => {
-    for (const start = process.threadCpuUsage().user; process.threadCpuUsage().user - start < 1_100_000; );
+    for (const start = process.threadCpuUsage().user; process.threadCpuUsage().user - start < 30_000; );
     return { ok: false, code: 'weak.slow' };
   });
   const found: Crash[] = [];
   await runTarget(throwing, 3, 3_000, { onCrash: (crash) => found.push(crash), crashesMax: 1 });
   assert.deepEqual([...found[0]!.input], [0x5b]);
   assert.match((await execute(lenient, new Uint8Array(9), createReport('weak'))) ?? '', /other bytes/);
-  assert.match((await execute(idle, new Uint8Array(9), createReport('weak'))) ?? '', /took/);
+  assert.match((await execute(idle, new Uint8Array(9), createReport('weak'), 20)) ?? '', /took/);
   assert.deepEqual(await shrink(Uint8Array.of(9, 8, 7), async (bytes) => bytes.includes(8)), Uint8Array.of(8));
 });
