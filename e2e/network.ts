@@ -29,6 +29,8 @@ const LOG_LINES_SHOWN = 25;
 export const basePort = 18_000 + (process.pid % 120) * 100;
 
 export type NetworkOptions = {
+  /** Why this machine cannot run the test. */
+  readonly skip?: string | false;
   readonly nodes?: number;
   /** Besides `alder/desk`. */
   readonly devices?: readonly string[];
@@ -95,7 +97,7 @@ export function networkTest(
   options: NetworkOptions,
   body: (network: FoundedNetwork, step: Step) => Promise<void>,
 ): void {
-  test(title, { timeout: options.timeoutMs ?? 240_000 }, async (t) => {
+  test(title, { timeout: options.timeoutMs ?? 240_000, skip: options.skip ?? false }, async (t) => {
     const started = await foundNetwork(options);
     let failure: unknown = null;
     const step: Step = async (claim, check, skip = false) => {
