@@ -20,8 +20,12 @@ type Score = Readonly<Record<Status, number>> & { readonly folder: string; reado
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const reports = join(root, 'reports/mutation');
-/** Tests that count for a folder, besides those that lie in it. */
-const moreTests: Readonly<Record<string, readonly string[]>> = { protocol: ['tools/mutation/worlds.ts'] };
+/** What is loaded for a folder besides the tests that lie in it. */
+const nativeHash = 'tools/mutation/native-hash.ts';
+const alsoLoaded: Readonly<Record<string, readonly string[]>> = {
+  ledger: [nativeHash],
+  protocol: [nativeHash, 'tools/mutation/worlds.ts'],
+};
 const folders = ['bytes', 'crypto', 'ledger', 'protocol'];
 const scoreWanted = 85;
 
@@ -50,7 +54,7 @@ process.exitCode = scores.every(({ score }) => score >= scoreWanted) ? 0 : 1;
 
 async function verdictsOf(folder: string): Promise<Verdict[]> {
   const path = `packages/core/src/${folder}`;
-  const testFiles = [...globSync(`${path}/**/*.test.ts`, { cwd: root }).sort(), ...(moreTests[folder] ?? [])];
+  const testFiles = [...(alsoLoaded[folder] ?? []), ...globSync(`${path}/**/*.test.ts`, { cwd: root }).sort()];
   const instrumented = await instrumentFolder(root, path);
   const known = values.again ? knownKills(folder, instrumented) : new Map<string, Verdict>();
   const { file } = values;

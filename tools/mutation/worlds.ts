@@ -3,12 +3,8 @@
  * themselves or accuse an honest one are what the protocol must never let happen.
  */
 import assert from 'node:assert/strict';
-import { hash } from 'node:crypto';
 import { test } from 'node:test';
-import { installSha256 } from '@cairn-ledger/core';
 import { defaultWorld, runWorld } from '../../packages/sim/src/world.ts';
-
-installSha256((bytes) => hash('sha256', bytes, 'buffer'));
 
 for (const [seed, nodesCount] of [
   [1, 4],
