@@ -685,6 +685,20 @@ test('R7: a Status with a lower finalized view is answered with the highest fina
   assert.equal(hand.sentOf('certificate')[0]!.certificate.vote.type, 'finalize');
 });
 
+test('R7: a nullify sent again says what is finalized here, so that idle peers send a finalization that got lost', () => {
+  const hand = new Hand();
+  const proposal = proposalOf(1, 0, first);
+  hand.hearProposal(proposal, first);
+  hand.hearCertificate(notarization(proposal, [1, 2, 3]));
+  assert.equal(hand.view, 2, 'the block is not finalized: the others have done that without this node');
+  hand.pass(4 * deltaMs);
+  hand.forgetSent();
+  hand.pass(4 * deltaMs);
+  const statuses = hand.sent.filter(({ message }) => message.type === 'status');
+  assert.equal(statuses.length, 1);
+  assert.deepEqual(statuses[0]!.message, { type: 'status', epoch: 1, view: 2, lastFinalized: 0, height: 0 });
+});
+
 test('R7: certificates asked for are sent, whatever is held for each view', () => {
   const hand = new Hand();
   for (const view of [1, 2, 3]) hand.hearCertificate(nullification(view, [1, 2, 3]));

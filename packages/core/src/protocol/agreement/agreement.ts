@@ -326,12 +326,17 @@ export class Agreement {
     return ms >= advanceDeadlineMs(timers) ? 'certification-late' : null;
   }
 
-  /** R5, retry: while still in the view, every tRetry the nullify is sent again with the certificate that let us enter. */
+  /**
+   * R5, retry: while still in the view, every tRetry the nullify is sent again with the certificate that let us enter. The
+   * others may be idle in the same view and take no notice, since they hold a finalization that never came here: the
+   * status makes them send it.
+   */
   #retryNullify(state: ViewState): void {
     if (!state.own.isNullified || this.#context.now.ms < state.nullifySentAtMs + retryMs(this.#context.constants))
       return;
     state.nullifySentAtMs = this.#context.now.ms;
     this.#emitVote({ type: 'nullify', epoch: this.#context.set.epoch, view: state.view }, null, true);
+    if (this.#context.maySign) this.sendStatus('all');
   }
 
   // --- R6 -----------------------------------------------------------------------------------------------------------
@@ -358,6 +363,14 @@ export class Agreement {
   /** R7. Helps a peer that is behind. */
   helpBehind(peer: ValidatorIndex, view: View): void {
     this.#help.help(peer, view, this.#bestEntry());
+  }
+
+  /** Tells where this node is: who is ahead answers with what is lacking here. */
+  sendStatus(to: 'all' | readonly ValidatorIndex[]): void {
+    const { set, finalizedHeight } = this.#context;
+    const { view, lastFinalized } = this;
+    const message = { type: 'status', epoch: set.epoch, view, lastFinalized, height: finalizedHeight() } as const;
+    this.#context.emit({ type: 'send', to, message });
   }
 
   /** The best certificate that lets a node enter this view: finalization, else nullification, else notarization. */
