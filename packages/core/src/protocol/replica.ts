@@ -262,18 +262,7 @@ export class Replica {
   #onConnected(peer: ValidatorIndex): void {
     this.#activity.onConnected(peer);
     this.#accountability.onConnected(peer);
-    const { set } = this.#context;
-    this.#context.emit({
-      type: 'send',
-      to: [peer],
-      message: {
-        type: 'status',
-        epoch: set.epoch,
-        view: this.agreement.view,
-        lastFinalized: this.agreement.lastFinalized,
-        height: this.#tree.root.height,
-      },
-    });
+    this.agreement.sendStatus([peer]);
     this.batches.sendVector([peer]);
     for (const proof of this.#proofs.values())
       this.#context.emit({ type: 'send', to: [peer], message: { type: 'evidence', proof } });
@@ -449,6 +438,12 @@ export class Replica {
       proofsOfFault: this.#proofs.size,
       isForked: this.#accountability.isForked,
     };
+  }
+
+  /** How much is held of what has a limit of its own, and stands in no record. */
+  sizes(): { readonly wanted: number; readonly checkpointHeights: number; readonly pastViews: number } {
+    const { past } = this.#accountability;
+    return { wanted: this.#fetcher.size, checkpointHeights: this.checkpoints.heightsHeld, pastViews: past.size };
   }
 
   proofs(): Iterable<FaultProof> {

@@ -36,9 +36,13 @@ export function ownVotesOf({ own, view }: ViewState, { set }: ReplicaContext): V
   return votes;
 }
 
-/** Sends a peer that has just connected the certificates and own votes that still matter. */
+/**
+ * Sends a peer that has just connected the certificates and own votes that still matter. The newest finalization is among
+ * them: after a fork, nodes that have finalized the same view would not find out otherwise.
+ */
 export function resendTo(peer: ValidatorIndex, context: ReplicaContext, views: Views, tree: BlockTree): void {
   const send = (message: Message) => context.emit({ type: 'send', to: [peer], message });
+  if (views.lastFinalization !== null) send({ type: 'certificate', certificate: views.lastFinalization });
   for (const state of views.open()) {
     for (const certificate of [state.notarization, state.nullification])
       if (certificate !== null) send({ type: 'certificate', certificate });

@@ -59,6 +59,11 @@ export class Checkpoints {
     for (const outcome of recent) this.#noteOwn(outcome);
   }
 
+  /** Heights of which signatures are held. */
+  get heightsHeld(): number {
+    return this.#tallies.size;
+  }
+
   /** Digest of the checkpoint at a height if it is certified for this node; null otherwise. */
   certifiedDigest(height: Height): Hash | null {
     if (height > this.certifiedHeight) return null;

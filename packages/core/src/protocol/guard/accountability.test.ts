@@ -200,3 +200,15 @@ test('of a finalized view the finalization alone is kept, of another one its not
     ['finalize'],
   );
 });
+
+test('nodes that have finalized the same view in different ways find out when they connect', () => {
+  const hand = handWithChain();
+  hand.input({ type: 'disconnected', peer: 1 as never });
+  hand.input({ type: 'connected', peer: 1 as never });
+  const told = hand.sentOf('certificate').filter(({ peers }) => peers.includes(1 as never));
+  assert.equal(viewOfVote(told[0]!.certificate.vote), 2);
+  assert.equal(told[0]!.certificate.vote.type, 'finalize');
+  hand.hearCertificate(finalization(proposalOf(2, 1, other2), [1, 2, 3]));
+  assert.deepEqual(forksOf(hand), [{ type: 'fork', view: 2 }]);
+  assert.deepEqual(accusedBy(hand), [1, 2, 3]);
+});

@@ -34,6 +34,11 @@ export class Fetcher {
     this.#activity = activity;
   }
 
+  /** Requests under way. */
+  get size(): number {
+    return this.#wanted.size;
+  }
+
   want(kind: WantedKind, digest: Hash, candidates: readonly ValidatorIndex[]): void {
     const name = `${kind}/${nameOf(digest)}`;
     const known = this.#wanted.get(name);
