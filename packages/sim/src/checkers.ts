@@ -16,14 +16,25 @@ export class Violations {
   }
 }
 
-/** Agreement: whoever executes a height executes the same block with the same result as everybody else, ever. */
+/**
+ * Agreement: whoever executes a height executes the same block with the same result as everybody else, ever. Where more
+ * than f nodes are Byzantine the chain may fork: then different blocks are no violation, and told as forks instead.
+ */
 export class AgreementChecker {
   readonly #byHeight = new Map<number, { readonly node: number; readonly block: string; readonly result: string }>();
   readonly #heights = new Map<number, number>();
   readonly #violations: Violations;
+  readonly #mayFork: boolean;
+  readonly #forks = new Set<string>();
 
-  constructor(violations: Violations) {
+  constructor(violations: Violations, mayFork = false) {
     this.#violations = violations;
+    this.#mayFork = mayFork;
+  }
+
+  /** Honest nodes that executed different blocks at a height. */
+  get forks(): readonly string[] {
+    return [...this.#forks];
   }
 
   /** A node's disk was put back: it executes what came after once more, and must come to the same. */
@@ -45,9 +56,14 @@ export class AgreementChecker {
     const known = this.#byHeight.get(height);
     if (known === undefined) this.#byHeight.set(height, row);
     else if (known.block !== row.block)
-      this.#violations.add(`nodes ${known.node} and ${node} differ at height ${height}`);
+      this.#onDifference(`nodes ${known.node} and ${node} differ at height ${height}`);
     else if (known.result !== row.result)
       this.#violations.add(`nodes ${known.node} and ${node} have different results at height ${height}`);
+  }
+
+  #onDifference(text: string): void {
+    if (this.#mayFork) this.#forks.add(text);
+    else this.#violations.add(text);
   }
 }
 

@@ -4,12 +4,16 @@
  */
 import type { ProtocolConstants } from '@cairn-ledger/core';
 import { type AdversaryName, adversaryNames } from './adversaries/index.ts';
+import { drawForkPlan } from './fork-plan.ts';
 import { createRandom, type Random } from './random.ts';
 import type { NetworkProfile } from './virtual-network.ts';
 import type { NodeDelays } from './virtual-node.ts';
 
-/** `safety`: faults never stop and nothing is asked of progress. `liveness`: they do, and the chain must go on. */
-export type WorldMode = 'safety' | 'liveness';
+/**
+ * `safety`: faults never stop and nothing is asked of progress. `liveness`: they do, and the chain must go on. `forks`: more
+ * than f are Byzantine, safety may break, and then those who broke it must be named.
+ */
+export type WorldMode = 'safety' | 'liveness' | 'forks';
 
 /**
  * `storm`: everything at once. `restarts`: a good network, nodes that crash in the middle of syncs, all of them at once
@@ -28,6 +32,8 @@ export type WorldOptions = {
   readonly mode?: WorldMode;
   /** Exactly so many Byzantine nodes, also more than f; without it at most f. */
   readonly byzantineCount?: number;
+  /** What all Byzantine nodes are. */
+  readonly adversary?: AdversaryName;
   /** Only these of the planned faults, by number. */
   readonly keptFaults?: readonly number[];
   /** Only these of the Byzantine nodes; the others are honest. */
@@ -36,7 +42,7 @@ export type WorldOptions = {
   readonly untilMs?: number;
 };
 
-export const defaultWorld = { faultsMs: 4_000, calmMs: 30_000 };
+export const defaultWorld = { faultsMs: 3_000, calmMs: 30_000 };
 
 /** Validators of a hundred worlds: mostly few, since a world costs the square of them. */
 const sizeShares: readonly (readonly [nodesCount: number, share: number])[] = [
@@ -106,12 +112,13 @@ export function drawPlan(options: WorldOptions): WorldPlan {
   const kind = options.kind ?? random.pick<WorldKind>(['storm', 'storm', 'storm', 'restarts', 'calm']);
   const mode = options.mode ?? (kind !== 'calm' && random.chance(0.25) ? 'safety' : 'liveness');
   const faultsMax = Math.floor((nodesCount - 1) / 3);
+  if ((options.byzantineCount ?? 0) > faultsMax) return drawForkPlan(options, options.byzantineCount!);
   const everybody = shuffled(nodesCount, random);
   const byzantineCount =
     options.byzantineCount ?? (kind === 'calm' || random.chance(0.5) ? random.integer(1, Math.max(1, faultsMax)) : 0);
   const byzantine = everybody
     .slice(0, byzantineCount)
-    .map((node) => ({ node, name: random.pick(adversaryNames) }))
+    .map((node) => ({ node, name: options.adversary ?? random.pick(adversaryNames) }))
     .sort((a, b) => a.node - b.node);
   const honest = everybody.slice(byzantineCount);
   const faultyMax = Math.max(0, faultsMax - byzantineCount);
@@ -121,6 +128,8 @@ export function drawPlan(options: WorldOptions): WorldPlan {
   const faults = kind === 'calm' ? [] : drawFaults(options, kind, random);
   for (const node of damaged) faults.push(drawDamage(node, options.faultsMs, random));
   for (const { node, name } of byzantine) if (name === 'twin') faults.push(...drawSwaps(options, node, random));
+  for (const { node, name } of byzantine)
+    if (name === 'amnesiac') faults.push(...drawForgetting(options, node, random));
   faults.sort((a, b) => a.atMs - b.atMs);
   return {
     options,
@@ -317,6 +326,14 @@ function drawSwaps({ nodesCount, faultsMs }: WorldOptions, node: number, random:
     );
     faults.push({ atMs, lastsMs: 0, fault: { type: 'twins-swap', places: [node, ...places] } });
   }
+  return faults;
+}
+
+/** Who forgets when it goes down must go down. */
+function drawForgetting({ faultsMs }: WorldOptions, node: number, random: Random): PlannedFault[] {
+  const faults: PlannedFault[] = [];
+  for (let atMs = 300; atMs < faultsMs; atMs += 400 + random.next() * 1_000)
+    faults.push({ atMs, lastsMs: random.next() * 300, fault: { type: 'crash', node } });
   return faults;
 }
 

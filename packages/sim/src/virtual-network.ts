@@ -8,6 +8,7 @@
  */
 import type { Channel } from '@cairn-ledger/core';
 import type { EventQueue } from './event-queue.ts';
+import { everyGroup } from './fork-plan.ts';
 import type { Observer } from './observer.ts';
 import type { Random } from './random.ts';
 
@@ -93,7 +94,7 @@ export class VirtualNetwork {
     for (let peer = 0; peer < this.#ends.length; peer++) this.#break(place, peer);
   }
 
-  /** Places with the same number reach each other. */
+  /** Places with the same number reach each other; `everyGroup` reaches everybody. */
   partition(groups: readonly number[]): void {
     this.#groups = groups;
     this.#breakWhatMust();
@@ -168,7 +169,7 @@ export class VirtualNetwork {
 
   #mayConnect(a: number, b: number): boolean {
     return (
-      this.#groups[a] === this.#groups[b] &&
+      (this.#groups[a] === this.#groups[b] || this.#groups[a] === everyGroup || this.#groups[b] === everyGroup) &&
       this.#identities[a] !== this.#identities[b] &&
       this.#chosen[a]![this.#identities[b]!] === b &&
       this.#chosen[b]![this.#identities[a]!] === a

@@ -23,7 +23,7 @@ import {
   toValidatorIndex,
 } from '@cairn-ledger/core';
 import { Driver, type FenceReason } from '@cairn-ledger/node/driver';
-import type { Adversary } from './adversaries/adversary.ts';
+import { type Adversary, speakEveryMs } from './adversaries/adversary.ts';
 import { SigningChecker, type Violations } from './checkers.ts';
 import type { EventQueue } from './event-queue.ts';
 import { fakeVerifier } from './fake-crypto.ts';
@@ -43,6 +43,9 @@ export type NodeMonitor = {
   /** A batch of its own is durable: its transactions must be executed some day. */
   onSealed(node: number, batch: Batch): void;
   onFact(node: number, fact: Fact): void;
+  /** What an honest node writes to its journal, and what it sends. */
+  onPersisted?(node: number, record: JournalRecord): void;
+  onSent?(node: number, frame: Uint8Array): void;
   onFenced(node: number, reason: FenceReason): void;
   onRefused(node: number, peer: number, error: CairnError): void;
   onFailed(node: number, error: CairnError): void;
@@ -123,6 +126,7 @@ export class VirtualNode implements NetworkEnd {
         journal: {
           append: (record) => {
             observer?.({ type: 'recorded', node: this.place, record }, events.nowMs);
+            if (this.isHonest) monitor.onPersisted?.(this.place, record);
             this.#unsynced.push(record);
           },
           sync: (done) => this.#sync(done, isAlive),
@@ -181,6 +185,7 @@ export class VirtualNode implements NetworkEnd {
     this.driver.start(records);
     if (this.#random.chance(0.5)) this.disk.compact(this.driver.liveRecords());
     network.attach(this.place, this);
+    if (this.adversary?.speak !== undefined) this.#speak(life);
   }
 
   // --- Disk ---------------------------------------------------------------------------------------------------------
@@ -236,11 +241,34 @@ export class VirtualNode implements NetworkEnd {
 
   #send(peer: number, channel: Channel, frame: Uint8Array): void {
     const { network } = this.#world;
-    if (this.adversary === null) return network.send(this.place, peer, channel, frame);
-    const decoded = decodeMessage(frame);
+    if (this.adversary === null) {
+      if (this.isHonest) this.#world.monitor.onSent?.(this.place, frame);
+      return network.send(this.place, peer, channel, frame);
+    }
+    const decoded = decodeOnce(frame);
     if (!decoded.ok) throw new Error('a node sends what can be decoded');
-    for (const message of this.adversary.rewrite(decoded.value, peer))
-      network.send(this.place, peer, channelOf(message), encodeMessage(message));
+    for (const message of this.adversary.rewrite(decoded.value, peer)) this.#lie(message, peer);
+  }
+
+  /** What an adversary says in the end: late, and in bytes of its own, if it likes. */
+  #lie(message: Message, peer: number): void {
+    const { events, network } = this.#world;
+    const frame = encodeMessage(message);
+    const frames = this.adversary!.garble?.(frame) ?? [frame];
+    const life = this.#life;
+    const send = () => {
+      if (this.#life !== life) return;
+      for (const each of frames) network.send(this.place, peer, channelOf(message), each);
+    };
+    const delayMs = this.adversary!.delayMs?.(message) ?? 0;
+    if (delayMs > 0) events.after(delayMs, send);
+    else send();
+  }
+
+  #speak(life: number): void {
+    if (this.#life !== life || this.driver === null) return;
+    for (const { to, message } of this.adversary?.speak?.() ?? []) this.#lie(message, to);
+    this.#world.events.after(speakEveryMs, () => this.#speak(life));
   }
 
   onFrame(from: number, frame: Uint8Array): void {

@@ -7,8 +7,10 @@
  * and certified everywhere, within few views.
  */
 import { defaultConstants, type Hash, type ProtocolConstants, sha256, toHex } from '@cairn-ledger/core';
+import { createConspiracy } from './adversaries/conspiracy.ts';
 import { createAdversary } from './adversaries/index.ts';
 import { ChainChecker } from './chain-checker.ts';
+import { checkForkIsNamed, Referee } from './checkers/referee.ts';
 import { AgreementChecker, Violations } from './checkers.ts';
 import { EventQueue } from './event-queue.ts';
 import { Faults } from './faults.ts';
@@ -40,6 +42,9 @@ export type WorldReport = {
   readonly crashes: number;
   /** The Byzantine nodes, by what they do. */
   readonly adversaries: readonly string[];
+  /** Where honest nodes executed different blocks, and who is named for it; only with more than f Byzantine nodes. */
+  readonly forks: readonly string[];
+  readonly named: readonly number[];
   /** Honest nodes whose disk was put back or damaged, and what became of them. */
   readonly damaged: readonly string[];
   /** Hash over what every node executed: equal for equal seeds. */
@@ -47,6 +52,10 @@ export type WorldReport = {
 };
 
 const constants: ProtocolConstants = { ...defaultConstants, deltaMs: 100, heartbeatMs: 2_000 };
+/** How often is looked at how much nodes hold, in milliseconds. */
+const memoryEveryMs = 500;
+/** How long nodes have to find out who made a fork, in milliseconds. */
+const findingMs = 5_000;
 /** When, after the faults, the transaction is submitted that must get through. */
 const lastSubmissionMs = 300;
 /** Views led by living honest nodes within which the chain commits after the faults. */
@@ -66,7 +75,8 @@ class World {
   readonly #plan: WorldPlan;
   readonly #events = new EventQueue();
   readonly #violations = new Violations();
-  readonly #agreement = new AgreementChecker(this.#violations);
+  readonly #agreement: AgreementChecker;
+  readonly #referee: Referee;
   readonly #chain;
   readonly #chainChecker: ChainChecker;
   readonly #network: VirtualNetwork;
@@ -86,7 +96,9 @@ class World {
     const twins = plan.byzantine.flatMap(({ node, name }) => (name === 'twin' ? [node] : []));
     const identities = [...Array.from({ length: nodesCount }, (_, i) => i), ...twins];
     this.#network = new VirtualNetwork(this.#events, createRandom(seed ^ 0x4e7), identities, plan.profile, observer);
-    this.#chain = createVirtualChain(nodesCount, { ...constants, ...plan.constants });
+    this.#agreement = new AgreementChecker(this.#violations, plan.mode === 'forks');
+    this.#referee = new Referee(createVirtualChain(nodesCount, { ...constants, ...plan.constants }), this.#violations);
+    this.#chain = this.#referee.chain;
     this.#chainChecker = new ChainChecker(this.#chain, () => this.#latestWallMs(), this.#violations);
     this.#executed = identities.map(() => new Set());
     this.#sealed = identities.map(() => new Set());
@@ -100,6 +112,9 @@ class World {
     };
     for (const [place, index] of identities.entries())
       this.#nodes.push(new VirtualNode(place, index, shared, this.#random, plan.delays[index]!));
+    const split = plan.faults.find(({ fault }) => fault.type === 'partition')?.fault;
+    const halves = split?.type === 'partition' ? split.groups : Array.from({ length: nodesCount }, (_, i) => i % 2);
+    const conspiracy = createConspiracy(halves);
     for (const { node, name } of plan.byzantine) {
       for (const each of this.#nodes) if (each.index === node) each.isHonest = false;
       this.#nodes[node]!.adversary = createAdversary(name, {
@@ -107,6 +122,9 @@ class World {
         nodesCount,
         ledgerHash: this.#chain.ledgerHash,
         votingSigner: this.#chain.signers[node]!.voting,
+        checkpointSigner: this.#chain.signers[node]!.checkpoint,
+        validator: this.#chain.set.validators[node]!,
+        conspiracy,
         random: createRandom(seed ^ (0xad + node)),
       });
     }
@@ -135,16 +153,24 @@ class World {
       onExecuted: (node, block, batches, outcome) => {
         if (this.#nodes[node]!.isHonest) {
           this.#agreement.onExecuted(node, block, outcome);
-          this.#chainChecker.onExecuted(block, batches, outcome);
+          if (this.#plan.mode !== 'forks') this.#chainChecker.onExecuted(block, batches, outcome);
         }
         for (const name of namesIn(batches)) this.#executed[node]!.add(name);
       },
       onSealed: (node, batch) => {
         for (const name of namesIn([batch])) this.#sealed[node]!.add(name);
       },
-      onFact: () => undefined,
+      onFact: (node, fact) => {
+        if (fact.type === 'fork' && this.#nodes[node]!.isHonest && this.#plan.mode !== 'forks')
+          violations.add(`node ${node} tells of a fork in view ${fact.view}`);
+      },
+      onPersisted: (node, record) => this.#referee.onPersisted(node, record),
+      onSent: (node, frame) => this.#referee.onSent(node, frame),
       onFenced: (node, reason) => {
-        const isExpected = !this.#nodes[node]!.isHonest || (reason === 'rolled-back' && this.#damaged.has(node));
+        const isExpected =
+          !this.#nodes[node]!.isHonest ||
+          (reason === 'rolled-back' && this.#damaged.has(node)) ||
+          (reason === 'diverged' && this.#plan.mode === 'forks');
         if (!isExpected) violations.add(`node ${node} fenced itself: ${reason}`);
       },
       onRefused: (node, peer, { code, message }) => {
@@ -169,10 +195,13 @@ class World {
     const submitter = new Submitter(this.#events, honest, createRandom(options.seed ^ 0x5b), this.#plan.pauseMs);
     this.#events.after(100, () => submitter.run());
     this.#faults.schedule(faults);
+    for (let atMs = memoryEveryMs; atMs < this.#faultsEndMs; atMs += memoryEveryMs)
+      this.#events.at(atMs, () => this.#referee.lookAtMemory(honest));
     this.#passTimeUntil(this.#faultsEndMs);
     submitter.stop();
     const calm = mode === 'liveness' ? this.#becomeCalm() : { recoveryMs: 0, viewsToCommit: null, stalls: [] };
-    this.#checkProofs();
+    const named = mode === 'forks' ? this.#findCulprits(honest) : [];
+    this.#referee.atEnd(honest, (validator) => this.#nodes[validator]!.isHonest);
     return {
       seed: options.seed,
       nodesCount: options.nodesCount,
@@ -185,6 +214,8 @@ class World {
       frames: this.#network.framesCount,
       crashes: this.#faults.crashes,
       adversaries: this.#plan.byzantine.map(({ node, name }) => `${node} ${name}`),
+      forks: this.#agreement.forks,
+      named,
       damaged: [...this.#damaged].map((node) => this.#fateOf(node)),
       fingerprint: this.#fingerprint(),
     };
@@ -234,14 +265,13 @@ class World {
     const endMs = lastAtMs - lastSubmissionMs + options.calmMs;
     let recoveryMs = options.calmMs;
     let stalls: string[] = [];
-    for (let checkAtMs = lastAtMs; checkAtMs <= endMs; checkAtMs += 100) {
+    for (let checkAtMs = lastAtMs; ; checkAtMs += 100) {
       this.#passTimeUntil(checkAtMs);
       if (toView === null && live.some((node) => this.#executed[node.place]!.has(lastTransaction)))
         toView = this.#highestView(live);
       stalls = this.#whatLacks(live, voting);
-      if (stalls.length > 0) continue;
-      recoveryMs = checkAtMs - lastAtMs;
-      break;
+      if (stalls.length === 0) recoveryMs = checkAtMs - lastAtMs;
+      if (stalls.length === 0 || checkAtMs >= endMs) break;
     }
     const viewsToCommit = toView === null ? null : this.#viewsLedBy(leaders, fromView, toView);
     return { recoveryMs, viewsToCommit, stalls };
@@ -275,17 +305,20 @@ class World {
     return lacking;
   }
 
-  // --- Report -------------------------------------------------------------------------------------------------------
+  // --- Forks --------------------------------------------------------------------------------------------------------
 
-  #checkProofs(): void {
-    for (const node of this.#nodes) {
-      if (!node.isHonest) continue;
-      for (const proof of node.driver?.replica.proofs() ?? []) {
-        if (this.#nodes[proof.accused]!.isHonest)
-          this.#violations.add(`honest node ${proof.accused} is proven faulty by node ${node.index}: ${proof.type}`);
-      }
-    }
+  /** All nodes are connected again, and have some time; then a fork must have named those who made it. */
+  #findCulprits(honest: readonly VirtualNode[]): number[] {
+    const { byzantine, calmProfile, options } = this.#plan;
+    this.#faults.endAll();
+    this.#network.profile = calmProfile;
+    for (const node of this.#nodes) node.start();
+    this.#passTimeUntil(options.faultsMs + findingMs);
+    const { forks } = this.#agreement;
+    return checkForkIsNamed(honest, options.nodesCount, byzantine.length, forks, this.#violations);
   }
+
+  // --- Report -------------------------------------------------------------------------------------------------------
 
   #fateOf(place: number): string {
     const node = this.#nodes[place]!;

@@ -1,28 +1,44 @@
 /** All adversaries by name. */
 import type { Adversary, AdversaryParts } from './adversary.ts';
+import { createAmnesiac } from './amnesiac.ts';
 import { createBatchEquivocator } from './batch-equivocator.ts';
+import { createCensor } from './censor.ts';
+import { createCertificateForger } from './certificate-forger.ts';
+import { createConspirator } from './conspirator.ts';
 import { createEquivocator } from './equivocator.ts';
+import { createFramer } from './framer.ts';
+import { createLyingSyncer } from './lying-syncer.ts';
+import { createMutator } from './mutator.ts';
+import { createSelectiveSender } from './selective-sender.ts';
 import { createSilentLeader } from './silent-leader.ts';
 import { createSkipper } from './skipper.ts';
+import { createSlowDripper } from './slow-dripper.ts';
+import { createStaleReplayer } from './stale-replayer.ts';
 import { createTeaser } from './teaser.ts';
+import { createWithholder } from './withholder.ts';
 
-export type AdversaryName =
-  | 'batch-equivocator'
-  | 'equivocator'
-  | 'silent-leader'
-  | 'skipper'
-  | 'teaser'
-  /** Two honest nodes with one key: it takes a second place in the network, and no other words. */
-  | 'twin';
-
-const makers: Readonly<Record<AdversaryName, ((parts: AdversaryParts) => Adversary) | null>> = {
+const makers = {
+  amnesiac: createAmnesiac,
   'batch-equivocator': createBatchEquivocator,
+  censor: createCensor,
+  'certificate-forger': createCertificateForger,
+  conspirator: createConspirator,
   equivocator: createEquivocator,
+  framer: createFramer,
+  'lying-syncer': createLyingSyncer,
+  mutator: createMutator,
+  'selective-sender': createSelectiveSender,
   'silent-leader': createSilentLeader,
   skipper: createSkipper,
+  'slow-dripper': createSlowDripper,
+  'stale-replayer': createStaleReplayer,
   teaser: createTeaser,
+  /** Two honest nodes with one key: it takes a second place in the network, and no other words. */
   twin: null,
-};
+  withholder: createWithholder,
+} satisfies Readonly<Record<string, ((parts: AdversaryParts) => Adversary) | null>>;
+
+export type AdversaryName = keyof typeof makers;
 
 export const adversaryNames = Object.keys(makers) as readonly AdversaryName[];
 

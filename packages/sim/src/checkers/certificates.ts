@@ -1,0 +1,58 @@
+/**
+ * Certificate soundness: whatever an honest node persists or passes on as a certificate was signed by a quorum of different
+ * validators of its epoch, each of which really signed just that.
+ */
+import { type Certificate, decodeMessage, type JournalRecord, type Message } from '@cairn-ledger/core';
+import type { Violations } from '../checkers.ts';
+import type { SignedStatements } from './signed-statements.ts';
+
+/** First bytes of frames that carry certificates, after the head of the array: a certificate, a page of the chain. */
+const certificateFrames: ReadonlySet<number> = new Set([2, 14]);
+
+export class CertificateChecker {
+  readonly #statements: SignedStatements;
+  readonly #violations: Violations;
+  readonly #validatorsCount: number;
+  readonly #sound = new WeakSet<Certificate>();
+  readonly #seenFrames = new WeakSet<Uint8Array>();
+
+  constructor(validatorsCount: number, statements: SignedStatements, violations: Violations) {
+    this.#validatorsCount = validatorsCount;
+    this.#statements = statements;
+    this.#violations = violations;
+  }
+
+  onPersisted(node: number, record: JournalRecord): void {
+    if (record.type === 'certificate') this.#check(node, record.certificate);
+  }
+
+  onSent(node: number, frame: Uint8Array): void {
+    if (!certificateFrames.has(frame[1]!) || this.#seenFrames.has(frame)) return;
+    this.#seenFrames.add(frame);
+    const decoded = decodeMessage(frame);
+    if (!decoded.ok) this.#violations.add(`node ${node} sent what cannot be decoded`);
+    else for (const certificate of certificatesIn(decoded.value)) this.#check(node, certificate);
+  }
+
+  #check(node: number, certificate: Certificate): void {
+    if (this.#sound.has(certificate)) return;
+    const problem = this.#problemOf(certificate);
+    if (problem === null) this.#sound.add(certificate);
+    else this.#violations.add(`node ${node} holds a ${certificate.vote.type} certificate ${problem}`);
+  }
+
+  #problemOf({ vote, signers, signatures }: Certificate): string | null {
+    const quorum = this.#validatorsCount - Math.floor((this.#validatorsCount - 1) / 3);
+    const epoch = vote.type === 'nullify' ? vote.epoch : vote.proposal.epoch;
+    if (epoch !== 1) return `of epoch ${epoch}`;
+    if (new Set(signers).size !== signers.length) return 'with a signer twice';
+    if (signers.length < quorum || signatures.length !== signers.length) return `of ${signers.length} signers`;
+    const stranger = signers.find((signer) => !this.#statements.hasVoted(signer, vote));
+    return stranger === undefined ? null : `that ${stranger} has not signed`;
+  }
+}
+
+function certificatesIn(message: Message): Certificate[] {
+  if (message.type === 'certificate') return [message.certificate];
+  return message.type === 'chain' ? [message.finalization] : [];
+}

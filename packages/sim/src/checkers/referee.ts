@@ -1,0 +1,89 @@
+/**
+ * Everything that is checked besides agreement and honest signing, put together: certificates as they come, memory now and
+ * then, proofs of fault and executed transactions at the end.
+ */
+import type { FaultProof, JournalRecord } from '@cairn-ledger/core';
+import type { Violations } from '../checkers.ts';
+import type { VirtualChain } from '../virtual-chain.ts';
+import type { VirtualNode } from '../virtual-node.ts';
+import { CertificateChecker } from './certificates.ts';
+import { MemoryChecker, type Peaks } from './memory.ts';
+import { checkExecutedOnce } from './once.ts';
+import { problemOfProof } from './proofs.ts';
+import { SignedStatements } from './signed-statements.ts';
+
+export class Referee {
+  /** The chain whose signers are watched: the one to make nodes and adversaries of. */
+  readonly chain: VirtualChain;
+  readonly #statements: SignedStatements;
+  readonly #certificates: CertificateChecker;
+  readonly #memory: MemoryChecker;
+  readonly #violations: Violations;
+
+  constructor(chain: VirtualChain, violations: Violations) {
+    const { length } = chain.set.validators;
+    this.#statements = new SignedStatements(length);
+    this.chain = this.#statements.watch(chain);
+    this.#certificates = new CertificateChecker(length, this.#statements, violations);
+    this.#memory = new MemoryChecker(length, violations);
+    this.#violations = violations;
+  }
+
+  /** Most of each kind that an honest node has held. */
+  get peaks(): Peaks {
+    return this.#memory.peaks;
+  }
+
+  onPersisted(node: number, record: JournalRecord): void {
+    this.#certificates.onPersisted(node, record);
+  }
+
+  onSent(node: number, frame: Uint8Array): void {
+    this.#certificates.onSent(node, frame);
+  }
+
+  lookAtMemory(honest: readonly VirtualNode[]): void {
+    for (const node of honest) this.#memory.look(node);
+  }
+
+  atEnd(honest: readonly VirtualNode[], isHonest: (validator: number) => boolean): void {
+    this.lookAtMemory(honest);
+    checkExecutedOnce(honest, this.#violations);
+    for (const { place, driver } of honest) {
+      for (const proof of driver?.replica.proofs() ?? []) this.#checkProof(place, proof, isHonest);
+    }
+  }
+
+  #checkProof(node: number, proof: FaultProof, isHonest: (validator: number) => boolean): void {
+    if (isHonest(proof.accused))
+      this.#violations.add(`honest node ${proof.accused} is proven faulty by node ${node}: ${proof.type}`);
+    const problem = problemOfProof(proof, this.chain.set.validators, this.#statements);
+    if (problem !== null) this.#violations.add(`node ${node} holds a proof that proves nothing: ${problem}`);
+  }
+}
+
+/**
+ * Accountability (protocol.md section 6): after a fork, once the nodes are connected again and had some time, the proofs that
+ * honest nodes hold name as many validators as two quorums must share.
+ *
+ * @returns the named ones, ascending
+ */
+export function checkForkIsNamed(
+  honest: readonly VirtualNode[],
+  validatorsCount: number,
+  byzantineCount: number,
+  forks: readonly string[],
+  violations: Violations,
+): number[] {
+  const named = new Set<number>();
+  for (const { driver } of honest) for (const { accused } of driver?.replica.proofs() ?? []) named.add(accused);
+  const quorum = validatorsCount - Math.floor((validatorsCount - 1) / 3);
+  const due = 2 * quorum - validatorsCount;
+  const seesFork = honest.some(({ driver }) => driver?.replica.status().isForked === true);
+  // A quorum of Byzantine nodes makes certificates alone, and need not contradict itself.
+  if (forks.length > 0 && byzantineCount < quorum) {
+    if (named.size < due) violations.add(`${forks[0]}, but only ${[...named].join(', ')} of ${due} are named`);
+    if (!seesFork) violations.add(`${forks[0]}, and no honest node tells of a fork`);
+  }
+  return [...named].sort((a, b) => a - b);
+}
