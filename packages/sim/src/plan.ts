@@ -104,6 +104,8 @@ export type WorldPlan = {
   readonly constants?: Partial<ProtocolConstants>;
   /** Transactions submitted one by one in calm, besides the last one: how many, and the pause after each. */
   readonly calmTransactions?: { readonly count: number; readonly pauseMs: number };
+  /** So many views may be entered in calm; without it nobody counts. */
+  readonly calmViewsMax?: number;
 };
 
 export function drawPlan(options: WorldOptions): WorldPlan {

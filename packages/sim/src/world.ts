@@ -249,7 +249,9 @@ class World {
     const voting = live.filter((node) => node.fencedFor === null);
     const last = this.#random.pick(voting);
     const leaders = new Set(voting.map((node) => node.index));
-    const { count, pauseMs } = this.#plan.calmTransactions ?? { count: 0, pauseMs: 0 };
+    const { calmViewsMax = Number.POSITIVE_INFINITY, calmTransactions } = this.#plan;
+    const { count, pauseMs } = calmTransactions ?? { count: 0, pauseMs: 0 };
+    const calmView = this.#highestView(live);
     for (let i = 0; i < count; i++) {
       this.#events.after(lastSubmissionMs + i * pauseMs, () =>
         this.#random.pick(voting).submit([transactionOf(`calm transaction ${i}`)]),
@@ -273,6 +275,8 @@ class World {
       if (stalls.length === 0) recoveryMs = checkAtMs - lastAtMs;
       if (stalls.length === 0 || checkAtMs >= endMs) break;
     }
+    const viewsSpent = this.#highestView(live) - calmView;
+    if (viewsSpent > calmViewsMax) stalls.push(`${count + 1} transactions in calm took ${viewsSpent} views`);
     const viewsToCommit = toView === null ? null : this.#viewsLedBy(leaders, fromView, toView);
     return { recoveryMs, viewsToCommit, stalls };
   }

@@ -7,6 +7,7 @@ import { createCertificateForger } from './certificate-forger.ts';
 import { createConspirator } from './conspirator.ts';
 import { createEquivocator } from './equivocator.ts';
 import { createFramer } from './framer.ts';
+import { createLister } from './lister.ts';
 import { createLyingSyncer } from './lying-syncer.ts';
 import { createMutator } from './mutator.ts';
 import { createSelectiveSender } from './selective-sender.ts';
@@ -25,6 +26,7 @@ const makers = {
   conspirator: createConspirator,
   equivocator: createEquivocator,
   framer: createFramer,
+  lister: createLister,
   'lying-syncer': createLyingSyncer,
   mutator: createMutator,
   'selective-sender': createSelectiveSender,

@@ -1,0 +1,50 @@
+/**
+ * Lister: as a leader it lists what may not be listed: batches that an earlier block has listed, or only the newest batch
+ * of an author, as if the ones before it did not exist.
+ *
+ * Wants transactions to be executed twice, or never. Stopped by: a block is invalid if it lists a batch at or below the
+ * floor of its author, or leaves a gap above it (section 2), which each validator checks from the chain's own blocks (R3).
+ */
+import { type BatchReference, createBlock, type Message } from '@cairn-ledger/core';
+import { type Adversary, type AdversaryParts, propose, Recent } from './adversary.ts';
+
+/** Batches remembered of each kind. */
+const rememberedMax = 64;
+
+export function createLister(parts: AdversaryParts): Adversary {
+  const listed = new Recent<BatchReference>(rememberedMax);
+  const newest = new Map<number, BatchReference>();
+  /** What is proposed in each view: to all the same. */
+  const proposed = new Map<number, Message>();
+  const hear = (message: Message): void => {
+    if (message.type === 'batch') {
+      const { author, seq } = message.batch.header;
+      if (seq >= (newest.get(author)?.seq ?? 0)) newest.set(author, { author, seq, digest: message.batch.digest });
+    }
+    if (message.type === 'proposal') for (const reference of message.block.batches) listed.add(reference);
+  };
+  const drawBatches = (ours: readonly BatchReference[]): readonly BatchReference[] => {
+    const repeated = listed.pick(parts.random);
+    if (repeated !== null && parts.random.chance(0.4)) return [...ours, repeated];
+    const authors = [...newest.keys()].sort((a, b) => a - b);
+    if (authors.length === 0 || parts.random.chance(0.3)) return ours;
+    return [newest.get(parts.random.pick(authors))!];
+  };
+  return {
+    name: 'lister',
+    hear,
+    rewrite: (message) => {
+      if (message.type !== 'proposal' || message.vote.vote.type !== 'notarize') return [message];
+      const { proposal } = message.vote.vote;
+      let other = proposed.get(proposal.view);
+      if (other === undefined) {
+        const batches = drawBatches(message.block.batches);
+        const isSame = batches === message.block.batches;
+        other = isSame ? message : propose(parts, proposal, createBlock(message.block.header, batches, []));
+        hear(message);
+        proposed.set(proposal.view, other);
+      }
+      return [other];
+    },
+  };
+}
