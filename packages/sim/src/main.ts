@@ -3,6 +3,7 @@
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { adversaryNames } from './adversaries/index.ts';
 import { installNativeHash } from './native-hash.ts';
 import type { WorldKind, WorldMode, WorldOptions } from './plan.ts';
 import { isBad, textOfReport } from './report.ts';
@@ -19,7 +20,8 @@ const usage = `usage:
 options:
   --nodes N                  validators; drawn from the seed without it
   --kind storm|restarts|calm --mode safety|liveness
-  --byzantine N              so many Byzantine nodes, also more than f
+  --byzantine N              so many Byzantine nodes; with more than f the chain may fork, and who did it must be named
+  --adversary NAME           what all of them are: a file in src/adversaries
   --faults 0,3,5|none  --adversaries 1,2|none  --until MS
                              only these of what is planned, as a shrunk world says`;
 
@@ -32,6 +34,7 @@ const world: Partial<WorldOptions> = {
   ...(values.kind === undefined ? {} : { kind: readName(values.kind, kinds) }),
   ...(values.mode === undefined ? {} : { mode: readName(values.mode, modes) }),
   ...(values.byzantine === undefined ? {} : { byzantineCount: readCount(values.byzantine, 0, 40) }),
+  ...(values.adversary === undefined ? {} : { adversary: readName(values.adversary, adversaryNames) }),
   ...(values.faults === undefined ? {} : { keptFaults: readList(values.faults) }),
   ...(values.adversaries === undefined ? {} : { keptByzantine: readList(values.adversaries) }),
   ...(values.until === undefined ? {} : { untilMs: readCount(values.until, 0, 1e9) }),
@@ -74,6 +77,7 @@ async function runMany(from: number, count: number): Promise<void> {
     const { seeds, blocks, views, violations, stalls, seconds, seedsPerSecond, slowestRecovery } = summary;
     console.log(`${seeds} worlds, ${blocks} blocks in ${views} views, ${seconds} s, ${seedsPerSecond} worlds/s`);
     console.log(`${violations} with violations, ${stalls} with stalls`);
+    if (summary.forks > 0) console.log(`${summary.forks} with a fork`);
     console.log(`slowest recovery: ${slowestRecovery.recoveryMs} ms, seed ${slowestRecovery.seed}`);
     console.log(`most views to a commit: ${summary.viewsToCommitMax.views}, seed ${summary.viewsToCommitMax.seed}`);
   }
@@ -94,6 +98,7 @@ function readArguments() {
         kind: { type: 'string' },
         mode: { type: 'string' },
         byzantine: { type: 'string' },
+        adversary: { type: 'string' },
         faults: { type: 'string' },
         adversaries: { type: 'string' },
         until: { type: 'string' },

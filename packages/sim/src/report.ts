@@ -1,7 +1,15 @@
 /** What became of worlds, as text and summed up. */
 import type { WorldReport } from './world.ts';
 
-export type Tally = { seeds: number; violations: number; stalls: number; blocks: number; views: number };
+export type Tally = {
+  seeds: number;
+  violations: number;
+  stalls: number;
+  /** Worlds in which honest nodes executed different blocks: only where more than f are Byzantine. */
+  forks: number;
+  blocks: number;
+  views: number;
+};
 
 export type SweepSummary = {
   readonly seeds: number;
@@ -10,6 +18,8 @@ export type SweepSummary = {
   readonly violations: number;
   /** Worlds in which something was not done in time. */
   readonly stalls: number;
+  /** Worlds in which the chain forked, with more than f Byzantine nodes. */
+  readonly forks: number;
   readonly seconds: number;
   readonly seedsPerSecond: number;
   readonly views: number;
@@ -54,12 +64,13 @@ export class SweepTally {
   }
 
   summary(from: number, seconds: number): SweepSummary {
-    const { seeds, violations, stalls, views, blocks } = this.#total;
+    const { seeds, violations, stalls, forks, views, blocks } = this.#total;
     return {
       seeds,
       from,
       violations,
       stalls,
+      forks,
       seconds: Math.round(seconds * 10) / 10,
       seedsPerSecond: Math.round((seeds / seconds) * 10) / 10,
       views,
@@ -75,7 +86,7 @@ export class SweepTally {
 }
 
 function emptyTally(): Tally {
-  return { seeds: 0, violations: 0, stalls: 0, blocks: 0, views: 0 };
+  return { seeds: 0, violations: 0, stalls: 0, forks: 0, blocks: 0, views: 0 };
 }
 
 function tallyOf(tallies: Map<string, Tally>, name: string): Tally {
@@ -91,6 +102,7 @@ function count(tally: Tally, report: WorldReport): void {
   tally.seeds++;
   if (report.violations.length > 0) tally.violations++;
   if (report.stalls.length > 0) tally.stalls++;
+  if (report.forks.length > 0) tally.forks++;
   tally.blocks += report.blocks;
   tally.views += report.views;
 }
@@ -108,10 +120,13 @@ export function textOfReport(report: WorldReport, replay: string): string {
   const end =
     mode === 'safety'
       ? 'faults never stop'
-      : `recovered in ${recoveryMs} ms, ${viewsToCommit === null ? 'no commit' : `committed after ${viewsToCommit} views`}`;
+      : mode === 'forks'
+        ? 'connected again'
+        : `recovered in ${recoveryMs} ms, ${viewsToCommit === null ? 'no commit' : `committed after ${viewsToCommit} views`}`;
   return [
     `seed ${seed}, ${nodesCount} nodes, ${kind}: ${blocks} blocks in ${views} views, ${frames} frames, ${crashes} crashes, ${end}`,
     ...report.adversaries.map((text) => `  adversary: ${text}`),
+    ...report.forks.slice(0, 1).map((text) => `  fork: ${text}; named: ${report.named.join(', ')}`),
     ...report.damaged.map((text) => `  disk damaged: ${text}`),
     ...report.violations.map((text) => `  violation: ${text}`),
     ...report.stalls.map((text) => `  stall: ${text}`),

@@ -64,6 +64,7 @@ export function replayCommand(options: WorldOptions): string {
   if (options.kind !== undefined) parts.push(`--kind ${options.kind}`);
   if (options.mode !== undefined) parts.push(`--mode ${options.mode}`);
   if (options.byzantineCount !== undefined) parts.push(`--byzantine ${options.byzantineCount}`);
+  if (options.adversary !== undefined) parts.push(`--adversary ${options.adversary}`);
   if (options.keptFaults !== undefined) parts.push(`--faults ${listOf(options.keptFaults)}`);
   if (options.keptByzantine !== undefined) parts.push(`--adversaries ${listOf(options.keptByzantine)}`);
   if (options.untilMs !== undefined) parts.push(`--until ${options.untilMs}`);
