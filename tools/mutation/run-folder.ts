@@ -149,8 +149,8 @@ class Bench {
     worker.send({ type: 'try', id: mutant.id, tests, limits });
     let running = tests[0]!;
     for (;;) {
-      // Twice: a test that kills a mutant runs again without it.
-      const answer = await worker.next(patienceSpareMs + 2 * patienceFactor * this.tests[running]!.ms);
+      // A test that kills a mutant runs three times.
+      const answer = await worker.next(patienceSpareMs + 3 * patienceFactor * this.tests[running]!.ms);
       if (answer.type === 'running') running = answer.test;
       // Killed by the watch, or out of memory: both are loops without end.
       if (answer.type === 'ended') {

@@ -3,8 +3,9 @@
  * off. Commands come over the channel to the parent; answers go to file descriptor 3, written at once, so that the parent
  * sees which test a process was in when it has to end it.
  *
- * A test that killed a mutant runs again without it. If it still fails, the mutant left something behind in this process,
- * or another one did before: the verdict is void ("tainted"), and the parent repeats it in a new process.
+ * A test that killed a mutant runs once more without it, and then with it. Should it not pass the one and fail the other,
+ * some mutant left something behind in this process: the verdict is void ("tainted"), and the parent repeats it in a
+ * new process.
  */
 import { readFileSync, writeSync } from 'node:fs';
 import { registerHooks } from 'node:module';
@@ -92,17 +93,24 @@ async function measure(): Promise<void> {
 async function tryMutant({ id, tests, limits }: Extract<Command, { type: 'try' }>): Promise<void> {
   for (const [index, test] of tests.entries()) {
     answer({ type: 'running', test });
-    mutantSwitch.turnOn(id, limits[index]!);
-    const failure = await failureOf(registeredTests()[test]!);
-    const isOverLimit = mutantSwitch.isOverLimit();
-    mutantSwitch.turnOn('', 0);
-    if (failure === null && !isOverLimit) continue;
-    const isTainted = activeAtLoad === '' && (await failureOf(registeredTests()[test]!)) !== null;
-    const verdict = isTainted ? 'tainted' : isOverLimit ? 'limit' : 'killed';
-    answer({ type: 'verdict', verdict, test });
+    const outcome = await outcomeWith(id, test, limits[index]!);
+    if (outcome === 'survived') continue;
+    const isTainted =
+      activeAtLoad === '' &&
+      ((await failureOf(registeredTests()[test]!)) !== null ||
+        (await outcomeWith(id, test, limits[index]!)) !== outcome);
+    answer({ type: 'verdict', verdict: isTainted ? 'tainted' : outcome, test });
     return;
   }
   answer({ type: 'verdict', verdict: 'survived', test: -1 });
+}
+
+async function outcomeWith(id: string, test: number, limit: number): Promise<'killed' | 'limit' | 'survived'> {
+  mutantSwitch.turnOn(id, limit);
+  const failure = await failureOf(registeredTests()[test]!);
+  const isOverLimit = mutantSwitch.isOverLimit();
+  mutantSwitch.turnOn('', 0);
+  return isOverLimit ? 'limit' : failure === null ? 'survived' : 'killed';
 }
 
 async function failureOf({ run }: RegisteredTest): Promise<string | null> {
