@@ -10,6 +10,8 @@ const help = `npm run kills -- [options]
   --seed S     the plan of victims and pauses (default: from the clock)
   --json       one JSON object on standard output, nothing else there
 
+Ctrl-C ends it after the present cycle, with the checks and the summary of what was done; a second one at once.
+
 Exit code 1 when an acknowledged transaction is lost or stands twice, roots differ, a receipt does not verify, a node fences
 itself or is accused, or does not come back. CAIRN_E2E_KEEP=1 keeps the folders of the nodes.`;
 
@@ -35,13 +37,22 @@ if (values.help) {
 
 async function run(): Promise<number> {
   const network = await foundKillsNetwork();
-  const stop = (): void => void network.end().finally(() => process.exit(1));
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
+  const stopping = new AbortController();
+  const stop = (): void => {
+    if (stopping.signal.aborted) void network.end().finally(() => process.exit(1));
+    stopping.abort();
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
   try {
     await Promise.all(network.nodes.map((node) => node.start()));
     await untilInSync(network.nodes);
-    const summary = await runKills(network, { cycles, seed, onProgress: (line) => console.error(line) });
+    const summary = await runKills(network, {
+      cycles,
+      seed,
+      signal: stopping.signal,
+      onProgress: (line) => console.error(line),
+    });
     console.log(values.json ? JSON.stringify(summary) : summary);
     return summary.lost === 0 && summary.duplicated === 0 ? 0 : 1;
   } catch (error) {

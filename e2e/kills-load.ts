@@ -9,8 +9,8 @@ import { signTransaction, transactionIdOf } from '@cairn-ledger/sdk';
 import { signerOf } from '../packages/node/src/cli/signing.ts';
 import { type E2eNetwork, orFail, sleep } from './network.ts';
 
-const everyMs = 100;
-const perTurn = 4;
+const everyMs = 250;
+const perTurn = 10;
 const answerTimeoutMs = 1_000;
 /** Kept to be handed in again; beyond, the oldest are given up: nobody has promised anything about them. */
 const unansweredMax = 200;

@@ -14,11 +14,14 @@ import { type E2eNode, type FoundedNetwork, foundNetwork, sleep, statusOf, until
 export type KillsOptions = {
   readonly cycles: number;
   readonly seed: number;
+  /** Ends the run after the cycle under way; the checks are made all the same. */
+  readonly signal?: AbortSignal;
   /** Told after each round of checks. */
   readonly onProgress?: (line: string) => void;
 };
 
 export type KillsSummary = {
+  /** Those that were done. */
   readonly cycles: number;
   readonly kills: number;
   readonly restarts: number;
@@ -85,16 +88,18 @@ export async function runKills(network: FoundedNetwork, options: KillsOptions): 
   }
 
   let checkedMs = 0;
+  let done = 0;
   try {
-    for (let done = 0; done < options.cycles; done++) {
+    while (done < options.cycles && options.signal?.aborted !== true) {
       await cycle();
-      if ((done + 1) % checkEveryCycles !== 0) continue;
+      done++;
+      if (done % checkEveryCycles !== 0) continue;
       const checkStartedMs = performance.now();
       await checks.recent();
       checkedMs += performance.now() - checkStartedMs;
       const seconds = Math.round((performance.now() - startedMs) / 1000);
       options.onProgress?.(
-        `${done + 1} cycles, ${counts.kills} kills, ${load.acknowledged.length} acknowledged and found, ${seconds} s, of them ${Math.round(checkedMs / 1000)} in checks`,
+        `${done} cycles, ${counts.kills} kills, ${load.acknowledged.length} acknowledged and found, ${seconds} s, of them ${Math.round(checkedMs / 1000)} in checks`,
       );
     }
   } finally {
@@ -106,7 +111,7 @@ export async function runKills(network: FoundedNetwork, options: KillsOptions): 
   assert.ok(totals.acknowledged > 0, 'something was acknowledged');
   const seconds = (performance.now() - startedMs) / 1000;
   return {
-    cycles: options.cycles,
+    cycles: done,
     ...counts,
     ...totals,
     // Anything else has thrown.
@@ -114,7 +119,7 @@ export async function runKills(network: FoundedNetwork, options: KillsOptions): 
     repeated: load.repeatedCount(),
     refused: Object.fromEntries(load.refused),
     seconds: Math.round(seconds),
-    secondsPerCycle: Math.round((seconds / Math.max(1, options.cycles)) * 100) / 100,
+    secondsPerCycle: Math.round((seconds / Math.max(1, done)) * 100) / 100,
     seed: options.seed,
   };
 }

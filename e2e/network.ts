@@ -259,7 +259,12 @@ function createNode(
       // Over the channel the node learns when the test itself is gone, however that came about.
       const { command = [], env = {} } = wrap();
       const [program, ...args] = [...command, process.execPath, entry, 'node', dir];
-      const started = spawn(program!, args, { stdio: ['ignore', log, log, 'ipc'], env: { ...process.env, ...env } });
+      // Ctrl-C in the test's terminal is for the test alone.
+      const started = spawn(program!, args, {
+        detached: true,
+        stdio: ['ignore', log, log, 'ipc'],
+        env: { ...process.env, ...env },
+      });
       closeSync(log);
       child = started;
       isAsked = false;
