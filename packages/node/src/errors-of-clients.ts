@@ -218,6 +218,7 @@ export const clientErrors = {
   'cbor.duplicate-key': ['A map has one key twice', correctBytes],
   'cbor.float': ['A float stands where none may', correctBytes],
   'cbor.indefinite': ['A length is left open', correctBytes],
+  'cbor.items': ['The CBOR has more items than a value may have', correctBytes],
   'cbor.key-order': ['The keys of a map are not in order', correctBytes],
   'cbor.key-type': ['A key of a map is neither an integer nor a text', correctBytes],
   'cbor.not-shortest': ['An integer or length is written longer than needed', correctBytes],

@@ -27,6 +27,7 @@ export type CborErrorCode =
   | 'cbor.key-order'
   | 'cbor.duplicate-key'
   | 'cbor.depth'
+  | 'cbor.items'
   | 'cbor.number'
   | 'senml.invalid';
 
@@ -69,11 +70,15 @@ const two32 = 0x1_0000_0000;
 const highWordSafeMax = 0x1f_ffff;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const asciiLoopMax = 48;
+/** Items of a tree, unless its format has longer lists: an item of one byte takes up to 200 in memory. */
+export const cborItemsMax = 65_536;
 
 export class CborReader {
   readonly bytes: Uint8Array;
   readonly end: number;
   offset: number;
+  /** How many more items a tree may have; what is read item by item, without one, is not counted. */
+  itemsLeft: number = cborItemsMax;
   private readonly anyWidth: boolean;
   /** The argument just read, where `argument` returned -1 for being over 2^53 - 1. */
   private wide = 0n;

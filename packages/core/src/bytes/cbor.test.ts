@@ -10,6 +10,7 @@ import {
   encodeCbor,
   Tagged,
 } from './cbor.ts';
+import { cborItemsMax } from './cbor-reader.ts';
 import { fromHex, toHex } from './hex.ts';
 import { readVector } from './testing/vectors.ts';
 
@@ -243,6 +244,17 @@ describe('what the strict profile refuses', () => {
     assert.equal(refusal('81'.repeat(1_000_000)), 'cbor.depth');
     assert.equal(refusal(`${'a100'.repeat(cborDepthMax - 1)}a0`), 'accepted');
     assert.equal(refusal(`${'a100'.repeat(cborDepthMax)}a0`), 'cbor.depth');
+  });
+
+  test('one item too many, wherever they stand', () => {
+    assert.equal(decodeCbor(encodeCbor(new Array<number>(cborItemsMax).fill(0))).ok, true);
+    assert.equal(refusal(toHex(encodeCbor(new Array<number>(cborItemsMax + 1).fill(0)))), 'cbor.items');
+    const halves = new Array<Encodable>(2).fill(new Array<number>(cborItemsMax / 2).fill(0));
+    assert.equal(refusal(toHex(encodeCbor(halves))), 'cbor.items');
+    assert.equal(decodeCbor(encodeCbor(halves), { itemsMax: cborItemsMax + 2 }).ok, true);
+    const map = new Map(Array.from({ length: cborItemsMax / 2 }, (_, i) => [i, i]));
+    assert.equal(decodeCbor(encodeCbor(map)).ok, true);
+    assert.equal(refusal(toHex(encodeCbor(map.set(-1, 0)))), 'cbor.items');
   });
 
   test('a tag, where the caller names none', () => {

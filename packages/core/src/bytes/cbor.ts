@@ -9,7 +9,7 @@
  * `bigint` elsewhere. Byte strings are views of the input: whoever keeps a small one keeps the whole input alive.
  */
 import { assert, type Result } from '../result.ts';
-import { type CborError, CborFault, CborReader, major, readCbor } from './cbor-reader.ts';
+import { type CborError, CborFault, CborReader, cborItemsMax, major, readCbor } from './cbor-reader.ts';
 import { CborWriter } from './cbor-writer.ts';
 
 export type { CborError } from './cbor-reader.ts';
@@ -45,7 +45,11 @@ export class Tagged<T = Cbor> {
 /** Arrays, maps and tags within each other. */
 export const cborDepthMax = 16;
 
-export type CborOptions = { readonly tags?: readonly number[] };
+export type CborOptions = {
+  readonly tags?: readonly number[];
+  /** Items in all arrays and maps together, `cborItemsMax` unless told. */
+  readonly itemsMax?: number;
+};
 
 const noTags: readonly number[] = [];
 
@@ -53,6 +57,7 @@ const noTags: readonly number[] = [];
 export function decodeCbor(bytes: Uint8Array, options: CborOptions = {}): Result<Cbor, CborError> {
   return readCbor(() => {
     const reader = new CborReader(bytes);
+    reader.itemsLeft = options.itemsMax ?? cborItemsMax;
     const value = readValue(reader, options.tags ?? noTags);
     reader.finish();
     return value;
@@ -71,7 +76,9 @@ export function readValue(reader: CborReader, tags: readonly number[] = noTags, 
       return reader.readText();
     case major.array: {
       if (depth >= cborDepthMax) refuseDepth(reader);
+      const start = reader.offset;
       const count = reader.readArrayHeader();
+      countItems(reader, count, start);
       const items: Cbor[] = [];
       for (let i = 0; i < count; i++) items.push(readValue(reader, tags, depth + 1));
       return items;
@@ -163,7 +170,9 @@ function compareTexts(a: string, b: string): number {
 
 function readMap(reader: CborReader, tags: readonly number[], depth: number): Map<CborKey, Cbor> {
   if (depth >= cborDepthMax) refuseDepth(reader);
+  const at = reader.offset;
   const count = reader.readMapHeader();
+  countItems(reader, 2 * count, at);
   const map = new Map<CborKey, Cbor>();
   let previousStart = 0;
   let previousEnd = 0;
@@ -205,6 +214,12 @@ function readSimple(reader: CborReader): boolean | null {
   if (byte >= 0xf9 && byte <= 0xfb) reader.refuse('cbor.float', 'a floating-point number');
   if (byte >= 0xfc) reader.refuse('cbor.reserved', 'a reserved header');
   return reader.refuse('cbor.simple', 'a simple value other than true, false and null');
+}
+
+/** Small items become large objects: without a limit a frame of 8 MiB would take gigabytes. */
+function countItems(reader: CborReader, count: number, start: number): void {
+  reader.itemsLeft -= count;
+  if (reader.itemsLeft < 0) throw new CborFault('cbor.items', 'more items than a value may have', start);
 }
 
 function refuseDepth(reader: CborReader): never {

@@ -11,9 +11,18 @@ function refuse(what: string): never {
   throw new ShapeError(what);
 }
 
-/** Decodes strict CBOR and reads it with `read`; every failure becomes one error with `code`. */
-export function decodeShape<T>(code: string, bytes: Uint8Array, read: (value: Cbor) => T): Result<T, CairnError> {
-  const decoded = decodeCbor(bytes);
+/**
+ * Decodes strict CBOR and reads it with `read`; every failure becomes one error with `code`.
+ *
+ * @param itemsMax for formats whose lists are longer than what a message may hold (`cborItemsMax`)
+ */
+export function decodeShape<T>(
+  code: string,
+  bytes: Uint8Array,
+  read: (value: Cbor) => T,
+  itemsMax?: number,
+): Result<T, CairnError> {
+  const decoded = decodeCbor(bytes, itemsMax === undefined ? {} : { itemsMax });
   if (!decoded.ok) return fail({ code, message: decoded.error.message });
   return readShape(code, decoded.value, read);
 }

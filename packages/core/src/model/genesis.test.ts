@@ -153,3 +153,11 @@ test('keys that are no proper points are found by the check of keys', () => {
     assert.match(checked.error.message, /acme|node-a/);
   }
 });
+
+test('a large genesis may have more items than a message', () => {
+  const members = Array.from({ length: 30 }, (_, i) => ({ id: `m-${String(i).padStart(2, '0')}`, name: 'M' }));
+  const assets = Array.from({ length: 1_000 }, (_, i) => ({ id: `a-${i}`, decimals: 0, issuer: 'm-00' }));
+  const balances = members.flatMap(({ id }) => assets.map((asset) => ({ account: id, asset: asset.id, amount: 1n })));
+  const validators = genesis.validators.map((each) => ({ ...each, member: 'm-00' }));
+  assert.equal(decoded({ ...genesis, members, assets, balances, validators, keys: [] }).balances.length, 30_000);
+});

@@ -68,6 +68,8 @@ export const uint64Max = (1n << 64n) - 1n;
 const keysMax = 100_000;
 const assetsMax = 1_000;
 const balancesMax = 100_000;
+/** More than the longest lists take: six items for a key, four for a balance. */
+const itemsMax = 1_200_000;
 
 /** Encodes a genesis, putting its lists in order. A genesis with contradictions encodes too, but does not decode. */
 export function encodeGenesis(genesis: Genesis): Uint8Array {
@@ -89,28 +91,33 @@ export function encodeGenesis(genesis: Genesis): Uint8Array {
 
 /** Decodes a genesis and checks that it contradicts itself nowhere. Points of keys: `checkGenesisKeys`. */
 export function decodeGenesis(bytes: Uint8Array): Result<Genesis, CairnError> {
-  const genesis = decodeShape('genesis.malformed', bytes, (value): Genesis => {
-    requireShape(value instanceof Map && value.size === 10, 'a genesis must be a map of 10 fields');
-    const field = (key: number): Cbor => value.get(key) ?? null;
-    requireShape(field(1) === formatVersion, `the format of the genesis must be ${formatVersion}`);
-    const read: Genesis = {
-      name: textOf(field(2), 'name', displayNameMax),
-      timeMs: uintOf(field(3), 'time'),
-      rules: uintOf(field(4), 'rules', 65_535),
-      parameters: readParametersShape(field(5)),
-      validators: readValidatorSet(field(6)),
-      members: listOf(field(7), membersMax, 'members', readMember),
-      keys: listOf(field(8), keysMax, 'keys', readRegisteredKey),
-      assets: listOf(field(9), assetsMax, 'assets', readAsset),
-      balances: listOf(field(10), balancesMax, 'balances', readBalance),
-    };
-    requireAscending(read.members, memberIdentity, 'members');
-    requireAscending(read.keys, keyIdentity, 'keys');
-    requireAscending(read.assets, assetIdentity, 'assets');
-    requireAscending(read.balances, balanceIdentity, 'balances');
-    requireConsistent(read);
-    return read;
-  });
+  const genesis = decodeShape(
+    'genesis.malformed',
+    bytes,
+    (value): Genesis => {
+      requireShape(value instanceof Map && value.size === 10, 'a genesis must be a map of 10 fields');
+      const field = (key: number): Cbor => value.get(key) ?? null;
+      requireShape(field(1) === formatVersion, `the format of the genesis must be ${formatVersion}`);
+      const read: Genesis = {
+        name: textOf(field(2), 'name', displayNameMax),
+        timeMs: uintOf(field(3), 'time'),
+        rules: uintOf(field(4), 'rules', 65_535),
+        parameters: readParametersShape(field(5)),
+        validators: readValidatorSet(field(6)),
+        members: listOf(field(7), membersMax, 'members', readMember),
+        keys: listOf(field(8), keysMax, 'keys', readRegisteredKey),
+        assets: listOf(field(9), assetsMax, 'assets', readAsset),
+        balances: listOf(field(10), balancesMax, 'balances', readBalance),
+      };
+      requireAscending(read.members, memberIdentity, 'members');
+      requireAscending(read.keys, keyIdentity, 'keys');
+      requireAscending(read.assets, assetIdentity, 'assets');
+      requireAscending(read.balances, balanceIdentity, 'balances');
+      requireConsistent(read);
+      return read;
+    },
+    itemsMax,
+  );
   if (genesis.ok) return genesis;
   return fail({ code: 'genesis.malformed', message: `This is no valid genesis document: ${genesis.error.message}.` });
 }

@@ -234,3 +234,13 @@ test('a proposal stands on an earlier view, and views count from 1', () => {
     assert.equal(decodeMessage(bytes).ok, false);
   }
 });
+
+test('a frame of small items is refused before they fill the memory', () => {
+  for (const initial of [0x00, 0x40, 0x80, 0xa0]) {
+    const items = 1 << 20;
+    const frame = new Uint8Array(7 + items).fill(initial);
+    frame.set([0x82, 15, 0x9a, items >> 24, (items >> 16) & 255, 0, 0]);
+    const decoded = decodeMessage(frame);
+    assert.match(decoded.ok ? 'accepted' : decoded.error.message, /more items than a value may have/);
+  }
+});

@@ -19,6 +19,8 @@ import {
 
 const flag = { leaf: 1, counterUsed: 2, signerKnown: 4 } as const;
 const verdictsMax = 65_536;
+/** Five for each verdict. */
+const itemsMax = 5 * verdictsMax + 1;
 const textMax = 4096;
 
 export type Verdict = {
@@ -49,20 +51,24 @@ export function encodeVerdicts(results: readonly TransactionResult[]): Uint8Arra
 /** Verdicts of all positions of a block. The bytes are our own: what does not decode is damage. */
 export function decodeVerdicts(bytes: Uint8Array, transactionCount: number): Verdict[] | null {
   const verdicts: Verdict[] = new Array(transactionCount).fill(accepted);
-  const decoded = decodeShape('storage.damaged', bytes, (value) =>
-    listOf(value, verdictsMax, 'verdicts', (item) => {
-      const [position, code, message, flags] = tupleOf(item, 4, 'verdict');
-      const at = uintOf(position!, 'position', verdictsMax);
-      const bits = uintOf(flags!, 'flags', 7);
-      requireShape(at < transactionCount, 'a position lies within the block');
-      verdicts[at] = {
-        code: textOf(code!, 'code', textMax),
-        message: message === null ? null : textOf(message!, 'message', 4 * textMax),
-        isLeaf: (bits & flag.leaf) !== 0,
-        isCounterUsed: (bits & flag.counterUsed) !== 0,
-        isSignerKnown: (bits & flag.signerKnown) !== 0,
-      };
-    }),
+  const decoded = decodeShape(
+    'storage.damaged',
+    bytes,
+    (value) =>
+      listOf(value, verdictsMax, 'verdicts', (item) => {
+        const [position, code, message, flags] = tupleOf(item, 4, 'verdict');
+        const at = uintOf(position!, 'position', verdictsMax);
+        const bits = uintOf(flags!, 'flags', 7);
+        requireShape(at < transactionCount, 'a position lies within the block');
+        verdicts[at] = {
+          code: textOf(code!, 'code', textMax),
+          message: message === null ? null : textOf(message!, 'message', 4 * textMax),
+          isLeaf: (bits & flag.leaf) !== 0,
+          isCounterUsed: (bits & flag.counterUsed) !== 0,
+          isSignerKnown: (bits & flag.signerKnown) !== 0,
+        };
+      }),
+    itemsMax,
   );
   return decoded.ok ? verdicts : null;
 }
