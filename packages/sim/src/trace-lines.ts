@@ -84,8 +84,9 @@ export class TraceLines {
 
   #reachText(reach: Reach | null): string {
     if (reach === null || (reach.linked.size > 0 && reach.told.size === reach.linked.size)) return '';
-    const lost = reach.lost.size === 0 ? '' : ` (lost on the way to ${this.#names.places(reach.lost)})`;
-    return ` -> ${this.#names.places(reach.told)}${lost}`;
+    if (reach.told.size === 0) return ' -> nobody';
+    if (reach.told.size + reach.lost.size < reach.linked.size) return ` -> ${this.#names.places(reach.told)}`;
+    return ` (lost on the way to ${this.#names.places(reach.lost)})`;
   }
 }
 

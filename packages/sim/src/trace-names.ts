@@ -23,10 +23,11 @@ export class TraceNames {
     return place < this.validatorsCount ? `${place}` : `${this.indexOf(place)}'`;
   }
 
-  /** `nodes 0, 1, 3`; whom there is nobody: `nobody`. */
+  /** `nodes 0, 1, 3`; `all nodes`; `nobody`. */
   places(places: Iterable<number>): string {
     const sorted = [...places].sort((a, b) => a - b).map((place) => this.place(place));
     if (sorted.length === 0) return 'nobody';
+    if (sorted.length > 2 && sorted.length === this.validatorsCount + this.#twins.length) return 'all nodes';
     return `${sorted.length === 1 ? 'node' : 'nodes'} ${sorted.join(', ')}`;
   }
 

@@ -20,6 +20,8 @@ import { certificateText } from './trace-frames.ts';
 import type { Reach, TraceLines } from './trace-lines.ts';
 import { batchText, type TraceNames } from './trace-names.ts';
 
+/** The first item of a message of this type: what costs little is looked at first. */
+const chainType = 14;
 const voteKinds = ['notarize', 'nullify', 'finalize'];
 const reasons = {
   'leader-late': 'no proposal came in time',
@@ -140,14 +142,20 @@ export class TraceStory {
       return ['votes', 'vote', ` to finalize ${block} of view ${proposal.view}${again} [R6]`];
     const isLeader = this.#names.leaderOf(proposal.epoch, proposal.view) === this.#names.indexOf(node);
     if (!isLeader) return ['notarizes', 'notarize', ` ${block} in view ${proposal.view}${again} [R3]`];
-    const what = isNew ? `: ${this.#names.describe(proposal.digest)}` : isAgain ? ' again' : ' once more, unchanged';
+    const description = this.#names.describe(proposal.digest);
+    const what = isNew ? description && `: ${description}` : isAgain ? ' again' : ' once more, unchanged';
     return ['proposes', 'propose', ` ${block} in view ${proposal.view} on view ${proposal.parentView}${what} [R2]`];
   }
 
   /** Whom a vote reaches; and what a Byzantine node says that no honest one decided. */
   #onSent(from: number, to: number, frame: Uint8Array, isLost: boolean, nowMs: number): void {
-    if (frame[1] !== 0 && frame[1] !== 1) return;
+    if (frame[1] !== 0 && frame[1] !== 1 && frame[1] !== chainType) return;
     const message = messageOf(frame);
+    if (message?.type === 'chain') {
+      const heights = message.blocks.map(({ header }) => header.height);
+      const rest = ` ${heightsText(heights)} to node ${this.#names.place(to)}`;
+      return this.#lines.clause(from, { say: (isOne) => (isOne ? 'sends' : 'send') + rest, reach: null }, nowMs);
+    }
     if (message === null || (message.type !== 'proposal' && message.type !== 'vote')) return;
     const { vote, signer } = message.vote;
     if (signer !== this.#names.indexOf(from)) return;
@@ -166,7 +174,7 @@ export class TraceStory {
       this.#lines.clause(node, { say: (isOne) => (isOne ? one : many) + rest, reach: null }, nowMs);
     if (record.type === 'block') this.#names.meet(record.block);
     if (record.type === 'certified')
-      does(record.isOk ? 'certifies' : 'rejects', record.isOk ? 'certify' : 'reject', ' it [R4]');
+      does(record.isOk ? 'certifies' : 'rejects', record.isOk ? 'certify' : 'reject', ` view ${record.view} [R4]`);
     if (record.type !== 'certificate') return;
     const { certificate } = record;
     const rule = { notarize: 'R4', nullify: 'R5', finalize: 'R6' }[certificate.vote.type];
@@ -211,6 +219,12 @@ export class TraceStory {
         return unreachable(fact);
     }
   }
+}
+
+/** `heights 1 to 6`; one by one where they are out of order. */
+function heightsText(heights: readonly number[]): string {
+  const isRun = heights.every((height, i) => height === heights[0]! + i);
+  return isRun && heights.length > 2 ? `heights ${heights[0]} to ${heights.at(-1)}` : `heights ${heights.join(', ')}`;
 }
 
 function certificateIn(message: Message): Certificate | null {

@@ -37,7 +37,7 @@ test('the story names who proposes which block on what, and the rule of every st
   for (const rule of [
     /node \d proposes A in view \d+ on view \d+: height 1 on the genesis, .*\[R2\]/,
     /nodes? .* notarizes? A in view \d+ \[R3\]/,
-    /forms? the notarization of A in view \d+ \[R4\], certif(?:y|ies) it \[R4\]/,
+    /forms? the notarization of A in view \d+ \[R4\], certif(?:y|ies) view \d+ \[R4\]/,
     /enters? view \d+ \[R1\]/,
     /votes? to finalize A of view \d+ \[R6\]/,
     /nodes? .* finalizes? A/,

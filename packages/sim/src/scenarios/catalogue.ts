@@ -1,0 +1,95 @@
+/**
+ * The scenarios that every ledger of this kind has met, and where each one is played. Those that need a part of Cairn that
+ * is not built yet say which.
+ */
+
+export type Scenario = {
+  readonly number: number;
+  readonly what: string;
+  /** Files with tests whose titles begin with the number, or hold the words of `titled`. */
+  readonly places: readonly { readonly file: string; readonly titled?: string }[];
+  /** What of it waits, and for what; null when nothing does. */
+  readonly waitsFor: string | null;
+};
+
+const here = 'packages/sim/src/scenarios';
+const leaders = [{ file: `${here}/leaders.test.ts` }];
+const links = [{ file: `${here}/links-and-timers.test.ts` }];
+const hostile = [{ file: `${here}/hostile-messages.test.ts` }];
+const catching = [{ file: `${here}/catching-up.test.ts` }];
+const restarts = [{ file: `${here}/restarts.test.ts` }];
+
+export const scenarios: readonly Scenario[] = [
+  { number: 1, what: 'a leader equivocates to split its recipients', places: leaders, waitsFor: null },
+  { number: 2, what: 'twins vote twice over a partition', places: links, waitsFor: null },
+  {
+    number: 3,
+    what: "yesterday's disk, then votes",
+    places: restarts,
+    waitsFor:
+      'a snapshot that rolls the mark back as well: only peers can tell; comes with hearing Status from a quorum before voting',
+  },
+  { number: 4, what: 'only one node saw a certificate before the view change', places: links, waitsFor: null },
+  { number: 5, what: 'mutated messages', places: hostile, waitsFor: null },
+  { number: 6, what: 'a validator index out of range', places: hostile, waitsFor: null },
+  { number: 7, what: 'a bitmap length unlike its bit count', places: hostile, waitsFor: null },
+  {
+    number: 8,
+    what: 'a part index unlike its proof',
+    // Blocks travel whole. What comes in parts are pages of the chain; what has an index and a proof are Merkle paths.
+    places: [
+      ...catching,
+      { file: 'packages/core/src/crypto/merkle.test.ts', titled: 'a proof that verifies, and at no other place' },
+    ],
+    waitsFor: null,
+  },
+  {
+    number: 9,
+    what: 'duplicate signers, too few signers, a certificate of an old set',
+    places: hostile,
+    waitsFor:
+      'a certificate by a set that really was an earlier one: comes with epochs; that of another epoch is refused today',
+  },
+  { number: 10, what: 'a sync peer claims a height, then a lower one', places: catching, waitsFor: null },
+  { number: 11, what: 'one block delivered twice during catch-up', places: catching, waitsFor: null },
+  { number: 12, what: 'a view change while committing', places: leaders, waitsFor: null },
+  { number: 13, what: 'a fuzzed view-change message', places: hostile, waitsFor: null },
+  { number: 14, what: 'an empty payload', places: leaders, waitsFor: null },
+  {
+    number: 15,
+    what: 'a restart of n - Q or more nodes with empty disks',
+    places: restarts,
+    waitsFor:
+      'empty disks while their votes are under way: nothing keeps such a node from voting twice until life numbers come with repair; all disks empty: halts with a named error, then',
+  },
+  { number: 16, what: 'timers that doubled to an hour after an outage', places: links, waitsFor: null },
+  { number: 17, what: 'a node that can send but not receive', places: links, waitsFor: null },
+  {
+    number: 18,
+    what: 'a set change during a view change, a quorum counted over the wrong epoch',
+    places: [],
+    waitsFor: 'changes of the validator set (protocol.md section 5)',
+  },
+  { number: 19, what: "evidence that depends on the finder's clock", places: hostile, waitsFor: null },
+  {
+    number: 20,
+    what: 'a parameter change that would halt the chain',
+    places: [],
+    waitsFor: 'parameters that can be changed: today they stand in the genesis and no operation changes one',
+  },
+  { number: 21, what: 'an oversized proposal', places: leaders, waitsFor: null },
+  { number: 22, what: 'a rolled-back pending transaction revived by a new leader', places: leaders, waitsFor: null },
+  { number: 23, what: 'a lagging node that cannot catch up under load', places: catching, waitsFor: null },
+  {
+    number: 24,
+    what: 'a crash in the middle of compaction or snapshot',
+    places: [...restarts, { file: 'packages/node/src/journal/compaction.test.ts', titled: 'scenario 24' }],
+    waitsFor: 'a snapshot of the state: comes with state sync',
+  },
+  {
+    number: 25,
+    what: 'a subscriber that loses, repeats or rewinds events over a partition',
+    places: [{ file: 'packages/node/src/http/events.test.ts', titled: 'scenario 25' }],
+    waitsFor: null,
+  },
+];
