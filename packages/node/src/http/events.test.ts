@@ -113,6 +113,34 @@ test('a subscriber ahead of this node waits until the node is there, and sees no
   await stream.close();
 });
 
+test('scenario 25: over a partition, from node to node and back, a subscriber loses, repeats and rewinds nothing', async (context) => {
+  const [cutOff, other] = [createFakeEdge(), createFakeEdge()];
+  const urls = [(await serve(context, cutOff)).url, (await serve(context, other)).url] as const;
+  const seen: string[] = [];
+  const follow = async (url: string, count: number) => {
+    const headers: Record<string, string> = seen.length === 0 ? {} : { 'last-event-id': seen.at(-1)! };
+    const stream = await subscribe(url, '?types=block,transaction', headers);
+    return async () => {
+      for (const id of await stream.takeIds(count)) seen.push(id!);
+      await stream.close();
+    };
+  };
+  const first = await follow(urls[0], 6);
+  for (const height of [8, 9]) grow(cutOff, height, 3);
+  // Its node has block 9 and is cut off; the subscriber has seen one transaction of it when the connection breaks.
+  await first();
+  assert.deepEqual(seen, ['8', '8.0', '8.1', '8.2', '9', '9.0']);
+  // The other node is behind: it must not begin again with what it executes only now.
+  const second = await follow(urls[1], 5);
+  for (const height of [8, 9, 10]) grow(other, height, 3);
+  await second();
+  // The first node is back with the others, and has more than was seen.
+  for (const height of [10, 11]) grow(cutOff, height, 3);
+  await (await follow(urls[0], 5))();
+  const expected = [8, 9, 10, 11].flatMap((height) => [`${height}`, ...[0, 1, 2].map((i) => `${height}.${i}`)]);
+  assert.deepEqual(seen, expected);
+});
+
 test('a height that is gone is told as a gap', async (context) => {
   const edge = createFakeEdge();
   edge.blocks.delete(6);

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import { createCompaction } from './compaction.ts';
 import { type Journal, openJournal } from './journal.ts';
-import { createMemoryDisk } from './memory-file-system.ts';
+import { createMemoryDisk, diskError } from './memory-file-system.ts';
 
 async function open(pendingBytesMax?: number): Promise<Journal> {
   const opened = await openJournal('/journal', {
@@ -45,6 +45,44 @@ test('a journal that has grown begins anew with what still matters, and goes on 
   assert.deepEqual(left.slice(-2), ['live', 'next']);
   assert.ok(left.length < 8, `${left.length} records are left`);
   await journal.close();
+});
+
+test('scenario 24: a crash at any write, sync or removal of beginning anew leaves the old records, the new ones or both', async () => {
+  const live = Array.from({ length: 6 }, (_, i) => `live ${i}`);
+  const old = Array.from({ length: 12 }, (_, i) => `old ${i}`);
+  let crashes = 0;
+  for (let crashAt = 0; ; crashAt++) {
+    for (const keptShare of [0, 0.5, 1]) {
+      let countdown = Number.POSITIVE_INFINITY;
+      const disk = createMemoryDisk({
+        before: ({ path }) => {
+          if (countdown-- <= 0) throw diskError('EIO', path);
+        },
+      });
+      const opened = await openJournal('/journal', { fileSystem: disk.fileSystem, segmentBytes: 2048 });
+      assert.ok(opened.ok);
+      const { journal } = opened.value;
+      for (const text of old) {
+        journal.append(1, bytesOf(text, 500));
+        await journal.sync();
+      }
+      countdown = crashAt;
+      let hasFailed = false;
+      const compaction = createCompaction(journal, () => (hasFailed = true), 0);
+      compaction.runIfDue(() => live.map((text) => () => ({ type: 1, payload: bytesOf(text, 500) })));
+      await compaction.idle();
+      disk.crash(({ sizeBytes }) => ({ keptBytes: Math.floor(sizeBytes * keptShare), isExtended: keptShare === 0.5 }));
+      countdown = Number.POSITIVE_INFINITY;
+      const again = await openJournal('/journal', { fileSystem: disk.fileSystem, segmentBytes: 2048 });
+      assert.ok(again.ok, `crash at operation ${crashAt}: ${JSON.stringify(again)}`);
+      const left = await payloadsOf(again.value.journal);
+      const hasAll = (texts: readonly string[]) => texts.every((text) => left.includes(text));
+      assert.ok(hasAll(old) || hasAll(live), `crash at operation ${crashAt}: ${left.join(', ')}`);
+      await again.value.journal.close();
+      if (hasFailed) crashes++;
+      else if (keptShare === 1) return assert.ok(crashes > 15, `${crashes} crashes`);
+    }
+  }
 });
 
 test('what still matters may be more than a journal lets wait for the disk', async () => {
