@@ -1,5 +1,6 @@
 /** Runs many worlds against the door of a replica; a failing one is shrunk and told with what replays it. */
 import fc from 'fast-check';
+import type { Verifier } from '../../packages/core/src/index.ts';
 import { Fuzzer } from './door-actions.ts';
 import { anyStep, type Step } from './door-step.ts';
 import { type DoorPeaks, DoorWorld } from './door-world.ts';
@@ -25,10 +26,10 @@ export const anyDoorCase: fc.Arbitrary<DoorCase> = fc.record(
 );
 
 /** Throws when anything that must hold does not. */
-export function runDoorCase({ validatorsCount, firstByzantine, steps }: DoorCase): DoorWorld {
+export function runDoorCase({ validatorsCount, firstByzantine, steps }: DoorCase, verifier?: Verifier): DoorWorld {
   const faultsMax = Math.floor((validatorsCount - 1) / 3);
   const byzantine = Array.from({ length: faultsMax }, (_, i) => (firstByzantine + i) % validatorsCount);
-  const world = new DoorWorld({ validatorsCount, byzantine });
+  const world = new DoorWorld({ validatorsCount, byzantine, ...(verifier && { verifier }) });
   const fuzzer = new Fuzzer(world);
   world.pass(50);
   for (const [i, step] of steps.entries()) {

@@ -35,7 +35,12 @@ type Executed = {
   readonly outcome: core.Outcome;
 };
 
-export type DoorOptions = { readonly validatorsCount: number; readonly byzantine: readonly number[] };
+export type DoorOptions = {
+  readonly validatorsCount: number;
+  readonly byzantine: readonly number[];
+  /** Another one shows whether the checks here would find a door that stands open. */
+  readonly verifier?: core.Verifier;
+};
 
 /** The most that any message, view or author has cost so far. */
 export type DoorPeaks = {
@@ -55,6 +60,7 @@ export class DoorWorld {
   readonly violations = new Violations();
   readonly agreement = new AgreementChecker(this.violations);
   readonly byzantine: readonly number[];
+  readonly verifier: core.Verifier;
   readonly nodes: (DoorNode | null)[];
   readonly peaks: DoorPeaks = {
     framesPerMessage: 0,
@@ -73,10 +79,11 @@ export class DoorWorld {
   messagesCount = 0;
   #submitted = 0;
 
-  constructor({ validatorsCount, byzantine }: DoorOptions) {
+  constructor({ validatorsCount, byzantine, verifier = fakeVerifier }: DoorOptions) {
     this.chain = createDoorChain(validatorsCount);
     if (byzantine.length > this.chain.set.faultsMax) throw new Error('at most f are Byzantine');
     this.byzantine = byzantine;
+    this.verifier = verifier;
     this.nodes = this.chain.set.validators.map((_, i) => (byzantine.includes(i) ? null : new DoorNode(this, i)));
     for (const node of this.honest) node.start();
     for (let a = 0; a < validatorsCount; a++) for (let b = 0; b < a; b++) this.#tellLink(a, b, true);
@@ -241,7 +248,7 @@ export class DoorNode {
           },
         },
         checkpointSigner: keys.checkpoint,
-        verifier: fakeVerifier,
+        verifier: world.verifier,
         ledger: {
           execute: (block, batches, finalization) =>
             world.events.after(1, () => isAlive() && this.#execute(block, batches, finalization)),

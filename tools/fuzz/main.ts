@@ -10,6 +10,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { fuzzDoor } from './door-run.ts';
 import { type Crash, runTarget, type TargetReport } from './execute.ts';
+import { type HeapReport, isWithinHeap, measureHeap } from './memory.ts';
 import { targets } from './targets.ts';
 
 const { values } = parseArgs({
@@ -41,6 +42,8 @@ tell(`seed ${seed}`);
 const crashes: Crash[] = [];
 const reports: TargetReport[] = [];
 const heapBefore = heapBytes();
+const heaps: HeapReport[] = [];
+let heapFailures = 0;
 const weights = chosen.reduce((sum, target) => sum + (target.weight ?? 1), 0);
 for (const target of chosen) {
   const count = Math.ceil((Number(values.executions) * (target.weight ?? 1)) / weights);
@@ -54,6 +57,12 @@ for (const target of chosen) {
     },
   });
   reports.push(report);
+  const heap = await measureHeap(target);
+  if (heap !== null) heaps.push(heap);
+  if (heap !== null && !isWithinHeap(heap)) {
+    heapFailures++;
+    console.error(`${target.name}: ${heap.sizeBytes} bytes took ${heap.heapBytes} bytes of heap`);
+  }
   const { executions, accepted, slowestMs, slow, codes } = report;
   tell(
     `${target.name}: ${executions} executions, ${accepted} accepted, ${codes.size} codes, slowest ${slowestMs.toFixed(1)} ms${slow > 0 ? `, ${slow} over 50 ms` : ''}`,
@@ -64,14 +73,17 @@ const door = isDoorAsked ? fuzzDoor(seed, Number(values.door), console.error, va
 if (door !== null) tell(`door: ${JSON.stringify(door)}`);
 
 const slowest = reports.reduce((a, b) => (b.slowestMs > a.slowestMs ? b : a), { name: 'none', slowestMs: 0 });
+const hungriest = heaps.reduce<HeapReport | null>((a, b) => (a === null || b.heapBytes > a.heapBytes ? b : a), null);
 const summary = {
   seed,
   executions: reports.reduce((sum, { executions }) => sum + executions, 0),
-  crashes: crashes.length + (door?.failures ?? 0),
+  crashes: crashes.length + heapFailures + (door?.failures ?? 0),
   slowestMs: Math.round(slowest.slowestMs * 10) / 10,
   slowestTarget: slowest.name,
   /** What stays on the heap after all of it: decoders keep nothing. Null without --expose-gc. */
   heapGrowthBytes: heapBefore === null ? null : heapBytes()! - heapBefore,
+  /** The input that took the most while it was decoded. Null without --expose-gc. */
+  hungriest,
   door,
   byTarget: Object.fromEntries(
     reports.map(({ name, executions, accepted, crashes: count, slow, slowestMs }) => [
