@@ -4,10 +4,11 @@
  * that was acknowledged anywhere becomes final everywhere.
  */
 import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 import { createChecks } from './kills-check.ts';
 import { loadDevices, startLoad } from './kills-load.ts';
 import { makeNamespaces } from './namespaces.ts';
-import { type E2eNode, networkTest, sleep, statusOf, until } from './network.ts';
+import { type E2eNode, networkTest, orFail, sleep, statusOf, until } from './network.ts';
 
 const made = makeNamespaces(4);
 const namespaces = 'reason' in made ? null : made;
@@ -46,14 +47,18 @@ networkTest(
       });
     }
 
-    /** What was under way when the links were cut may still become final; nothing else. */
+    /** What was under way when the links were cut may still become final; nothing else does. */
     async function assertHalted(some: readonly E2eNode[]): Promise<void> {
-      await sleep(1_000);
-      const before = await heightsOf(some);
+      let before: readonly number[] = [];
+      await until('what was under way has ended', goOnTimeoutMs, async () => {
+        before = await finalizedOf(some);
+        await sleep(1_000);
+        return isDeepStrictEqual(await finalizedOf(some), before);
+      });
       const acknowledged = load.acknowledged.length;
       await sleep(watchedMs);
-      assert.deepEqual(await heightsOf(some), before, 'nothing is final without a quorum');
-      assert.ok(load.acknowledged.length > acknowledged, 'transactions are taken in meanwhile');
+      await until('transactions are taken in', goOnTimeoutMs, async () => load.acknowledged.length > acknowledged);
+      assert.deepEqual(await finalizedOf(some), before, 'nothing is final without a quorum');
     }
 
     try {
@@ -113,6 +118,6 @@ networkTest(
   },
 );
 
-async function heightsOf(nodes: readonly E2eNode[]): Promise<number[]> {
-  return Promise.all(nodes.map(async (node) => (await statusOf(node)).executedHeight));
+async function finalizedOf(nodes: readonly E2eNode[]): Promise<number[]> {
+  return Promise.all(nodes.map(async ({ client }) => orFail(await client.status()).finalizedHeight));
 }
