@@ -128,6 +128,58 @@ test('an append writes each touched tile once, however many entries', () => {
   assert.deepEqual(names.sort(), ['0/0:256', '0/1:256', '0/2:256', '0/3:232', '1/0:3']);
 });
 
+test('nothing is proven about leaves and sizes that the tree does not have', () => {
+  const tiles = createTiles();
+  const tree = createHistoryTree(tiles, 0);
+  tiles.store(tree.append(entriesBetween(0, 10)));
+  const reader = createHistoryReader(tiles);
+  for (const index of [-1, 10, 11]) assert.throws(() => reader.prove(index, 10), /a leaf of the tree/);
+  for (const [older, newer] of [
+    [0, 5],
+    [6, 5],
+  ] as const)
+    assert.throws(() => reader.proveConsistency(older, newer), /from a tree to a later one/);
+  assert.deepEqual(reader.proveConsistency(5, 5), []);
+  assert.throws(() => tree.prove(0, 11), /a tree that was/);
+  assert.throws(() => tree.proveConsistency(1, 11), /trees that were/);
+  assert.throws(() => tree.rootAt(11), /at most the present one/);
+  assert.deepEqual(tree.rootAt(10), tree.root());
+  for (const size of [-1, 0.5, Number.NaN]) assert.throws(() => createHistoryTree(tiles, size), /a safe integer/);
+});
+
+test('a reader keeps 32 tiles open, and opens one again only when more of it is needed', () => {
+  const tiles = createTiles();
+  const tree = createHistoryTree(tiles, 0);
+  tiles.store(tree.append(entriesBetween(0, 34 * 256)));
+  const reads: string[] = [];
+  const reader = createHistoryReader({
+    get(level, index) {
+      reads.push(`${level}/${index}`);
+      return tiles.get(level, index);
+    },
+  });
+  const readsOf = (...leaves: number[]): string[] => {
+    reads.length = 0;
+    for (const leaf of leaves) reader.fullSubtree(0, leaf);
+    return [...reads];
+  };
+  assert.deepEqual(readsOf(0, 1, 255), ['0/0'], 'a whole tile is opened at once');
+  assert.equal(readsOf(...Array.from({ length: 31 }, (_, i) => 256 * (i + 1))).length, 31);
+  assert.deepEqual(readsOf(0, 256), [], 'all 32 are open');
+  assert.deepEqual(readsOf(32 * 256, 1 * 256), ['0/32'], 'the oldest is closed');
+  assert.deepEqual(readsOf(0), ['0/0']);
+});
+
+test('a tile that is shorter than the tree needs stops the reader', () => {
+  const tiles = createTiles();
+  const tree = createHistoryTree(tiles, 0);
+  tiles.store(tree.append(entriesBetween(0, 3)));
+  const reader = createHistoryReader(tiles);
+  assert.deepEqual(reader.rootAt(3), tree.root());
+  assert.throws(() => reader.rootAt(4), /history tile 0\/0 is stored with 4 hashes/);
+  assert.throws(() => reader.fullSubtree(0, 256), /history tile 0\/1/);
+});
+
 test('a tile that is gone stops the tree instead of giving a wrong root', () => {
   assert.throws(() => createHistoryTree(createTiles(), 300), /is stored/);
 });

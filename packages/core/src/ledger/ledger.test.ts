@@ -357,6 +357,16 @@ test('a block before the genesis was written stops the node', () => {
   assert.throws(() => ledger.execute(createMemoryStore(), block), /written from the genesis/);
 });
 
+test('a block that no engine delivers stops the node', () => {
+  const world = createWorld();
+  for (const height of [0, -1, 0.5]) assert.throws(() => world.execute([], { height }), /height of a block/);
+  for (const timeMs of [-1, 0.5, Number.NaN])
+    assert.throws(() => world.execute([], { height: 1, timeMs }), /block time/);
+  const fault = { member: 'boreal', kind: 'equivocation', height: 7 };
+  for (const wrong of [{ member: 'Boreal' }, { kind: 'two words' }, { height: 0.5 }])
+    assert.throws(() => world.execute([], { height: 1, timeMs: 1, misbehaviour: [{ ...fault, ...wrong }] }), /faults/);
+});
+
 test('writes come ascending by key, one for each', () => {
   const world = createWorld();
   const transactions = [people.acmeDevice, people.borealDevice, people.acmeDevice].map((signer) =>
