@@ -5,9 +5,9 @@
  * The first batch seen for a number stands; another one of the same number is kept only when a notarized block lists it,
  * and then replaces the chain from there on (`advanceFloor`).
  */
-import { equalBytes } from '../../bytes/hex.ts';
+import { equalBytes, toHex } from '../../bytes/hex.ts';
 import type { Batch } from '../../model/batch.ts';
-import type { Hash, Height, ValidatorIndex } from '../../model/brands.ts';
+import { type Hash, type Height, toValidatorIndex, type ValidatorIndex } from '../../model/brands.ts';
 
 export type HeldBatch = {
   readonly batch: Batch;
@@ -115,11 +115,32 @@ export function dropExpired(chain: AuthorChain, finalizedHeight: Height): Batch[
   return dropped;
 }
 
+/**
+ * Forgets batches below the base that their author has set since: their transactions were sealed again above it.
+ *
+ * @returns what was forgotten, in order, and the transactions of it that no batch held above the base has
+ */
+export function dropSealedAgain(chain: AuthorChain, base: number): { dropped: Batch[]; left: Uint8Array[] } {
+  const dropped: Batch[] = [];
+  for (const { batch } of heldInOrder(chain)) {
+    if (batch.header.seq < base) remove(chain, batch.header.seq, batch, dropped);
+  }
+  if (dropped.length === 0) return { dropped, left: [] };
+  const sealedAgain = new Set(heldInOrder(chain).flatMap(({ batch }) => batch.transactions.map(toHex)));
+  const transactions = dropped.flatMap((batch) => batch.transactions);
+  return { dropped, left: transactions.filter((transaction) => !sealedAgain.has(toHex(transaction))) };
+}
+
 /** How many validators are known to hold the batch with this number, and all before it. */
 export function countAcknowledged(chain: AuthorChain, seq: number): number {
   let count = 0;
   for (const reached of chain.acknowledged) if (reached >= seq) count++;
   return count;
+}
+
+/** Who is not known to hold the batch with this number. */
+export function whoLacks(chain: AuthorChain, seq: number): ValidatorIndex[] {
+  return chain.acknowledged.flatMap((reached, i) => (reached < seq ? [toValidatorIndex(i)] : []));
 }
 
 /** A finalized block lists this batch: numbers up to it are done. Returns the batches that fell below the floor. */

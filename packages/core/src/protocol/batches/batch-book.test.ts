@@ -116,6 +116,43 @@ test('own expired batches are sealed again, above a new base', () => {
   assert.equal(book.has(first.digest), false);
 });
 
+/** A book whose first own batch has expired and is sealed again, as number 2. */
+function sealAgain() {
+  const parts = createBook();
+  const { bench, book, at, keepSealed } = parts;
+  book.addTransactions(transactions(1));
+  at(10);
+  book.sealDue();
+  const first = keepSealed();
+  bench.finalizedHeight = first.header.expiryHeight;
+  book.onFinalized(blockOn({ ...genesisTip, height: toHeight(first.header.expiryHeight - 1) }));
+  at(30);
+  book.sealDue();
+  return { ...parts, first, second: keepSealed() };
+}
+
+test('an own batch that was sealed again is not taken back from a peer', () => {
+  const { book, first, second } = sealAgain();
+  assert.equal(book.wants(first, false), false);
+  assert.equal(book.receive(first, false), 'dropped');
+  assert.deepEqual([...book.held()], [second]);
+});
+
+test('an own batch that was sealed again is not held again after a restart; what it alone held is sealed then', () => {
+  const { first, second } = sealAgain();
+  const sealedAfterRestart = (below: Batch): number => {
+    const { book, at, sealed } = createBook();
+    for (const batch of [below, second]) book.restore(batch);
+    book.start();
+    assert.deepEqual([...book.held()], [second]);
+    at(200);
+    book.sealDue();
+    return sealed().length;
+  };
+  assert.equal(sealedAfterRestart(first), 0);
+  assert.equal(sealedAfterRestart(batchOf(0, 1)), 1);
+});
+
 test('own batches of the journal are not numbered again', () => {
   const { book, at, sealed } = createBook();
   for (const seq of [1, 2]) book.restore(batchOf(0, seq));

@@ -27,9 +27,11 @@ import {
   advanceFloor,
   createAuthorChain,
   dropExpired,
+  dropSealedAgain,
   type HeldBatch,
   heldInOrder,
   reachDigest,
+  whoLacks,
 } from './author-chain.ts';
 import { type Floors, listBatches } from './listing.ts';
 import type { Pending } from './pending.ts';
@@ -191,6 +193,10 @@ export class BatchBook {
 
   /** After all records: what was restored is acknowledged, and so pending, again. */
   start(): void {
+    // Held on, they would expire once more, and take those above the base with them, which may still be listed.
+    const { dropped, left } = dropSealedAgain(this.chains[this.#context.self]!, this.#ownBase);
+    this.#forgetUnordered(dropped);
+    this.addTransactions(left);
     this.#noteProgress();
   }
 
@@ -241,6 +247,8 @@ export class BatchBook {
     const finalizedHeight = this.#context.finalizedHeight();
     if (chain.held.has(header.seq) || header.seq <= chain.floor) return false;
     if (header.expiryHeight < finalizedHeight) return false;
+    // Peers relay own batches back that were sealed again above the own base.
+    if (header.author === this.#context.self && header.seq < this.#ownBase) return false;
     if (!this.#expiresInTime(batch)) return false;
     if (header.seq > chain.floor + 4 * unorderedBatchesMax && header.base < header.seq) return false;
     if (chain.held.size < unorderedBatchesMax && chain.heldBytes + sizeBytes <= unorderedBytesMax) return true;
@@ -376,7 +384,8 @@ export class BatchBook {
       if (ms < this.#relayOfMs(held)) continue;
       held.relayedAtMs = ms;
       const { batch } = held;
-      const lacking = this.#lacking(batch);
+      const chain = this.chains[batch.header.author]!;
+      const lacking = whoLacks(chain, batch.header.seq).filter((peer) => peer !== this.#context.self);
       if (lacking.length > 0) this.#context.emit({ type: 'send', to: lacking, message: { type: 'batch', batch } });
     }
     this.#relayAtMs = null;
@@ -402,15 +411,6 @@ export class BatchBook {
       if (this.chains[batch.header.author]!.acknowledged[peer]! < batch.header.seq)
         this.#context.emit({ type: 'send', to: [peer], message: { type: 'batch', batch } });
     }
-  }
-
-  #lacking(batch: Batch): ValidatorIndex[] {
-    const chain = this.chains[batch.header.author]!;
-    const lacking: ValidatorIndex[] = [];
-    chain.acknowledged.forEach((seq, i) => {
-      if (i !== this.#context.self && seq < batch.header.seq) lacking.push(toValidatorIndex(i));
-    });
-    return lacking;
   }
 
   /** A block is finalized: its batches are ordered. They stay held until `retire`. */
