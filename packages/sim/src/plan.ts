@@ -334,8 +334,8 @@ function drawSwaps({ nodesCount, faultsMs }: WorldOptions, node: number, random:
 /** Who forgets when it goes down must go down. */
 function drawForgetting({ faultsMs }: WorldOptions, node: number, random: Random): PlannedFault[] {
   const faults: PlannedFault[] = [];
-  for (let atMs = 300; atMs < faultsMs; atMs += 400 + random.next() * 1_000)
-    faults.push({ atMs, lastsMs: random.next() * 300, fault: { type: 'crash', node } });
+  for (let atMs = 300; atMs < faultsMs; atMs += 120 + random.next() * 300)
+    faults.push({ atMs, lastsMs: random.next() * 40, fault: { type: 'crash', node } });
   return faults;
 }
 

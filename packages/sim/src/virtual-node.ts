@@ -82,6 +82,8 @@ export class VirtualNode implements NetworkEnd {
   isHonest = true;
   /** Set for a Byzantine node: what it says is rewritten. */
   adversary: Adversary | null = null;
+  /** How often it has said something else than an honest node would have. */
+  liesCount = 0;
   /** Its journal was found damaged: it does not start again. */
   isDamaged = false;
   /** Down for good. */
@@ -247,27 +249,33 @@ export class VirtualNode implements NetworkEnd {
     }
     const decoded = decodeOnce(frame);
     if (!decoded.ok) throw new Error('a node sends what can be decoded');
-    for (const message of this.adversary.rewrite(decoded.value, peer)) this.#lie(message, peer);
+    const messages = this.adversary.rewrite(decoded.value, peer);
+    if (messages.length !== 1 || messages[0] !== decoded.value) this.liesCount++;
+    for (const message of messages) this.#tell(message, peer);
   }
 
   /** What an adversary says in the end: late, and in bytes of its own, if it likes. */
-  #lie(message: Message, peer: number): void {
+  #tell(message: Message, peer: number): void {
     const { events, network } = this.#world;
     const frame = encodeMessage(message);
     const frames = this.adversary!.garble?.(frame) ?? [frame];
+    const delayMs = this.adversary!.delayMs?.(message) ?? 0;
+    if (delayMs > 0 || frames[0] !== frame) this.liesCount++;
     const life = this.#life;
     const send = () => {
       if (this.#life !== life) return;
       for (const each of frames) network.send(this.place, peer, channelOf(message), each);
     };
-    const delayMs = this.adversary!.delayMs?.(message) ?? 0;
     if (delayMs > 0) events.after(delayMs, send);
     else send();
   }
 
   #speak(life: number): void {
     if (this.#life !== life || this.driver === null) return;
-    for (const { to, message } of this.adversary?.speak?.() ?? []) this.#lie(message, to);
+    for (const { to, message } of this.adversary?.speak?.() ?? []) {
+      this.liesCount++;
+      this.#tell(message, to);
+    }
     this.#world.events.after(speakEveryMs, () => this.#speak(life));
   }
 

@@ -10,7 +10,7 @@ import { defaultConstants, type Hash, type ProtocolConstants, sha256, toHex } fr
 import { createConspiracy } from './adversaries/conspiracy.ts';
 import { createAdversary } from './adversaries/index.ts';
 import { ChainChecker } from './chain-checker.ts';
-import { checkForkIsNamed, Referee } from './checkers/referee.ts';
+import { checkForkIsNamed, namedBy, Referee } from './checkers/referee.ts';
 import { AgreementChecker, Violations } from './checkers.ts';
 import { EventQueue } from './event-queue.ts';
 import { Faults } from './faults.ts';
@@ -42,9 +42,12 @@ export type WorldReport = {
   readonly crashes: number;
   /** The Byzantine nodes, by what they do. */
   readonly adversaries: readonly string[];
-  /** Where honest nodes executed different blocks, and who is named for it; only with more than f Byzantine nodes. */
+  /** Where honest nodes executed different blocks; only with more than f Byzantine nodes. */
   readonly forks: readonly string[];
+  /** Who is accused by a proof of fault that an honest node holds. */
   readonly named: readonly number[];
+  /** How often Byzantine nodes said something else than honest ones would have. */
+  readonly lies: number;
   /** Honest nodes whose disk was put back or damaged, and what became of them. */
   readonly damaged: readonly string[];
   /** Hash over what every node executed: equal for equal seeds. */
@@ -192,7 +195,8 @@ class World {
     const { options, faults, mode } = this.#plan;
     const honest = this.#nodes.filter((node) => node.isHonest);
     for (const node of this.#nodes) this.#events.after(this.#random.next() * 50, () => node.start());
-    const submitter = new Submitter(this.#events, honest, createRandom(options.seed ^ 0x5b), this.#plan.pauseMs);
+    // At Byzantine nodes too: whoever never seals a batch cannot equivocate with one.
+    const submitter = new Submitter(this.#events, this.#nodes, createRandom(options.seed ^ 0x5b), this.#plan.pauseMs);
     this.#events.after(100, () => submitter.run());
     this.#faults.schedule(faults);
     for (let atMs = memoryEveryMs; atMs < this.#faultsEndMs; atMs += memoryEveryMs)
@@ -200,7 +204,7 @@ class World {
     this.#passTimeUntil(this.#faultsEndMs);
     submitter.stop();
     const calm = mode === 'liveness' ? this.#becomeCalm() : { recoveryMs: 0, viewsToCommit: null, stalls: [] };
-    const named = mode === 'forks' ? this.#findCulprits(honest) : [];
+    if (mode === 'forks') this.#findCulprits(honest);
     this.#referee.atEnd(honest, (validator) => this.#nodes[validator]!.isHonest);
     return {
       seed: options.seed,
@@ -215,7 +219,8 @@ class World {
       crashes: this.#faults.crashes,
       adversaries: this.#plan.byzantine.map(({ node, name }) => `${node} ${name}`),
       forks: this.#agreement.forks,
-      named,
+      named: namedBy(honest),
+      lies: this.#nodes.reduce((sum, { liesCount }) => sum + liesCount, 0),
       damaged: [...this.#damaged].map((node) => this.#fateOf(node)),
       fingerprint: this.#fingerprint(),
     };
@@ -312,14 +317,14 @@ class World {
   // --- Forks --------------------------------------------------------------------------------------------------------
 
   /** All nodes are connected again, and have some time; then a fork must have named those who made it. */
-  #findCulprits(honest: readonly VirtualNode[]): number[] {
+  #findCulprits(honest: readonly VirtualNode[]): void {
     const { byzantine, calmProfile, options } = this.#plan;
     this.#faults.endAll();
     this.#network.profile = calmProfile;
     for (const node of this.#nodes) node.start();
     this.#passTimeUntil(options.faultsMs + findingMs);
     const { forks } = this.#agreement;
-    return checkForkIsNamed(honest, options.nodesCount, byzantine.length, forks, this.#violations);
+    checkForkIsNamed(honest, options.nodesCount, byzantine.length, forks, this.#violations);
   }
 
   // --- Report -------------------------------------------------------------------------------------------------------

@@ -62,11 +62,16 @@ export class Referee {
   }
 }
 
+/** Who is accused by a proof that one of these nodes holds, ascending. */
+export function namedBy(nodes: readonly VirtualNode[]): number[] {
+  const named = new Set<number>();
+  for (const { driver } of nodes) for (const { accused } of driver?.replica.proofs() ?? []) named.add(accused);
+  return [...named].sort((a, b) => a - b);
+}
+
 /**
  * Accountability (protocol.md section 6): after a fork, once the nodes are connected again and had some time, the proofs that
  * honest nodes hold name as many validators as two quorums must share.
- *
- * @returns the named ones, ascending
  */
 export function checkForkIsNamed(
   honest: readonly VirtualNode[],
@@ -74,16 +79,14 @@ export function checkForkIsNamed(
   byzantineCount: number,
   forks: readonly string[],
   violations: Violations,
-): number[] {
-  const named = new Set<number>();
-  for (const { driver } of honest) for (const { accused } of driver?.replica.proofs() ?? []) named.add(accused);
+): void {
+  const named = namedBy(honest);
   const quorum = validatorsCount - Math.floor((validatorsCount - 1) / 3);
   const due = 2 * quorum - validatorsCount;
   const seesFork = honest.some(({ driver }) => driver?.replica.status().isForked === true);
   // A quorum of Byzantine nodes makes certificates alone, and need not contradict itself.
   if (forks.length > 0 && byzantineCount < quorum) {
-    if (named.size < due) violations.add(`${forks[0]}, but only ${[...named].join(', ')} of ${due} are named`);
+    if (named.length < due) violations.add(`${forks[0]}, but only ${named.join(', ')} of ${due} are named`);
     if (!seesFork) violations.add(`${forks[0]}, and no honest node tells of a fork`);
   }
-  return [...named].sort((a, b) => a - b);
 }

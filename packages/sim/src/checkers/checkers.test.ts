@@ -1,0 +1,131 @@
+/** The checkers find what they are for: each one is shown something wrong. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  type Certificate,
+  createBatch,
+  createCertificate,
+  defaultConstants,
+  type FaultProof,
+  type SignedVote,
+  sha256,
+  signBatch,
+  signCheckpoint,
+  signedBytes,
+  toEpoch,
+  toHeight,
+  toValidatorIndex,
+  toView,
+  type Vote,
+  voteSignedBytes,
+} from '@cairn-ledger/core';
+import { Violations } from '../checkers.ts';
+import { createVirtualChain } from '../virtual-chain.ts';
+import { CertificateChecker } from './certificates.ts';
+import { problemOfProof } from './proofs.ts';
+import { SignedStatements } from './signed-statements.ts';
+
+const nodesCount = 4;
+
+function createBench() {
+  const statements = new SignedStatements(nodesCount);
+  const chain = statements.watch(createVirtualChain(nodesCount, defaultConstants));
+  const violations = new Violations();
+  const certificates = new CertificateChecker(nodesCount, statements, violations);
+  const sign = (signer: number, vote: Vote): SignedVote => ({
+    vote,
+    signer: toValidatorIndex(signer),
+    signature: chain.signers[signer]!.voting.sign(voteSignedBytes(vote, chain.ledgerHash)),
+  });
+  const check = (certificate: Certificate) => certificates.onPersisted(0, { type: 'certificate', certificate });
+  const problemOf = (proof: FaultProof) => problemOfProof(proof, chain.set.validators, statements);
+  return { chain, violations, sign, check, problemOf };
+}
+
+const proposal = { epoch: toEpoch(1), view: toView(5), parentView: toView(4), digest: sha256(Uint8Array.of(1)) };
+const other = { ...proposal, digest: sha256(Uint8Array.of(2)) };
+const nullify = (view: number): Vote => ({ type: 'nullify', epoch: toEpoch(1), view: toView(view) });
+
+test('a certificate that a quorum has signed is sound', () => {
+  const { violations, sign, check } = createBench();
+  for (const vote of [nullify(3), { type: 'finalize', proposal }, { type: 'notarize', proposal }] as Vote[])
+    check(createCertificate([0, 2, 3].map((signer) => sign(signer, vote))));
+  assert.deepEqual(violations.list(), []);
+});
+
+test('a certificate is found that has too few signers, one twice, a stranger, another epoch, or a row nobody signed', () => {
+  const { violations, sign, check } = createBench();
+  const vote: Vote = { type: 'finalize', proposal };
+  const rows = [0, 2, 3].map((signer) => sign(signer, vote));
+  const sound = createCertificate(rows);
+  const unsound: [Certificate, RegExp][] = [
+    [createCertificate(rows.slice(0, 2)), /of 2 signers/],
+    [{ ...sound, signers: [0, 2, 2].map(toValidatorIndex) }, /a signer twice/],
+    [{ ...sound, signers: [0, 2, 9].map(toValidatorIndex) }, /9 has not signed/],
+    [{ ...sound, signers: [0, 1, 2].map(toValidatorIndex) }, /1 has not signed/],
+    [{ ...sound, vote: { type: 'notarize', proposal } }, /0 has not signed/],
+    [{ ...sound, vote: { type: 'finalize', proposal: { ...proposal, view: toView(6) } } }, /0 has not signed/],
+    [{ ...sound, vote: { type: 'finalize', proposal: { ...proposal, epoch: toEpoch(2) } } }, /of epoch 2/],
+  ];
+  for (const [certificate, expected] of unsound) {
+    const before = violations.list().length;
+    check(certificate);
+    assert.match(violations.list().slice(before).join(), expected);
+  }
+});
+
+test('a proof of two votes proves something only if both were signed and exclude each other', () => {
+  const { sign, problemOf } = createBench();
+  const accused = toValidatorIndex(1);
+  const proofOf = (first: SignedVote, second: SignedVote): FaultProof => ({ type: 'votes', accused, first, second });
+  const a = sign(1, { type: 'notarize', proposal });
+  const b = sign(1, { type: 'finalize', proposal: other });
+  const c = sign(1, nullify(5));
+  assert.equal(problemOf(proofOf(a, b)), null);
+  assert.equal(problemOf(proofOf(b, c)), null);
+  assert.match(problemOf(proofOf(a, c))!, /both may be signed/);
+  assert.match(problemOf(proofOf(a, a))!, /both may be signed/);
+  assert.match(problemOf(proofOf(a, sign(1, { type: 'finalize', proposal })))!, /both may be signed/);
+  assert.match(problemOf(proofOf(b, sign(1, nullify(6))))!, /both may be signed/);
+  assert.match(problemOf(proofOf(a, { ...a, vote: { type: 'notarize', proposal: other } }))!, /not signed by it/);
+  assert.match(problemOf(proofOf(a, sign(2, { type: 'notarize', proposal: other })))!, /not signed by it/);
+});
+
+test('a proof of two batches proves something only if both were signed and have one number', () => {
+  const { chain, problemOf } = createBench();
+  const accused = toValidatorIndex(1);
+  const batchOf = (seq: number, text: string, signer = 1) => {
+    const header = {
+      epoch: toEpoch(1),
+      author: accused,
+      seq,
+      base: 1,
+      previous: new Uint8Array(0),
+      expiryHeight: toHeight(100),
+    };
+    const batch = createBatch(header, [new TextEncoder().encode(text)]);
+    return signBatch(
+      batch,
+      chain.signers[signer]!.voting.sign(signedBytes('batch', chain.ledgerHash, batch.headerBytes)),
+    );
+  };
+  const first = batchOf(1, 'a');
+  assert.equal(problemOf({ type: 'batches', accused, first, second: batchOf(1, 'b') }), null);
+  assert.match(problemOf({ type: 'batches', accused, first, second: first })!, /both may be signed/);
+  assert.match(problemOf({ type: 'batches', accused, first, second: batchOf(2, 'b') })!, /both may be signed/);
+  assert.match(problemOf({ type: 'batches', accused, first, second: batchOf(1, 'c', 2) })!, /not signed by it/);
+});
+
+test('a proof of two checkpoints proves something only if both were signed and are of one height', () => {
+  const { chain, problemOf } = createBench();
+  const accused = toValidatorIndex(1);
+  const of = (height: number, root: number, signer = 1) => {
+    const statement = { ...chain.genesis.statement, height: toHeight(height), stateRoot: sha256(Uint8Array.of(root)) };
+    return signCheckpoint(statement, accused, chain.set.validators[1]!, 1, chain.signers[signer]!.checkpoint);
+  };
+  const first = of(1, 1);
+  assert.equal(problemOf({ type: 'checkpoints', accused, first, second: of(1, 2) }), null);
+  assert.match(problemOf({ type: 'checkpoints', accused, first, second: of(1, 1) })!, /both may be signed/);
+  assert.match(problemOf({ type: 'checkpoints', accused, first, second: of(2, 2) })!, /both may be signed/);
+  assert.match(problemOf({ type: 'checkpoints', accused, first, second: of(1, 3, 2) })!, /not signed by it/);
+});
