@@ -32,6 +32,7 @@ const families: readonly (readonly [family: string, about: string])[] = [
   ['feed', '`cairn feed`'],
   ['init', '`cairn init`'],
   ['dev', '`cairn dev`'],
+  ['audit', '`cairn audit`'],
   ['doctor', '`cairn doctor`'],
   ['outbox', 'The outbox of a gateway'],
   ['receipt', 'Why a receipt does not verify'],

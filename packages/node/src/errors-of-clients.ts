@@ -9,6 +9,7 @@ type Words = readonly [title: string, whatToDo: string];
 const askAnotherNode = 'Ask another node. If that one gives the same, look at how receipt and transaction were saved.';
 const fromPeer =
   'Nothing, if it passes: the bytes are dropped, and a peer that goes on is kept out. If it is always the same peer, tell its operator.';
+const repairFirst = 'Keep the folder, check disk and memory; docs/operations.md, "Audit", says what to do by class.';
 const correctBytes = 'Encode it as docs/wire-format.md, section 1, says; the message names the place.';
 
 export const clientErrors = {
@@ -167,6 +168,38 @@ export const clientErrors = {
   'dev.running': [
     'A development network runs in that folder already',
     'Stop it there with Ctrl-C, or choose another --dir.',
+  ],
+
+  'audit.damaged': ['Something stored differs from what it must be', repairFirst],
+  'audit.not-a-node': ['The folder is not that of a node', 'Give the folder that holds node.json, keys/ and data/.'],
+  'audit.running': ['A node runs on the folder', 'Stop it, or audit a copy that was made while it was stopped.'],
+  'audit.unreadable': ['Something stored cannot be read', repairFirst],
+  'audit.malformed': ['Stored bytes do not decode', repairFirst],
+  'audit.missing': ['Something that must be stored is missing', repairFirst],
+  'audit.surplus': ['Something is stored that does not belong there', repairFirst],
+  'audit.differs': ['Something stored differs from what the chain says', repairFirst],
+  'audit.unlinked': ['Something stored does not follow what is before it', repairFirst],
+  'audit.bad-digest': ['Stored bytes do not have their digest', repairFirst],
+  'audit.bad-signature': ['A stored signature does not hold, or there are too few', repairFirst],
+  'audit.root-differs': ['What is stored gives another root than the certified one', repairFirst],
+  'audit.contradiction': [
+    'The node has signed two things that contradict each other, or lost what it signed',
+    'Do not start this validator again: it could be proven faulty. Keep its folder.',
+  ],
+  'audit.behind': [
+    'Less is stored than the node has signed',
+    'Put the newest data folder back; a view that is behind is brought up at the next start.',
+  ],
+  'audit.foreign': ['Something stored is of another ledger or format', 'Compare the genesis with that of other nodes.'],
+  'audit.log-damaged': ['The log of a database is damaged, so commits may be lost', repairFirst],
+  'audit.pages-damaged': ['SQLite finds the pages of a database damaged', repairFirst],
+  'audit.unfinished': [
+    'The end of a file was never finished, as after a crash',
+    'Nothing after a crash: it was never acknowledged. If the node was stopped in order, the file was cut off.',
+  ],
+  'audit.unproven': [
+    'Nothing stored proves this',
+    'Nothing: run it with --replay, or again once the node was in sync.',
   ],
 
   'doctor.unfit': ['At least one check failed', 'Do what each failed check says, then run `cairn doctor` again.'],

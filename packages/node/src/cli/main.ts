@@ -23,6 +23,7 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   readings: async () => (await import('./commands/readings.ts')).readingsCommand(),
   status: async () => (await import('./commands/status.ts')).statusCommand(),
   verify: async () => (await import('./commands/verify.ts')).verifyCommand(),
+  audit: async () => (await import('./commands/audit.ts')).auditCommand(),
   doctor: async () => (await import('./commands/doctor.ts')).doctorCommand(),
 };
 

@@ -68,7 +68,8 @@ function unwritable(path: string, what: 'opened' | 'written', cause: unknown): C
   };
 }
 
-function readMark(text: string): SigningMark | null {
+/** A mark from its line; null where it is not one. */
+export function readMark(text: string): SigningMark | null {
   try {
     const read = JSON.parse(text) as Record<string, unknown>;
     const count = (name: keyof SigningMark): number => {

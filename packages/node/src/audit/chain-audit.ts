@@ -1,0 +1,182 @@
+/**
+ * The chain from one height to the tip: each block follows the one before it and is final by a quorum's signatures, its own or
+ * those of a later block that stands on it; its batches are the ones it lists; what was accepted of them gives the history
+ * tree that was certified.
+ */
+import {
+  type Block,
+  type CheckpointStatement,
+  checkpointDigest,
+  equalBytes,
+  genesisEntries,
+  type Hash,
+  sha256,
+  toHex,
+  transactionEntry,
+} from '@cairn-ledger/core';
+import type { StoredBlock } from '../storage/chain-db.ts';
+import { decodeVerdicts } from '../storage/verdicts.ts';
+import { type AuditedBatch, auditBatches, auditBlock, auditFinalization, type ChainAudit } from './block-audit.ts';
+import { type AuditedCheckpoint, auditCheckpoint } from './checkpoint-audit.ts';
+import { createHistoryAudit, type HistoryAudit } from './history-audit.ts';
+import type { Pace } from './pace.ts';
+
+export type AuditedHeight = {
+  readonly stored: StoredBlock;
+  /** Null for the genesis. */
+  readonly block: Block | null;
+  readonly batches: readonly AuditedBatch[];
+  readonly certified: CheckpointStatement | null;
+};
+
+export type ChainSummary = {
+  readonly tipHeight: number;
+  readonly tip: AuditedCheckpoint;
+  /** The highest height whose checkpoint a quorum's signatures prove; -1 when there is none. */
+  readonly certifiedHeight: number;
+  readonly finalizedView: number;
+  /** Blocks above the last finalization that holds, by height: nothing here proves them final. */
+  readonly unproven: ReadonlyMap<number, string>;
+  readonly blocks: number;
+  readonly batches: number;
+  readonly transactions: number;
+  readonly signatures: number;
+};
+
+export type ChainRange = { readonly from: number; readonly to: number };
+
+/** @param onHeight told each height of which everything is true */
+export async function auditChain(
+  task: ChainAudit,
+  { from, to }: ChainRange,
+  onHeight: (height: AuditedHeight) => void,
+  pace: Pace,
+): Promise<ChainSummary> {
+  const { chain, findings, anchor } = task;
+  const lag = anchor.genesis.parameters.checkpointLag;
+  const counts = { blocks: 0, batches: 0, transactions: 0, signatures: 0 };
+  const unproven = new Map<number, string>();
+  /** Digests of the last own checkpoints, by height: a block names the one `lag` below it. */
+  const statements = new Map<number, Hash>();
+  let certifiedHeight = -1;
+  let finalizedView = 0;
+  let last: AuditedCheckpoint = { own: null, certified: null };
+  let before: StoredBlock | null = from === 0 ? null : findings.guard('block', {}, () => chain.blockByHeight(from - 1));
+  let history: HistoryAudit | null = findings.guard('history', { height: from }, () =>
+    createHistoryAudit(chain.tiles, from === 0 ? 0 : (before?.historySize ?? 0), findings),
+  );
+
+  for (let height = from; height <= to; height++) {
+    const stored = findings.guard('block', { height }, () => chain.blockByHeight(height));
+    last = auditCheckpoint(task, height);
+    if (last.certified !== null) {
+      certifiedHeight = height;
+      counts.signatures += anchor.set.quorum;
+    }
+    noteStatement(height, last.certified ?? last.own);
+    if (stored === null) {
+      findings.add('block', 'audit.missing', `block ${height} is missing`, { height });
+      [before, history] = [null, null];
+      continue;
+    }
+    counts.blocks++;
+    const audited = height === 0 ? auditGenesisBlock(task, stored) : auditHeight(stored);
+    await pace.spend(stored.header.length + stored.body.length + (audited?.bytes ?? 0));
+    if (audited === null) history = null;
+    else addToHistory(stored, audited);
+    before = stored;
+  }
+  findings.guard('history', {}, () => history?.end());
+  return { tipHeight: to, tip: last, certifiedHeight, finalizedView, unproven, ...counts };
+
+  /** Null when not all of it is true. */
+  function auditHeight(stored: StoredBlock): Audited | null {
+    const { height } = stored;
+    const block = auditBlock(task, stored);
+    if (block !== null) checkLinks(stored, block);
+    const view = auditFinalization(task, stored, block);
+    if (stored.finalization !== null) counts.signatures += anchor.set.quorum;
+    unproven.set(height, toHex(stored.digest));
+    if (view !== null) {
+      unproven.clear();
+      finalizedView = Math.max(finalizedView, view);
+    }
+    if (block === null) return null;
+    const batches = auditBatches(task, block);
+    const whole = batches.filter((batch) => batch !== null);
+    counts.batches += whole.length;
+    counts.signatures += whole.length;
+    if (whole.length < batches.length) return null;
+    return { block, batches: whole, bytes: whole.reduce((total, { bytes }) => total + bytes.length, 0) };
+  }
+
+  function checkLinks({ height }: StoredBlock, { header }: Block): void {
+    const where = { height };
+    if (before !== null && (!equalBytes(header.parent, before.digest) || header.timeMs <= before.timeMs))
+      findings.add('block', 'audit.unlinked', `block ${height} does not follow block ${height - 1}`, where);
+    const named = Math.max(0, height - lag);
+    const statement = statements.get(named);
+    if (statement !== undefined && !equalBytes(statement, header.checkpoint)) {
+      const what = `the checkpoint of height ${named} is not the one that block ${height} names`;
+      findings.add('checkpoint', 'audit.differs', what, { height: named });
+    }
+  }
+
+  function noteStatement(height: number, statement: CheckpointStatement | null): void {
+    if (statement !== null) statements.set(height, checkpointDigest(statement));
+    // That of the genesis is named by the first blocks, which are the first ones here.
+    statements.delete(height - lag - 1);
+  }
+
+  function addToHistory(stored: StoredBlock, audited: Audited): void {
+    const { height } = stored;
+    const entries = height === 0 ? genesisEntries(anchor.genesis) : acceptedIn(stored, audited.batches);
+    counts.transactions += audited.batches.reduce((total, { transactions }) => total + transactions.length, 0);
+    if (entries === null) {
+      history = null;
+      return;
+    }
+    findings.guard('history', { height }, () => history?.add(height, entries, last));
+    if (history !== null && stored.historySize !== history.size()) {
+      const what = `block ${height} is stored with ${stored.historySize} leaves behind it, there are ${history.size()}`;
+      findings.add('block', 'audit.differs', what, { height });
+    }
+    onHeight({ stored, block: audited.block, batches: audited.batches, certified: last.certified });
+  }
+
+  /** Entries of the transactions that the stored verdicts call accepted; null when they cannot be read. */
+  function acceptedIn({ height, verdicts }: StoredBlock, batches: readonly AuditedBatch[]): Hash[] | null {
+    const transactions = batches.flatMap((batch) => batch.transactions);
+    const decoded = decodeVerdicts(verdicts, transactions.length);
+    if (decoded === null) {
+      findings.add('block', 'audit.malformed', `the verdicts of block ${height} cannot be read`, { height });
+      return null;
+    }
+    const entries: Hash[] = [];
+    for (const [position, transaction] of transactions.entries()) {
+      const { isLeaf, code } = decoded[position]!;
+      if (isLeaf !== (code === 'ok') || (isLeaf && 'malformed' in transaction)) {
+        const what = `transaction ${position} of block ${height} is called "${code}", which does not fit its leaf`;
+        findings.add('block', 'audit.differs', what, { height, key: String(position) });
+      }
+      if (isLeaf)
+        entries.push('malformed' in transaction ? sha256(transaction.malformed) : transactionEntry(transaction));
+    }
+    return entries;
+  }
+}
+
+type Audited = { readonly block: Block | null; readonly batches: readonly AuditedBatch[]; readonly bytes: number };
+
+/** Height 0 stands for the genesis document and has no bytes of its own. */
+function auditGenesisBlock({ anchor, findings }: ChainAudit, stored: StoredBlock): Audited | null {
+  const isGenesis =
+    equalBytes(stored.digest, anchor.ledgerHash) &&
+    stored.header.length === 0 &&
+    stored.body.length === 0 &&
+    stored.finalization === null &&
+    stored.timeMs === anchor.genesis.timeMs;
+  if (isGenesis) return { block: null, batches: [], bytes: 0 };
+  findings.add('block', 'audit.differs', 'the block of height 0 is not the genesis', { height: 0 });
+  return null;
+}

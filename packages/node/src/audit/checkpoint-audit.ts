@@ -1,0 +1,91 @@
+/** The checkpoint of one height: the own statement, and what a quorum signed. */
+import {
+  admitMessage,
+  type CheckpointStatement,
+  checkpointDigest,
+  decodeCheckpointStatement,
+  equalBytes,
+  type Hash,
+  toValidatorIndex,
+} from '@cairn-ledger/core';
+import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
+import { decodeSignatures } from '../threads/serve-from-storage.ts';
+import type { ChainAudit } from './block-audit.ts';
+
+export type AuditedCheckpoint = {
+  /** The own statement as stored; null when it cannot be read. */
+  readonly own: CheckpointStatement | null;
+  /** What a quorum signed; null where that is not stored or does not hold. */
+  readonly certified: CheckpointStatement | null;
+};
+
+export function auditCheckpoint(task: ChainAudit, height: number): AuditedCheckpoint {
+  const { chain, findings } = task;
+  const where = { height };
+  const stored = findings.guard('checkpoint', where, () => chain.checkpoint(height));
+  if (stored === null) {
+    findings.add('checkpoint', 'audit.missing', `there is no checkpoint of height ${height}`, where);
+    return { own: null, certified: null };
+  }
+  const own = readStatement(task, height, stored.statement);
+  if (stored.round !== 0 || stored.signatures === null) {
+    if (stored.round !== 0)
+      findings.add('checkpoint', 'audit.differs', `the checkpoint of ${height} is of round ${stored.round}`, where);
+    return { own, certified: null };
+  }
+  const certified = certifiedBy(task, height, stored.signatures);
+  if (certified !== null && own !== null && !equalBytes(checkpointDigest(own), checkpointDigest(certified))) {
+    const what = `the own checkpoint of height ${height} differs from what a quorum signed`;
+    findings.add('checkpoint', 'audit.differs', what, where);
+  }
+  return { own, certified };
+}
+
+function readStatement(
+  { anchor, findings }: ChainAudit,
+  height: number,
+  bytes: Uint8Array,
+): CheckpointStatement | null {
+  const where = { height };
+  const statement = decodeCheckpointStatement(bytes);
+  if (!statement.ok) {
+    findings.add('checkpoint', 'audit.malformed', `the checkpoint of height ${height} cannot be read`, where);
+    return null;
+  }
+  if (isOf(statement.value, anchor.ledgerHash, anchor.set.digest, height)) return statement.value;
+  const what = `the checkpoint of height ${height} is of another ledger, height, epoch or validator set`;
+  findings.add('checkpoint', 'audit.differs', what, where);
+  return null;
+}
+
+/** The statement that all signatures are of, when they are a quorum's and hold. */
+function certifiedBy({ anchor, findings }: ChainAudit, height: number, bytes: Uint8Array): CheckpointStatement | null {
+  const where = { height };
+  const refuse = (code: string, what: string): null => {
+    findings.add('checkpoint', code, `the signatures of checkpoint ${height} ${what}`, where);
+    return null;
+  };
+  const signatures = decodeSignatures(bytes);
+  const first = signatures?.[0];
+  if (signatures === null || first === undefined) return refuse('audit.malformed', 'cannot be read');
+  const digest = checkpointDigest(first.statement);
+  if (!signatures.every(({ statement }) => equalBytes(checkpointDigest(statement), digest)))
+    return refuse('audit.differs', 'are of different statements');
+  if (!isOf(first.statement, anchor.ledgerHash, anchor.set.digest, height))
+    return refuse('audit.differs', 'are of another ledger, height, epoch or validator set');
+  if (new Set(signatures.map(({ signer }) => signer)).size < anchor.set.quorum)
+    return refuse('audit.bad-signature', 'are of fewer validators than a quorum');
+  const message = { type: 'checkpoint-signatures' as const, signatures };
+  const admitted = admitMessage(message, toValidatorIndex(0), anchor.set, anchor.ledgerHash, sodiumVerifier);
+  return admitted.ok ? first.statement : refuse('audit.bad-signature', `do not hold: ${admitted.error.message}`);
+}
+
+function isOf(statement: CheckpointStatement, ledgerHash: Hash, setDigest: Hash, height: number): boolean {
+  return (
+    equalBytes(statement.ledgerHash, ledgerHash) &&
+    equalBytes(statement.validatorSet, setDigest) &&
+    statement.height === height &&
+    statement.epoch === 1 &&
+    statement.round === 0
+  );
+}

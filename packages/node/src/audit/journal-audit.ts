@@ -1,0 +1,257 @@
+/**
+ * The journal: every frame, every record, every signature that it holds, and whether what this node has signed contradicts
+ * itself. Frames and their chain are checked as at a start (journal/segment-reader.ts), without cutting or writing anything.
+ *
+ * Own votes and checkpoints are kept unsigned (signing is deterministic), so who can write the folder can change them; then
+ * the mark beside the keys, the databases or a contradiction tells.
+ */
+import { open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  admitMessage,
+  areConflictingVotes,
+  checkpointDigest,
+  epochOfVote,
+  type JournalRecord,
+  type Message,
+  toHex,
+  toValidatorIndex,
+  type Vote,
+  viewOfVote,
+} from '@cairn-ledger/core';
+import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
+import { bytesToRecord } from '../driver/journal-record.ts';
+import { nothingSigned, raiseMark, type Signed, type SigningMark } from '../driver/signing-mark.ts';
+import type { JournalFile } from '../journal/file-system.ts';
+import { JournalError } from '../journal/journal-error.ts';
+import { readSegmentHeader, startOf } from '../journal/recovery.ts';
+import { type Frame, isUnfinishedSegment, type Position, readFrames } from '../journal/segment-reader.ts';
+import type { Findings, Place } from './finding.ts';
+import type { Anchor } from './founding-audit.ts';
+import type { Pace } from './pace.ts';
+
+const segmentNamePattern = /^\d{16}\.journal$/;
+/** What may be durable in the journal and not yet covered by the mark when a node stops: the last turns. */
+const unmarkedFrames = 4;
+
+/** What a journal says that its node has signed. */
+export type JournalMemory = {
+  readonly signed: SigningMark;
+  /** The same without the last frames: the mark must cover this, unless the machine lost power. */
+  readonly settled: SigningMark;
+  /** The highest view with a finalization whose signatures hold. */
+  readonly finalizedView: number;
+  /** Digests of the own checkpoints, by height. */
+  readonly checkpoints: ReadonlyMap<number, string>;
+  /** Digests of the blocks whose finalizations are held, by view. */
+  readonly finalized: ReadonlySet<string>;
+  readonly records: number;
+};
+
+export type JournalAudit = {
+  readonly directory: string;
+  readonly anchor: Anchor;
+  readonly self: number | null;
+  /** Whether the node ended in order: then no frame can be unfinished. */
+  readonly wasStopped: boolean;
+};
+
+export async function auditJournal(task: JournalAudit, findings: Findings, pace: Pace): Promise<JournalMemory | null> {
+  const { directory } = task;
+  const names = await findings.guardAsync('journal', { file: directory }, () => readdir(directory));
+  const segments = (names ?? []).filter((name) => segmentNamePattern.test(name)).sort();
+  if (segments.length === 0) {
+    findings.add('journal', 'audit.missing', `${directory} holds no journal`, { file: directory });
+    return null;
+  }
+  const memory = createMemory(task, findings);
+  let position: Position | null = null;
+  for (const name of segments) {
+    const isLast = name === segments.at(-1);
+    position = await findings.guardAsync('journal', { file: name }, () =>
+      auditSegment({ ...task, name, isLast, before: position }, memory, findings, pace),
+    );
+  }
+  return memory.end();
+}
+
+type SegmentAudit = JournalAudit & {
+  readonly name: string;
+  readonly isLast: boolean;
+  readonly before: Position | null;
+};
+
+/** Returns where the next segment must continue; null where that is lost. */
+async function auditSegment(
+  { directory, name, isLast, before, wasStopped }: SegmentAudit,
+  memory: Memory,
+  findings: Findings,
+  pace: Pace,
+): Promise<Position | null> {
+  const handle = await open(join(directory, name), 'r');
+  const file = readOnlyFile(handle);
+  try {
+    const sizeBytes = await file.sizeBytes();
+    const header = await readSegmentHeader(file, name, before);
+    if (header === null) {
+      const start = new Uint8Array(52);
+      await file.read(start, 0);
+      if (isLast && !wasStopped && isUnfinishedSegment(start, sizeBytes)) {
+        findings.note('journal', 'audit.unfinished', 'the last segment was never begun, as after a crash', {
+          file: name,
+        });
+        return before;
+      }
+      findings.add('journal', 'audit.unlinked', 'its header is not that of the segment that follows here', {
+        file: name,
+        offset: 0,
+      });
+      return null;
+    }
+    const frames = readFrames(file, name, startOf(header), sizeBytes);
+    let end = startOf(header);
+    for (;;) {
+      const next = await frames.next();
+      if (next.done === true) {
+        const { unfinishedBytes } = next.value;
+        const where = { file: name, offset: end.offset };
+        if (unfinishedBytes > 0 && isLast && !wasStopped) {
+          const what = `the last frame is not whole, as after a crash (${unfinishedBytes} bytes): it was never acknowledged, and is cut off at the next start`;
+          findings.note('journal', 'audit.unfinished', what, where);
+        } else if (unfinishedBytes > 0) {
+          const what = `the last frame is not whole (${unfinishedBytes} bytes), though the node ended in order`;
+          findings.add('journal', 'audit.unfinished', isLast ? what : 'its last frame is not whole', where);
+        }
+        return end;
+      }
+      memory.addFrame(next.value, name);
+      end = next.value.end;
+      await pace.spend(next.value.bytes.length);
+    }
+  } catch (cause) {
+    if (!(cause instanceof JournalError)) throw cause;
+    findings.add('journal', cause.code, cause.message, {
+      file: name,
+      ...(cause.offset !== null && { offset: cause.offset }),
+    });
+    return null;
+  } finally {
+    await handle.close();
+  }
+}
+
+type Memory = { addFrame(frame: Frame, file: string): void; end(): JournalMemory };
+
+function createMemory({ anchor, self }: JournalAudit, findings: Findings): Memory {
+  let signed = nothingSigned;
+  let settled = nothingSigned;
+  let finalizedView = 0;
+  let records = 0;
+  const recent: Signed[][] = [];
+  const votes = new Map<string, Vote[]>();
+  const batches = new Map<string, string>();
+  const checkpoints = new Map<number, string>();
+  const finalized = new Set<string>();
+
+  function contradiction(what: string, where: Place): void {
+    findings.add('journal', 'audit.contradiction', `${what}: signing on would prove this node faulty`, where);
+  }
+
+  function addVote(vote: Vote, where: Place): void {
+    const name = `${epochOfVote(vote)}/${viewOfVote(vote)}`;
+    const known = votes.get(name) ?? [];
+    const asSigned = (of: Vote) => ({ vote: of, signer: toValidatorIndex(0), signature: new Uint8Array(0) });
+    if (known.some((other) => areConflictingVotes(asSigned(other), asSigned(vote))))
+      contradiction(`two own votes of view ${viewOfVote(vote)} contradict each other`, where);
+    if (!known.some(({ type }) => type === vote.type)) votes.set(name, [...known, vote]);
+  }
+
+  function admit(message: Message, what: string, where: Place): boolean {
+    const admitted = admitMessage(message, toValidatorIndex(0), anchor.set, anchor.ledgerHash, sodiumVerifier);
+    if (!admitted.ok)
+      findings.add('journal', 'audit.bad-signature', `${what} does not hold: ${admitted.error.message}`, where);
+    return admitted.ok;
+  }
+
+  /** Checks a record; returns what it says that this node has signed. */
+  function addRecord(record: JournalRecord, where: Place): Signed[] {
+    switch (record.type) {
+      case 'own-vote':
+        addVote(record.vote, where);
+        return [{ epoch: epochOfVote(record.vote), view: viewOfVote(record.vote) }];
+      case 'own-checkpoint': {
+        const { height } = record.statement;
+        const digest = toHex(checkpointDigest(record.statement));
+        if ((checkpoints.get(height) ?? digest) !== digest)
+          contradiction(`two own checkpoints of height ${height} differ`, { ...where, height });
+        checkpoints.set(height, digest);
+        return [{ checkpointHeight: height }];
+      }
+      case 'batch': {
+        const { author, epoch, seq } = record.batch.header;
+        const isUnsigned = author === self && record.batch.signature.every((byte) => byte === 0);
+        if (!isUnsigned) admit({ type: 'batch', batch: record.batch }, `batch ${seq} of author ${author}`, where);
+        if (author !== self) return [];
+        const digest = toHex(record.batch.digest);
+        if ((batches.get(`${epoch}/${seq}`) ?? digest) !== digest)
+          contradiction(`two own batches have the number ${seq}`, where);
+        batches.set(`${epoch}/${seq}`, digest);
+        return [{ epoch, seq }];
+      }
+      case 'certificate': {
+        const { certificate } = record;
+        const view = viewOfVote(certificate.vote);
+        const isTrue = admit({ type: 'certificate', certificate }, `the certificate of view ${view}`, where);
+        if (isTrue && certificate.vote.type === 'finalize') {
+          finalizedView = Math.max(finalizedView, view);
+          finalized.add(toHex(certificate.vote.proposal.digest));
+        }
+        return [];
+      }
+      case 'evidence':
+        admit({ type: 'evidence', proof: record.proof }, 'a proof of fault', where);
+        return [];
+      default:
+        return [];
+    }
+  }
+
+  return {
+    addFrame(frame, file) {
+      const signedHere: Signed[] = [];
+      for (const { sequence, type, payload } of frame.records) {
+        const where = { sequence, file, offset: frame.offset };
+        records++;
+        findings.guard('journal', where, () => {
+          const record = bytesToRecord(type, Uint8Array.from(payload));
+          if (record.ok) signedHere.push(...addRecord(record.value, where));
+          else findings.add('journal', 'audit.malformed', `a record cannot be read: ${record.error.message}`, where);
+        });
+      }
+      for (const each of signedHere) signed = raiseMark(signed, each);
+      recent.push(signedHere);
+      if (recent.length > unmarkedFrames) for (const each of recent.shift()!) settled = raiseMark(settled, each);
+    },
+    end: () => ({ signed, settled, finalizedView, checkpoints, finalized, records }),
+  };
+}
+
+function readOnlyFile(handle: Awaited<ReturnType<typeof open>>): JournalFile {
+  const refuse = (): Promise<never> => Promise.reject(new Error('an audit writes nothing'));
+  return {
+    sizeBytes: async () => (await handle.stat()).size,
+    async read(target, position) {
+      let total = 0;
+      while (total < target.length) {
+        const { bytesRead } = await handle.read(target, total, target.length - total, position + total);
+        if (bytesRead === 0) break;
+        total += bytesRead;
+      }
+      return total;
+    },
+    write: refuse,
+    sync: refuse,
+    truncate: refuse,
+    close: () => handle.close(),
+  };
+}
