@@ -2,6 +2,7 @@
 import type { Adversary, AdversaryParts } from './adversary.ts';
 import { createAmnesiac } from './amnesiac.ts';
 import { createBatchEquivocator } from './batch-equivocator.ts';
+import { createBender } from './bender.ts';
 import { createCensor } from './censor.ts';
 import { createCertificateForger } from './certificate-forger.ts';
 import { createConspirator } from './conspirator.ts';
@@ -21,6 +22,7 @@ import { createWithholder } from './withholder.ts';
 const makers = {
   amnesiac: createAmnesiac,
   'batch-equivocator': createBatchEquivocator,
+  bender: createBender,
   censor: createCensor,
   'certificate-forger': createCertificateForger,
   conspirator: createConspirator,
