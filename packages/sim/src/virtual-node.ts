@@ -45,7 +45,7 @@ export type NodeMonitor = {
   onFact(node: number, fact: Fact): void;
   /** What an honest node writes to its journal, and what it sends. */
   onPersisted?(node: number, record: JournalRecord): void;
-  onSent?(node: number, frame: Uint8Array): void;
+  onSent?(node: number, frame: Uint8Array, decode: (frame: Uint8Array) => Result<Message, CairnError>): void;
   onFenced(node: number, reason: FenceReason): void;
   onRefused(node: number, peer: number, error: CairnError): void;
   onFailed(node: number, error: CairnError): void;
@@ -244,7 +244,7 @@ export class VirtualNode implements NetworkEnd {
   #send(peer: number, channel: Channel, frame: Uint8Array): void {
     const { network } = this.#world;
     if (this.adversary === null) {
-      if (this.isHonest) this.#world.monitor.onSent?.(this.place, frame);
+      if (this.isHonest) this.#world.monitor.onSent?.(this.place, frame, decodeOnce);
       return network.send(this.place, peer, channel, frame);
     }
     const decoded = decodeOnce(frame);

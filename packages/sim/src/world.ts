@@ -168,7 +168,7 @@ class World {
           violations.add(`node ${node} tells of a fork in view ${fact.view}`);
       },
       onPersisted: (node, record) => this.#referee.onPersisted(node, record),
-      onSent: (node, frame) => this.#referee.onSent(node, frame),
+      onSent: (node, frame, decode) => this.#referee.onSent(node, frame, decode),
       onFenced: (node, reason) => {
         const isExpected =
           !this.#nodes[node]!.isHonest ||

@@ -2,7 +2,7 @@
  * Certificate soundness: whatever an honest node persists or passes on as a certificate was signed by a quorum of different
  * validators of its epoch, each of which really signed just that.
  */
-import { type Certificate, decodeMessage, type JournalRecord, type Message } from '@cairn-ledger/core';
+import type { CairnError, Certificate, JournalRecord, Message, Result } from '@cairn-ledger/core';
 import type { Violations } from '../checkers.ts';
 import type { SignedStatements } from './signed-statements.ts';
 
@@ -26,10 +26,11 @@ export class CertificateChecker {
     if (record.type === 'certificate') this.#check(node, record.certificate);
   }
 
-  onSent(node: number, frame: Uint8Array): void {
+  /** @param decode as the receivers will do it */
+  onSent(node: number, frame: Uint8Array, decode: (frame: Uint8Array) => Result<Message, CairnError>): void {
     if (!certificateFrames.has(frame[1]!) || this.#seenFrames.has(frame)) return;
     this.#seenFrames.add(frame);
-    const decoded = decodeMessage(frame);
+    const decoded = decode(frame);
     if (!decoded.ok) this.#violations.add(`node ${node} sent what cannot be decoded`);
     else for (const certificate of certificatesIn(decoded.value)) this.#check(node, certificate);
   }
@@ -47,7 +48,7 @@ export class CertificateChecker {
     if (epoch !== 1) return `of epoch ${epoch}`;
     if (new Set(signers).size !== signers.length) return 'with a signer twice';
     if (signers.length < quorum || signatures.length !== signers.length) return `of ${signers.length} signers`;
-    const stranger = signers.find((signer) => !this.#statements.hasVoted(signer, vote));
+    const stranger = this.#statements.whoHasNotVoted(signers, vote);
     return stranger === undefined ? null : `that ${stranger} has not signed`;
   }
 }

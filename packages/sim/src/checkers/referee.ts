@@ -2,7 +2,7 @@
  * Everything that is checked besides agreement and honest signing, put together: certificates as they come, memory now and
  * then, proofs of fault and executed transactions at the end.
  */
-import type { FaultProof, JournalRecord } from '@cairn-ledger/core';
+import type { CairnError, FaultProof, JournalRecord, Message, Result } from '@cairn-ledger/core';
 import type { Violations } from '../checkers.ts';
 import type { VirtualChain } from '../virtual-chain.ts';
 import type { VirtualNode } from '../virtual-node.ts';
@@ -38,8 +38,8 @@ export class Referee {
     this.#certificates.onPersisted(node, record);
   }
 
-  onSent(node: number, frame: Uint8Array): void {
-    this.#certificates.onSent(node, frame);
+  onSent(node: number, frame: Uint8Array, decode: (frame: Uint8Array) => Result<Message, CairnError>): void {
+    this.#certificates.onSent(node, frame, decode);
   }
 
   lookAtMemory(honest: readonly VirtualNode[]): void {

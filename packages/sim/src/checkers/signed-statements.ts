@@ -27,6 +27,12 @@ export class SignedStatements {
     return this.#byVoting[validator]?.has(textOfVote(vote)) ?? false;
   }
 
+  /** The first of these that has not voted so; undefined when all have. */
+  whoHasNotVoted(validators: readonly number[], vote: Vote): number | undefined {
+    const text = textOfVote(vote);
+    return validators.find((validator) => !this.#byVoting[validator]?.has(text));
+  }
+
   hasSignedBatch(validator: number, headerBytes: Uint8Array): boolean {
     return this.#byVoting[validator]?.has(`batch ${toHex(headerBytes)}`) ?? false;
   }
