@@ -5,11 +5,12 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { adversaryNames } from './adversaries/index.ts';
 import { installNativeHash } from './native-hash.ts';
-import type { WorldKind, WorldMode, WorldOptions } from './plan.ts';
+import { drawPlan, type WorldKind, type WorldMode, type WorldOptions } from './plan.ts';
 import { isBad, textOfReport } from './report.ts';
 import { replayCommand, shrinkWorld } from './shrink.ts';
 import { sweep } from './sweep.ts';
-import { defaultWorld, runWorld, sizeOf } from './world.ts';
+import { createTrace } from './trace.ts';
+import { defaultWorld, runPlan, sizeOf } from './world.ts';
 
 const usage = `usage:
   npm run sim -- <seed> [options]            one world, told in full
@@ -47,7 +48,15 @@ else await runMany(readCount(values.from, 0, 2 ** 32 - 1), readCount(values.seed
 function runOne(seed: number): void {
   const options: WorldOptions = { ...defaultWorld, nodesCount: sizeOf(seed), ...world, seed };
   if (values.shrink) return shrinkOne(options);
-  const report = runWorld(options);
+  const plan = drawPlan(options);
+  const trace = createTrace({
+    mode: values.full ? 'full' : 'story',
+    write: (line) => console.log(line),
+    validatorsCount: options.nodesCount,
+    twins: plan.byzantine.flatMap(({ node, name }) => (name === 'twin' ? [node] : [])),
+  });
+  const report = runPlan(plan, values.trace ? trace.observe : null);
+  trace.finish();
   console.log(values.json ? JSON.stringify(report) : textOfReport(report, replayCommand(options)));
   if (isBad(report)) process.exitCode = 1;
 }

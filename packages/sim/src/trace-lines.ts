@@ -17,14 +17,17 @@ export class TraceLines {
   readonly #write: (line: string) => void;
   /** How much later a node may do the same and still share the sentence, in milliseconds. */
   readonly #togetherMs: number;
+  readonly #tellsReach: boolean;
   readonly #open = new Map<number, Sentence>();
   /** In order of time; told when nobody can join any more. */
   #lines: Line[] = [];
 
-  constructor(names: TraceNames, write: (line: string) => void, togetherMs: number) {
+  /** @param tellsReach not where every frame is told anyway */
+  constructor(names: TraceNames, write: (line: string) => void, togetherMs: number, tellsReach: boolean) {
     this.#names = names;
     this.#write = write;
     this.#togetherMs = togetherMs;
+    this.#tellsReach = tellsReach;
   }
 
   /** What a node does goes on: its sentence of this moment, which ends when time passes. */
@@ -83,7 +86,8 @@ export class TraceLines {
   }
 
   #reachText(reach: Reach | null): string {
-    if (reach === null || (reach.linked.size > 0 && reach.told.size === reach.linked.size)) return '';
+    if (reach === null || !this.#tellsReach || (reach.linked.size > 0 && reach.told.size === reach.linked.size))
+      return '';
     if (reach.told.size === 0) return ' -> nobody';
     if (reach.told.size + reach.lost.size < reach.linked.size) return ` -> ${this.#names.places(reach.told)}`;
     return ` (lost on the way to ${this.#names.places(reach.lost)})`;

@@ -33,7 +33,7 @@ const togetherMs = 4;
 
 export function createTrace({ mode, write, validatorsCount, twins }: TraceOptions): Trace {
   const names = new TraceNames(validatorsCount, twins);
-  const lines = new TraceLines(names, write, togetherMs);
+  const lines = new TraceLines(names, write, togetherMs, mode === 'story');
   const story = new TraceStory(names, lines);
   return {
     observe: (event, nowMs) => {
