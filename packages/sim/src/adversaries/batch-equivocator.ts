@@ -1,4 +1,10 @@
-/** Batch equivocator: signs two batches with each number and sends one to each half of the others. */
+/**
+ * Batch equivocator: signs two batches with each number and sends one to each half of the others.
+ *
+ * Wants nodes to execute different transactions, or to wait for ever for a batch that the others do not have. Stopped by: a
+ * block lists batches by digest; acknowledgements count along the counter's own chain of digests; the first batch of a
+ * number stands, another one is kept only when a block lists it; two prove a fault (section 2).
+ */
 import { createBatch, encodeCbor, sha256, signBatch, signedBytes } from '@cairn-ledger/core';
 import type { Adversary, AdversaryParts } from './adversary.ts';
 

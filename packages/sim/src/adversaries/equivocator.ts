@@ -1,9 +1,13 @@
 /**
  * Equivocator: as a leader it proposes two blocks, one to each half of the others, and votes for both; as a voter it tells
- * each half something else, and finalizes what it nullified. It wants two halves to finalize two blocks.
+ * each half something else, and finalizes what it nullified.
+ *
+ * Wants two halves to finalize two blocks. Stopped by: an honest node notarizes once in a view (R3), any two quorums share
+ * an honest node, a leader seen with two proposals gets neither notarize nor finalize in that view, and a held certificate
+ * stands against its later words (R3, R4). Its two signatures prove it faulty.
  */
-import { createBlock, type Message, type Proposal, toHex } from '@cairn-ledger/core';
-import { type Adversary, type AdversaryParts, signVote } from './adversary.ts';
+import { type Proposal, toHex } from '@cairn-ledger/core';
+import { type Adversary, type AdversaryParts, propose, siblingOf, signVote } from './adversary.ts';
 
 export function createEquivocator(parts: AdversaryParts): Adversary {
   /** The other proposal of each own one, by the digest of the first. */
@@ -14,15 +18,9 @@ export function createEquivocator(parts: AdversaryParts): Adversary {
     rewrite: (message, to) => {
       if (message.type === 'proposal' && message.vote.vote.type === 'notarize') {
         const { proposal } = message.vote.vote;
-        const { header, batches } = message.block;
-        const block = createBlock({ ...header, timeMs: header.timeMs + 1 }, batches.slice(1), []);
-        const other = { ...proposal, digest: block.digest };
-        others.set(toHex(proposal.digest), other);
-        const second: Message = {
-          type: 'proposal',
-          vote: signVote(parts, { type: 'notarize', proposal: other }),
-          block,
-        };
+        const block = siblingOf(message.block);
+        others.set(toHex(proposal.digest), { ...proposal, digest: block.digest });
+        const second = propose(parts, proposal, block);
         if (parts.random.chance(0.1)) return [message, second];
         return [isInSecondHalf(to) ? second : message];
       }

@@ -1,6 +1,9 @@
 /**
  * Skipper: as a leader it proposes on the block before the one it must build on, as if the views between had been
- * nullified. Whoever votes over the gap helps to fork the chain (protocol.md R3).
+ * nullified.
+ *
+ * Wants a finalized block to be passed over. Stopped by: nobody notarizes without a nullification of every view between
+ * (R3); whoever votes over the gap helps to fork the chain.
  */
 import { type Block, createBlock, type Message, type Proposal, toHex, toView } from '@cairn-ledger/core';
 import { type Adversary, type AdversaryParts, signVote } from './adversary.ts';

@@ -1,6 +1,10 @@
 /**
  * Teaser: sends its batches to one node only, its votes to finalize to nobody or to one node, so that a few nodes have
- * short timers or a finalization of their own while the others do not (protocol.md section 10).
+ * short timers or a finalization of their own while the others do not.
+ *
+ * Wants views to be nullified for ever while nothing is final (section 10). Stopped by: a pending batch is relayed to those
+ * who lack it (section 2), a leader proposes an unfinalized block again (R2), timers know what is pending, and new
+ * certificates are passed on also to voters who show no sign of having them.
  */
 import type { Message } from '@cairn-ledger/core';
 import type { Adversary, AdversaryParts } from './adversary.ts';
