@@ -49,6 +49,32 @@ are no quorum, but they hold the chain and its certificates; so the others begin
   world.finish();
 });
 
+test('15: a whole quorum with empty disks begins anew where nobody remembers; who does tells the fork, and keeps its chain', () => {
+  const world = new ScenarioWorld({
+    name: '15-empty-disks-of-a-quorum',
+    tells: `Nodes 1, 2 and 3 lose everything while node 0 is away: more than f, so nothing is promised. They know of no chain and
+begin one. When node 0 comes back its finalizations contradict theirs: it says that the chain is forked, proves that they
+signed both, and takes nothing back.`,
+    byzantine: [1, 2, 3],
+  });
+  world.start();
+  world.commit(0, 'one');
+  world.crash(0, 1, 2, 3);
+  for (const node of [1, 2, 3]) {
+    world.nodes[node]!.disk.wipe();
+    world.forgetExecuted(node);
+  }
+  world.note('the disks of nodes 1, 2 and 3 are empty, and node 0 is away');
+  world.start(1, 2, 3);
+  world.commit(1, 'another one', [1, 2, 3]);
+  world.start(0);
+  world.until('node 0 tells the fork', () => world.facts(0, 'fork').length > 0);
+  world.settle();
+  assert.deepEqual(world.executed(0), ['one']);
+  assert.ok(world.proven(0).length >= 2, 'at least f + 1 are named');
+  world.finish();
+});
+
 test('24: a crash in the middle of beginning the journal anew leaves the old records, the new ones or both', () => {
   const world = new ScenarioWorld({
     name: '24-crash-while-compacting',
