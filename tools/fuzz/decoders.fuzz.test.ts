@@ -12,7 +12,7 @@ import { type Crash, createReport, execute, inputOf, runTarget, shrink } from '.
 import type { Target } from './target.ts';
 import { targets } from './targets.ts';
 
-const { seed, numRuns } = fuzzSettings(500);
+const { seed, numRuns } = fuzzSettings(250);
 
 test('no decoder throws, is slow, or takes in what encodes otherwise', async () => {
   const crashes: string[] = [];

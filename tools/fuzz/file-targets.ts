@@ -19,11 +19,11 @@ import { readNetworkFile } from '../../packages/node/src/config/network-file.ts'
 import { nodeConfigName, readNodeConfig } from '../../packages/node/src/config/node-config.ts';
 import { parseTokens } from '../../packages/node/src/http/tokens.ts';
 import { readKeyFile } from '../../packages/node/src/keys/key-file.ts';
-import { openSigningMark } from '../../packages/node/src/keys/signing-mark-file.ts';
+import { openSigningMark, readMark } from '../../packages/node/src/keys/signing-mark-file.ts';
 import { createKey, keyToText, publicKeyToText, textToKey, textToPublicKey } from '../../packages/sdk/src/key.ts';
 import { textToReading } from '../../packages/sdk/src/reading.ts';
 import * as good from './corpora.ts';
-import { bytesOfTexts, type Target, textOf, type Verdict, verdictOf } from './target.ts';
+import { bytesOfTexts, type Target, textOf, type Verdict, verdictOf, verdictOfNullable } from './target.ts';
 
 const accepted: Verdict = { ok: true, value: null };
 const at = (path: string, ...names: string[]) => names.map((name) => `packages/${path}#${name}`);
@@ -153,6 +153,13 @@ export const fileTargets: readonly Target[] = [
       return opened.ok ? accepted : verdictOf(opened);
     },
     weight: 0.02,
+  },
+  {
+    name: 'readMark',
+    covers: at('node/src/keys/signing-mark-file.ts', 'readMark'),
+    sizeMax: 1024,
+    corpus: () => jsonOf({ epoch: 1, view: 2, seq: 3, checkpointHeight: 4 }),
+    run: (bytes) => verdictOfNullable(readMark(textOf(bytes))),
   },
   {
     name: 'the progress of a feed',
