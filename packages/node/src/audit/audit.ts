@@ -19,6 +19,7 @@ import { join, resolve } from 'node:path';
 import { type CairnError, equalBytes, fail, ok, type Result, sha256, toHex } from '@cairn-ledger/core';
 import { nodeConfigName } from '../config/node-config.ts';
 import { installNodeSha256 } from '../crypto/sha256.ts';
+import { nothingSigned, raiseMark, type Signed, type SigningMark } from '../driver/signing-mark.ts';
 import type { DirectoryLock } from '../journal/file-system.ts';
 import { nodeFileSystem } from '../journal/node-file-system.ts';
 import { ChainDb } from '../storage/chain-db.ts';
@@ -193,14 +194,19 @@ async function auditData(given: Omit<Task, 'wasStopped'>): Promise<AuditReport['
   );
   try {
     const outcome = stored === null ? null : await auditChainDb(task, stored, memory);
-    auditMark({ ...task, memory, finalizedView: outcome?.finalizedView ?? 0 }, findings);
+    const { finalizedView = 0, ownSigned = nothingSigned } = outcome ?? {};
+    auditMark({ ...task, memory, finalizedView, ownSigned }, findings);
     return { ...(outcome?.checked ?? nothingChecked), journalRecords: memory?.records ?? 0 };
   } finally {
     stored?.close();
   }
 }
 
-type Outcome = { readonly checked: AuditReport['checked']; readonly finalizedView: number };
+type Outcome = {
+  readonly checked: AuditReport['checked'];
+  readonly finalizedView: number;
+  readonly ownSigned: SigningMark;
+};
 
 async function auditChainDb(task: Task, stored: StoredDatabase, memory: JournalMemory | null): Promise<Outcome | null> {
   const { findings, pace, folder, anchor, options } = task;
@@ -218,7 +224,11 @@ async function auditChainDb(task: Task, stored: StoredDatabase, memory: JournalM
   const from = options.recent === undefined ? 0 : Math.max(0, tip.height - options.recent + 1);
   const isReplayed = from === 0 && (options.replay ?? lengthOf(stored, findings) <= replayTransactionsMax);
   const made = from > 0 ? null : makeAnewFor(task, chain, isReplayed, view);
-  const chainTask: ChainAudit = { anchor, chain, database, findings };
+  let ownSigned = nothingSigned;
+  const onOwnSigned = (signed: Signed): void => {
+    ownSigned = raiseMark(ownSigned, signed);
+  };
+  const chainTask: ChainAudit = { anchor, chain, database, findings, self: selfIn(folder, anchor), onOwnSigned };
   try {
     const summary = await auditChain(
       chainTask,
@@ -244,6 +254,7 @@ async function auditChainDb(task: Task, stored: StoredDatabase, memory: JournalM
     return {
       checked: { ...checked, fromHeight: from, toHeight: tip.height, isReplayed: isRemade, journalRecords: 0 },
       finalizedView,
+      ownSigned,
     };
   } finally {
     made?.end();

@@ -16,6 +16,7 @@ import {
   viewOfVote,
 } from '@cairn-ledger/core';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
+import type { Signed } from '../driver/signing-mark.ts';
 import type { ChainDb, StoredBlock } from '../storage/chain-db.ts';
 import { batchPartBytes, partsPerBatchMax } from '../storage/chain-schema.ts';
 import type { Database } from '../storage/database.ts';
@@ -28,6 +29,10 @@ export type ChainAudit = {
   readonly chain: ChainDb;
   readonly database: Database;
   readonly findings: Findings;
+  /** Index of the node; null when it is not known. */
+  readonly self: number | null;
+  /** Told what carries a signature of this node, which therefore must have marked it. */
+  readonly onOwnSigned: (signed: Signed) => void;
 };
 
 /** A batch of a block, whole and true. */
@@ -64,7 +69,7 @@ export function auditBlock({ anchor, findings }: ChainAudit, stored: StoredBlock
 
 /** View of the finalization stored with a block; null when there is none that holds. */
 export function auditFinalization(
-  { anchor, findings }: ChainAudit,
+  { anchor, findings, self, onOwnSigned }: ChainAudit,
   stored: StoredBlock,
   block: Block | null,
 ): number | null {
@@ -91,6 +96,7 @@ export function auditFinalization(
     return null;
   }
   const view = viewOfVote(decoded.value.vote);
+  if (certificate.signers.some((signer) => signer === self)) onOwnSigned({ epoch: anchor.set.epoch, view });
   if (block !== null && !equalBytes(decoded.value.vote.proposal.digest, block.digest)) {
     const what = `a quorum finalized another block of height ${height} than the one stored`;
     findings.add('block', 'audit.bad-digest', what, where);
@@ -136,7 +142,7 @@ type BatchRow = {
 };
 
 function auditBatch(
-  { anchor, chain, findings }: ChainAudit,
+  { anchor, chain, findings, self, onOwnSigned }: ChainAudit,
   block: Block,
   place: number,
   row: BatchRow,
@@ -163,6 +169,7 @@ function auditBatch(
   const message = { type: 'batch' as const, batch };
   const admitted = admitMessage(message, toValidatorIndex(0), anchor.set, anchor.ledgerHash, sodiumVerifier);
   if (!admitted.ok) return refuse('audit.bad-signature', `does not hold: ${admitted.error.message}`);
+  if (author === self) onOwnSigned({ epoch, seq });
   const transactions = batch.transactions.map((transaction): Transaction | MalformedTransaction => {
     const read = decodeTransaction(transaction);
     return read.ok ? read.value : { malformed: transaction, id: sha256(transaction) };

@@ -59,7 +59,8 @@ function readStatement(
 }
 
 /** The statement that all signatures are of, when they are a quorum's and hold. */
-function certifiedBy({ anchor, findings }: ChainAudit, height: number, bytes: Uint8Array): CheckpointStatement | null {
+function certifiedBy(task: ChainAudit, height: number, bytes: Uint8Array): CheckpointStatement | null {
+  const { anchor, findings } = task;
   const where = { height };
   const refuse = (code: string, what: string): null => {
     findings.add('checkpoint', code, `the signatures of checkpoint ${height} ${what}`, where);
@@ -77,7 +78,9 @@ function certifiedBy({ anchor, findings }: ChainAudit, height: number, bytes: Ui
     return refuse('audit.bad-signature', 'are of fewer validators than a quorum');
   const message = { type: 'checkpoint-signatures' as const, signatures };
   const admitted = admitMessage(message, toValidatorIndex(0), anchor.set, anchor.ledgerHash, sodiumVerifier);
-  return admitted.ok ? first.statement : refuse('audit.bad-signature', `do not hold: ${admitted.error.message}`);
+  if (!admitted.ok) return refuse('audit.bad-signature', `do not hold: ${admitted.error.message}`);
+  if (signatures.some(({ signer }) => signer === task.self)) task.onOwnSigned({ checkpointHeight: height });
+  return first.statement;
 }
 
 function isOf(statement: CheckpointStatement, ledgerHash: Hash, setDigest: Hash, height: number): boolean {

@@ -31,13 +31,13 @@ import type { Anchor } from './founding-audit.ts';
 import type { Pace } from './pace.ts';
 
 const segmentNamePattern = /^\d{16}\.journal$/;
-/** What may be durable in the journal and not yet covered by the mark when a node stops: the last turns. */
-const unmarkedFrames = 4;
+/** What may be durable in the journal and not yet covered by the mark when a node stops: its last two turns. */
+const unmarkedFrames = 2;
 
 /** What a journal says that its node has signed. */
 export type JournalMemory = {
   readonly signed: SigningMark;
-  /** The same without the last frames: the mark must cover this, unless the machine lost power. */
+  /** The same without the last frames, or with a signature that others hold: the mark covers this unless power was lost. */
   readonly settled: SigningMark;
   /** The highest view with a finalization whose signatures hold. */
   readonly finalizedView: number;
@@ -202,6 +202,8 @@ function createMemory({ anchor, self }: JournalAudit, findings: Findings): Memor
         const { certificate } = record;
         const view = viewOfVote(certificate.vote);
         const isTrue = admit({ type: 'certificate', certificate }, `the certificate of view ${view}`, where);
+        if (isTrue && certificate.signers.some((signer) => signer === self))
+          settled = raiseMark(settled, { epoch: epochOfVote(certificate.vote), view });
         if (isTrue && certificate.vote.type === 'finalize') {
           finalizedView = Math.max(finalizedView, view);
           finalized.add(toHex(certificate.vote.proposal.digest));

@@ -1,0 +1,44 @@
+/** `npm run corrupt`: random damage to copies of real nodes' folders, as often as wanted (corrupt.ts). */
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { runCorruption } from './corrupt.ts';
+import { makeFolders } from './corrupt-folder.ts';
+
+const help = `npm run corrupt -- [options]
+
+  --trials N   how often a file is damaged (default 1000)
+  --seed S     which file and how (default: from the clock); the folders are made anew in each run
+  --json       one JSON object on standard output, nothing else there
+
+Exit code 1 when the audit misses one.`;
+
+const { values } = parseArgs({
+  options: {
+    trials: { type: 'string', default: '1000' },
+    seed: { type: 'string' },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+const trials = Number(values.trials);
+const seed = values.seed === undefined ? Date.now() % 1_000_000 : Number(values.seed);
+if (values.help) {
+  console.log(help);
+} else if (!Number.isInteger(trials) || trials < 1 || !Number.isInteger(seed)) {
+  console.error(`--trials and --seed are whole numbers\n\n${help}`);
+  process.exit(2);
+} else {
+  process.exit(await run());
+}
+
+async function run(): Promise<number> {
+  const folders = await makeFolders();
+  try {
+    const summary = await runCorruption(folders, { trials, seed, onProgress: (line) => console.error(line) });
+    console.log(values.json ? JSON.stringify(summary) : summary);
+    return summary.missed === 0 ? 0 : 1;
+  } finally {
+    folders.remove();
+  }
+}
