@@ -67,6 +67,7 @@ async function verdictsOf(folder: string): Promise<Verdict[]> {
   const instrumented = await instrumentFolder(root, path);
   const known = values.again ? knownKills(folder, instrumented) : new Map<string, Verdict>();
   const { file = '' } = values;
+  const total = instrumented.mutants.length;
   const verdicts = await runFolder({
     root,
     instrumented,
@@ -75,21 +76,20 @@ async function verdictsOf(folder: string): Promise<Verdict[]> {
       mutant.file.includes(file) && Number(mutant.id) % sample === 0
         ? known.get(keyOf(mutant))
         : { mutant, status: 'ignored' },
-    onProgress: (done, total) => {
-      if (process.stderr.isTTY || done % 100 === 0 || done === total)
-        process.stderr.write(
-          `${process.stderr.isTTY ? '\r' : ''}${folder}: ${done} of ${total} mutants${process.stderr.isTTY ? '' : '\n'}`,
-        );
+    onProgress: (found) => {
+      if (found.length % 100 === 0) process.stderr.write(`${folder}: ${found.length} of ${total} mutants\n`);
+      // What an interrupted run has found is not lost: --again goes on from there.
+      if (found.length % 100 === 0 && !isPart) writeReport(folder, { digests: instrumented.digests, verdicts: found });
     },
   });
-  if (process.stderr.isTTY) process.stderr.write('\n');
-  if (!isPart) {
-    mkdirSync(reports, { recursive: true });
-    const report: Report = { digests: instrumented.digests, verdicts };
-    writeFileSync(join(reports, `${folder}.json`), JSON.stringify(report));
-    writeFileSync(join(reports, `${folder}-survivors.txt`), survivorsText(verdicts));
-  }
+  if (!isPart) writeReport(folder, { digests: instrumented.digests, verdicts });
   return verdicts;
+}
+
+function writeReport(folder: string, report: Report): void {
+  mkdirSync(reports, { recursive: true });
+  writeFileSync(join(reports, `${folder}.json`), JSON.stringify(report));
+  writeFileSync(join(reports, `${folder}-survivors.txt`), survivorsText(report.verdicts));
 }
 
 /** What the last run killed, in files that are the same today. */

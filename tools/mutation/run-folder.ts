@@ -34,7 +34,8 @@ export type FolderRun = {
   readonly testFiles: readonly string[];
   /** Verdicts known already: those mutants are not tried. */
   readonly known: (mutant: Mutant) => Verdict | undefined;
-  readonly onProgress: (done: number, total: number) => void;
+  /** Called after each mutant, with all verdicts so far. */
+  readonly onProgress: (verdicts: readonly Verdict[]) => void;
 };
 
 export async function runFolder(run: FolderRun): Promise<Verdict[]> {
@@ -50,7 +51,7 @@ export async function runFolder(run: FolderRun): Promise<Verdict[]> {
     const verdicts: Verdict[] = [];
     for (const mutant of mutants) {
       verdicts.push(run.known(mutant) ?? (await bench.judge(mutant)));
-      run.onProgress(verdicts.length, mutants.length);
+      run.onProgress(verdicts);
     }
     return verdicts;
   } finally {

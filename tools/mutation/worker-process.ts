@@ -1,5 +1,7 @@
 /** A worker as its parent sees it: commands go in, answers come out, and one that is silent for too long is ended. */
 import { type ChildProcess, fork } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -29,6 +31,8 @@ export class WorkerProcess {
     this.child = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), flags, {
       stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'ipc'],
       execArgv: [`--max-old-space-size=${memoryMbMax}`],
+      // Stripping types and compiling is most of what a new process does before its first test.
+      env: { ...process.env, NODE_COMPILE_CACHE: join(dirname(setupPath), 'compiled') },
     });
     const lines = createInterface({ input: this.child.stdio[3] as Readable });
     lines.on('line', (line) => this.push(JSON.parse(line) as Answer));
