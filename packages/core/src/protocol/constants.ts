@@ -26,7 +26,7 @@ export const defaultConstants: ProtocolConstants = {
 export const retryMs = (constants: ProtocolConstants): number => 4 * constants.deltaMs;
 export const skipTimeoutMs = (constants: ProtocolConstants): number => 10 * constants.deltaMs;
 
-/** Past views of which certificates are kept, as evidence. At 20 validators that is about 3 MiB, at most twice that. */
+/** Past views of which certificates are kept, as evidence. At 20 validators that is about 1 MiB, at most twice that. */
 export const pastViewsMax = 1_024;
 /** Unordered batches kept of one author. */
 export const unorderedBatchesMax = 64;

@@ -185,6 +185,18 @@ test('certificates of a bounded number of past views are kept, the newest ones',
   assert.ok(views[0]! > 400);
 });
 
+test('what is kept of a certificate does not keep the frames alive that it came in', () => {
+  const page = new Uint8Array(1 << 20);
+  const certificate = finalization(proposal1, [1, 2, 3]);
+  const held = { ...certificate, signatures: certificate.signatures.map((_, i) => page.subarray(64 * i, 64 * i + 64)) };
+  const past = new PastViews();
+  past.keep(held);
+  const [kept] = past.certificatesBelow(Number.POSITIVE_INFINITY);
+  assert.deepEqual(kept, held);
+  for (const bytes of [...kept!.signatures, kept!.vote.type === 'finalize' ? kept!.vote.proposal.digest : page])
+    assert.ok(bytes.buffer.byteLength < 1024);
+});
+
 test('of a finalized view the finalization alone is kept, of another one its notarization and its nullification', () => {
   const past = new PastViews();
   past.keep(notarization(proposal1, [1, 2, 3]));

@@ -39,11 +39,10 @@ export class Accountability {
 
   /** Whether a certificate of a past view could say anything new; asked before its signatures are checked. */
   wantsCertificate({ vote, signers }: Certificate): boolean {
-    const contradicted = this.past.contradicting(vote);
-    if (contradicted.length === 0) return false;
+    if (!this.past.isContradictedBy(vote)) return false;
     if (!this.isForked) return true;
     const isNew = (signer: ValidatorIndex) => signers.includes(signer) && !this.#context.isProven(signer, 'votes');
-    return contradicted.some((kept) => kept.signers.some(isNew));
+    return this.past.contradicting(vote).some((kept) => kept.signers.some(isNew));
   }
 
   /** Whether a vote of a past view proves its signer faulty, who is not proven yet; asked before its signature is checked. */
@@ -53,7 +52,7 @@ export class Accountability {
 
   /** A verified certificate of a past view: names who signed it and what is kept against it. */
   onCertificate(certificate: Certificate): void {
-    if (this.past.contradicting(certificate.vote).length === 0) return;
+    if (!this.past.isContradictedBy(certificate.vote)) return;
     for (const row of votesOfCertificate(certificate)) this.onVote(row);
     this.onFork(certificate);
   }
