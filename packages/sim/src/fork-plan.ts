@@ -36,6 +36,12 @@ export function drawForkPlan(options: WorldOptions, byzantineCount: number): Wor
   const splitAtMs = random.next() * 0.3 * faultsMs;
   const lastsMs = (faultsMs - splitAtMs) * (0.3 + 0.7 * random.next());
   const faults: PlannedFault[] = [{ atMs: splitAtMs, lastsMs, fault: { type: 'partition', groups } }];
+  // The second instance of a twin talks to the second half.
+  const firstHalf = everybody.filter((node) => groups[node] === 0);
+  for (const { node, name } of byzantine) {
+    const places = [node, ...firstHalf.filter((place) => place !== node)];
+    if (name === 'twin') faults.push({ atMs: splitAtMs, lastsMs: 0, fault: { type: 'twins-swap', places } });
+  }
   const crashesCount = random.pick([0, 0, 2, 6]);
   for (let i = 0; i < crashesCount; i++) {
     const node = random.integer(0, nodesCount - 1);

@@ -36,7 +36,7 @@ export class MemoryChecker {
     if (node.driver === null) return;
     const { replica } = node.driver;
     const n = this.#validatorsCount;
-    const { view, lastFinalizedView } = replica.status();
+    const { view, lastFinalizedView, executedHeight, certifiedHeight } = replica.status();
     const viewsMax = view - lastFinalizedView + 1 + viewsAhead;
     const { wanted, checkpointHeights, pastViews } = replica.sizes();
     // Of each open view two blocks at most: what was proposed, and what was notarized instead.
@@ -49,7 +49,10 @@ export class MemoryChecker {
     this.#claim(node, 'proofs', held.evidence ?? 0, n * proofKinds);
     this.#claim(node, 'certificates', held.certificate ?? 0, 2 * pastViewsMax + 3 * viewsMax);
     this.#claim(node, 'wanted', wanted, wantedMax);
-    this.#claim(node, 'checkpoint heights', checkpointHeights, checkpointHeightsNear + n * checkpointHeightsFar);
+    // What is executed and not certified yet is kept until it is.
+    const uncertified = Math.max(0, executedHeight - certifiedHeight);
+    const heightsMax = uncertified + checkpointHeightsNear + n * checkpointHeightsFar;
+    this.#claim(node, 'checkpoint heights', checkpointHeights, heightsMax);
   }
 
   #claim(node: VirtualNode, what: string, count: number, countMax: number): void {
