@@ -395,6 +395,8 @@ export class DoorNode {
       finalization,
       outcomes: [genesis, ...executed.slice(-40).map(({ outcome }) => outcome)],
       certifiedHeight: core.toHeight(this.certifiedHeight),
+      accused: [],
+      suspended: [],
     };
   }
 

@@ -244,16 +244,31 @@ const storage: readonly Target[] = [
       ...good.statements.map(core.encodeCheckpointStatement),
     ],
     run: (bytes) => {
-      const stored = { digest: good.ledgerHash, height: 1, timeMs: 1, floors: [], certifiedHeight: 0 };
+      const stored = {
+        digest: good.ledgerHash,
+        height: 1,
+        timeMs: 1,
+        floors: [],
+        certifiedHeight: 0,
+        accused: ['v'],
+        suspended: ['v'],
+      };
+      const indexOf = new Map<string, core.ValidatorIndex>();
       const attempts = [
         () =>
-          readOrigin({ ...stored, finalization: bytes, outcomes: [] } as unknown as Parameters<typeof readOrigin>[0]),
+          readOrigin(
+            { ...stored, finalization: bytes, outcomes: [] } as unknown as Parameters<typeof readOrigin>[0],
+            indexOf,
+          ),
         () =>
-          readOrigin({
-            ...stored,
-            finalization: null,
-            outcomes: [{ statement: bytes, timeMs: 1 }],
-          } as unknown as Parameters<typeof readOrigin>[0]),
+          readOrigin(
+            {
+              ...stored,
+              finalization: null,
+              outcomes: [{ statement: bytes, timeMs: 1 }],
+            } as unknown as Parameters<typeof readOrigin>[0],
+            indexOf,
+          ),
         () => openBatch(bytes, 1),
       ];
       for (const attempt of attempts) {

@@ -97,6 +97,7 @@ export type {
   KeyView,
   MemberView,
   MisbehaviourView,
+  SuspensionView,
 } from './ledger/query.ts';
 export {
   readAccount,
@@ -115,6 +116,7 @@ export {
   readParameters,
   readQuota,
   readReplayWindow,
+  readSuspensions,
   readValidators,
 } from './ledger/query.ts';
 export type { Provenance } from './ledger/readings.ts';
@@ -156,7 +158,13 @@ export {
   receiptHeaderOf,
   signCheckpoint,
 } from './model/checkpoint-signature.ts';
-export { type FaultProof, faultProofToCbor, readFaultProof } from './model/fault-proof.ts';
+export {
+  decodeFaultProof,
+  encodeFaultProof,
+  type FaultProof,
+  faultProofToCbor,
+  readFaultProof,
+} from './model/fault-proof.ts';
 export type { Genesis, GenesisAsset, GenesisBalance, GenesisMember } from './model/genesis.ts';
 export {
   checkGenesisKeys,
@@ -219,9 +227,10 @@ export { createTrustAnchor, firstEpoch, genesisToTrustAnchor } from './proof/tru
 // protocol
 export type { ProtocolConstants } from './protocol/constants.ts';
 export { defaultConstants } from './protocol/constants.ts';
-export type { Effect, Fact, Input, Instant, JournalRecord, Outcome } from './protocol/effects.ts';
+export type { Effect, Fact, Input, Instant, JournalRecord, Outcome, ProvenFault } from './protocol/effects.ts';
 export type { EpochSet } from './protocol/epochs/epoch.ts';
 export { createEpochSet, leaderOf, resilienceOf } from './protocol/epochs/epoch.ts';
+export { type Accused, accusedAfter, createEvidenceReader, freshProofs } from './protocol/guard/block-evidence.ts';
 export { admitMessage } from './protocol/guard/door.ts';
 export { areConflictingVotes, provesFault } from './protocol/guard/evidence.ts';
 export type { ReplicaOrigin, ReplicaStatus } from './protocol/replica.ts';

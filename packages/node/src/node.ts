@@ -123,7 +123,12 @@ async function runNode({ config, founding, log, closers, life, failure }: Parts)
         failure.fail,
       ),
     {
-      onExecuted: ({ statement, timeMs }) => {
+      onExecuted: ({ statement, timeMs, leaderHints }) => {
+        for (const { validator: id, suspended: isSuspended } of leaderHints) {
+          const validator = indexOf.get(id);
+          log.warn(isSuspended ? 'validator.suspended' : 'validator.cleared', { validator: id });
+          if (validator !== undefined) life.driver?.input({ type: 'leader-hint', validator, isSuspended });
+        }
         lastOutcome = { statement: orThrow(decodeCheckpointStatement(statement)), timeMs };
         life.driver?.input({ type: 'executed', outcome: lastOutcome });
       },
@@ -133,7 +138,7 @@ async function runNode({ config, founding, log, closers, life, failure }: Parts)
   closers.add(() => ledger.stop());
   closers.add(() => verification.stop());
   const origin: ReplicaOrigin = {
-    ...readOrigin(ledger.origin),
+    ...readOrigin(ledger.origin, indexOf),
     ledgerHash,
     set,
     self: toValidatorIndex(self),
@@ -210,9 +215,9 @@ async function runNode({ config, founding, log, closers, life, failure }: Parts)
       checkpointSigner: createNodeSigner('ed25519', keys.checkpoint.secretKey),
       verifier: sodiumVerifier,
       ledger: {
-        execute: (block, batches, finalization) => {
+        execute: (block, batches, finalization, misbehaviour) => {
           metrics.onFinal(block);
-          ledger.execute(block, batches, finalization);
+          ledger.execute(block, batches, finalization, misbehaviour);
         },
         keepCertified: ledger.keepCertified,
         serve: ledger.serve,

@@ -1,5 +1,5 @@
 /** Names for people: blocks by letters in order of appearance, nodes by their number, second twins with a stroke. */
-import { type Batch, type BatchReference, type Block, type Hash, toHex } from '@cairn-ledger/core';
+import { type Batch, type BatchReference, type Block, decodeFaultProof, type Hash, toHex } from '@cairn-ledger/core';
 
 export class TraceNames {
   readonly validatorsCount: number;
@@ -59,9 +59,9 @@ export class TraceNames {
   describe(digest: Hash): string {
     const block = this.#blocks.get(toHex(digest));
     if (block === undefined) return '';
-    const { header, batches } = block;
+    const { header, batches, evidence } = block;
     const parent = header.height === 1 ? 'the genesis' : this.block(header.parent);
-    return `height ${header.height} on ${parent}, ${listText(batches)}`;
+    return `height ${header.height} on ${parent}, ${listText(batches)}${accusationText(evidence)}`;
   }
 }
 
@@ -69,6 +69,16 @@ export class TraceNames {
 function lettersOf(index: number): string {
   const rest = index >= 26 ? lettersOf(Math.floor(index / 26) - 1) : '';
   return rest + String.fromCharCode(65 + (index % 26));
+}
+
+/** Whom the proofs in a block's body accuse, as they say themselves. */
+function accusationText(evidence: readonly Uint8Array[]): string {
+  if (evidence.length === 0) return '';
+  const accused = evidence.map((bytes) => {
+    const proof = decodeFaultProof(bytes);
+    return proof.ok ? `node ${proof.value.accused}` : 'nobody';
+  });
+  return `, proves ${accused.join(' and ')} faulty`;
 }
 
 function listText(batches: readonly BatchReference[]): string {

@@ -3,7 +3,15 @@
  * one sync made durable; where its bytes matter (a flipped bit, a write at the wrong place) they are made and read back
  * with the production layout of frames, so that the production checks decide what is noticed.
  */
-import type { Batch, Block, Certificate, CheckpointSignature, JournalRecord, Outcome } from '@cairn-ledger/core';
+import type {
+  Batch,
+  Block,
+  Certificate,
+  CheckpointSignature,
+  JournalRecord,
+  Outcome,
+  ProvenFault,
+} from '@cairn-ledger/core';
 import type { SigningMark } from '@cairn-ledger/node/driver';
 import {
   bytesToRecord,
@@ -22,6 +30,7 @@ export type Executed = {
   readonly block: Block;
   readonly batches: readonly Batch[];
   readonly finalization: Certificate | null;
+  readonly misbehaviour: readonly ProvenFault[];
   readonly outcome: Outcome;
 };
 

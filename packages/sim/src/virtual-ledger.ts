@@ -2,28 +2,12 @@
  * The ledger of a simulated node: a hash over all transactions in order. It shows any difference in what was executed,
  * and nothing else. Serves peers from what it has executed, as a node does from its storage.
  */
-import {
-  type Batch,
-  type Block,
-  type Certificate,
-  chainBlocksMax,
-  equalBytes,
-  type Hash,
-  type Message,
-  type Outcome,
-  sha256,
-  toHash,
-} from '@cairn-ledger/core';
-import type { VirtualDisk } from './virtual-disk.ts';
+import { chainBlocksMax, equalBytes, type Hash, type Message, type Outcome, sha256 } from '@cairn-ledger/core';
+import type { Executed, VirtualDisk } from './virtual-disk.ts';
 
 /** Executes the next block; its outcome is durable at once. */
-export function executeBlock(
-  disk: VirtualDisk,
-  genesis: Outcome,
-  block: Block,
-  batches: readonly Batch[],
-  finalization: Certificate | null,
-): Outcome {
+export function executeBlock(disk: VirtualDisk, genesis: Outcome, finalized: Omit<Executed, 'outcome'>): Outcome {
+  const { block, batches, misbehaviour } = finalized;
   const before = (disk.executed.at(-1)?.outcome ?? genesis).statement;
   let { historyRoot, historySize } = before;
   for (const { transactions } of batches) {
@@ -37,10 +21,13 @@ export function executeBlock(
     height: block.header.height,
     historyRoot,
     historySize,
-    stateRoot: toHash(sha256(block.headerBytes)),
+    stateRoot: chainHash(
+      sha256(block.headerBytes),
+      Uint8Array.from(misbehaviour, ({ accused }) => accused),
+    ),
   };
   const outcome = { statement, timeMs: block.header.timeMs };
-  disk.executed.push({ block, batches, finalization, outcome });
+  disk.executed.push({ ...finalized, outcome });
   return outcome;
 }
 

@@ -16,6 +16,7 @@ import {
   type JournalRecord,
   type Message,
   type Outcome,
+  type ProvenFault,
   type ReplicaOrigin,
   type Result,
   toHeight,
@@ -40,6 +41,8 @@ export type NodeDelays = { readonly syncMs: number; readonly executeMs: number; 
 /** Who watches a node from outside. Nodes are named by place. */
 export type NodeMonitor = {
   onExecuted(node: number, block: Block, batches: readonly Batch[], outcome: Outcome): void;
+  /** An executed block accuses validators. */
+  onMisbehaviour(node: number, misbehaviour: readonly ProvenFault[]): void;
   /** A batch of its own is durable: its transactions must be executed some day. */
   onSealed(node: number, batch: Batch): void;
   onFact(node: number, fact: Fact): void;
@@ -148,10 +151,10 @@ export class VirtualNode implements NetworkEnd {
         checkpointSigner: keys.checkpoint,
         verifier: fakeVerifier,
         ledger: {
-          execute: (block, batches, finalization) => {
+          execute: (block, batches, finalization, misbehaviour) => {
             // One after the other: a ledger executes in order.
             this.#idleAtMs = Math.max(this.#idleAtMs, events.nowMs) + this.#random.next() * this.delays.executeMs;
-            events.at(this.#idleAtMs, () => isAlive() && this.#execute(block, batches, finalization));
+            events.at(this.#idleAtMs, () => isAlive() && this.#execute(block, batches, finalization, misbehaviour));
           },
           keepCertified: (statement, signatures) => {
             this.disk.certified.set(statement.height, signatures);
@@ -300,6 +303,7 @@ export class VirtualNode implements NetworkEnd {
     const { executed, certifiedHeight } = this.disk;
     const last = executed.at(-1);
     const floors = set.validators.map(() => ({ seq: 0, digest: null as Hash | null }));
+    const suspended = [...new Set(executed.flatMap((each) => each.misbehaviour.map(({ accused }) => accused)))];
     let finalization: Certificate | null = null;
     for (const each of executed) {
       for (const { author, seq, digest } of each.block.batches) {
@@ -326,16 +330,26 @@ export class VirtualNode implements NetworkEnd {
       finalization,
       outcomes: [genesis, ...executed.slice(-40).map(({ outcome }) => outcome)],
       certifiedHeight: toHeight(certifiedHeight),
+      accused: suspended,
+      suspended,
     };
   }
 
-  #execute(block: Block, batches: readonly Batch[], finalization: Certificate | null): void {
+  #execute(
+    block: Block,
+    batches: readonly Batch[],
+    finalization: Certificate | null,
+    misbehaviour: readonly ProvenFault[],
+  ): void {
     const { chain, events, monitor, observer } = this.#world;
-    const outcome = executeBlock(this.disk, chain.genesis, block, batches, finalization);
+    const outcome = executeBlock(this.disk, chain.genesis, { block, batches, finalization, misbehaviour });
     const { height, historyRoot, stateRoot } = outcome.statement;
     if (this.isHonest) this.#signing.onSignedCheckpoint(height, toHex(historyRoot) + toHex(stateRoot));
     observer?.({ type: 'executed', node: this.place, block, outcome }, events.nowMs);
+    monitor.onMisbehaviour(this.place, misbehaviour);
     monitor.onExecuted(this.place, block, batches, outcome);
+    for (const { accused } of misbehaviour)
+      this.driver?.input({ type: 'leader-hint', validator: accused, isSuspended: true });
     this.driver?.input({ type: 'executed', outcome });
   }
 }

@@ -160,6 +160,11 @@ class World {
         }
         for (const name of namesIn(batches)) this.#executed[node]!.add(name);
       },
+      onMisbehaviour: (node, misbehaviour) => {
+        for (const { accused, kind } of misbehaviour)
+          if (this.#nodes[accused]!.isHonest)
+            violations.add(`the chain of node ${node} accuses honest node ${accused}: ${kind}`);
+      },
       onSealed: (node, batch) => {
         for (const name of namesIn([batch])) this.#sealed[node]!.add(name);
       },
@@ -301,7 +306,11 @@ class World {
     const due = new Set([lastTransaction, ...voting.flatMap((node) => [...this.#sealed[node.place]!])]);
     const lacking: string[] = [];
     for (const node of live) {
-      const status = node.driver!.replica.status();
+      if (node.driver === null) {
+        lacking.push(`node ${node.index} is down`);
+        continue;
+      }
+      const status = node.driver.replica.status();
       let count = 0;
       for (const name of due) if (!this.#executed[node.place]!.has(name)) count++;
       if (count > 0)

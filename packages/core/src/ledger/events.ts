@@ -25,4 +25,10 @@ export type LedgerEvent =
   | { readonly type: 'issued'; readonly asset: string; readonly amount: bigint; readonly to: string }
   | { readonly type: 'retired'; readonly asset: string; readonly amount: bigint; readonly from: string }
   | { readonly type: 'anchored'; readonly hash: Uint8Array; readonly documentType: string; readonly member: string }
-  | { readonly type: 'misbehaviour'; readonly member: string; readonly kind: string; readonly height: number };
+  | {
+      readonly type: 'misbehaviour';
+      readonly validator: string;
+      readonly member: string;
+      readonly kind: string;
+      readonly height: number;
+    };

@@ -19,7 +19,7 @@ import { type Rules, rulesOf } from './operations/rules.ts';
 import type { Actor } from './permissions.ts';
 import { chargeQuota } from './quotas.ts';
 import { type Provenance, readingSourceOf } from './readings.ts';
-import { misbehaviourKind, parametersKind, paths } from './records.ts';
+import { misbehaviourKind, parametersKind, paths, suspensionKind } from './records.ts';
 import type { Store, Write } from './store.ts';
 import { createWorkingState, type WorkingState } from './working-state.ts';
 
@@ -27,7 +27,12 @@ import { createWorkingState, type WorkingState } from './working-state.ts';
 export type MalformedTransaction = { readonly malformed: Uint8Array; readonly id: Hash };
 
 /** A fault of a validator, proven to the engine; `kind` names it, a word of the engine's. */
-export type Misbehaviour = { readonly member: string; readonly kind: string; readonly height: number };
+export type Misbehaviour = {
+  readonly validator: string;
+  readonly member: string;
+  readonly kind: string;
+  readonly height: number;
+};
 
 export type LedgerBlock = {
   readonly height: number;
@@ -87,6 +92,7 @@ type BlockContext = ExecutionContext & {
   readonly rules: Rules;
   readonly parameters: Parameters;
   readonly events: LedgerEvent[];
+  readonly leaderHints: LeaderHint[];
 };
 
 export function executeBlock(store: Store, block: LedgerBlock, context: ExecutionContext): Execution {
@@ -102,6 +108,7 @@ export function executeBlock(store: Store, block: LedgerBlock, context: Executio
     rules: rulesOf(block.rules),
     parameters,
     events: [] as LedgerEvent[],
+    leaderHints: [] as LeaderHint[],
   };
   for (const fault of block.misbehaviour) recordMisbehaviour(blockContext, fault);
   const results: TransactionResult[] = [];
@@ -117,7 +124,7 @@ export function executeBlock(store: Store, block: LedgerBlock, context: Executio
     writes: state.writes(),
     newKeys: blockContext.events.filter((event) => event.type === 'key-registered'),
     memberChanges: [],
-    leaderHints: [],
+    leaderHints: blockContext.leaderHints,
     events: blockContext.events,
   };
 }
@@ -169,11 +176,20 @@ function errorToVerdict(error: CairnError): { readonly code: ErrorCode; readonly
   return { code: error.code as ErrorCode, message: error.message };
 }
 
-/** One record for each fault, however often it is proven; what follows from it is for rules to come. */
-function recordMisbehaviour({ state, block, events }: BlockContext, { member, kind, height }: Misbehaviour): void {
-  assert(isName(member) && isName(kind) && Number.isSafeInteger(height), 'the engine names faults in words of its own');
+/**
+ * One record for each fault, however often it is proven. Whoever is proven faulty is suspended in that block (protocol.md
+ * section 6, level 2): its views may be skipped, and it still counts among the validators.
+ */
+function recordMisbehaviour(context: BlockContext, { validator, member, kind, height }: Misbehaviour): void {
+  const { state, block, events, leaderHints } = context;
+  const areNames = isName(validator) && isName(member) && isName(kind);
+  assert(areNames && Number.isSafeInteger(height), 'the engine names faults in words of its own');
   const path = paths.misbehaviour(member, height, kind);
   if (state.get(misbehaviourKind, path) !== null) return;
   state.set(misbehaviourKind, path, block.height);
-  events.push({ type: 'misbehaviour', member, kind, height });
+  events.push({ type: 'misbehaviour', validator, member, kind, height });
+  const suspension = paths.suspension(validator);
+  if (state.get(suspensionKind, suspension) !== null) return;
+  state.set(suspensionKind, suspension, { cause: 'proven-fault', sinceHeight: block.height });
+  leaderHints.push({ validator, suspended: true });
 }

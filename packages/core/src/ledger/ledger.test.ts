@@ -9,7 +9,15 @@ import { decodeTransaction } from '../model/transaction.ts';
 import { errorCatalogue } from './errors.ts';
 import { createLedger } from './ledger.ts';
 import { transfer } from './operations/transfer.ts';
-import { readBalance, readDevice, readDevices, readMisbehaviour, readQuota, readReplayWindow } from './query.ts';
+import {
+  readBalance,
+  readDevice,
+  readDevices,
+  readMisbehaviour,
+  readQuota,
+  readReplayWindow,
+  readSuspensions,
+} from './query.ts';
 import {
   createGenesis,
   createMemoryStore,
@@ -332,14 +340,20 @@ test('operations to come are refused by name, unknown ones by number, malformed 
   assert.match(malformed.message!, /transfer takes 3 or 4 arguments/);
 });
 
-test('misbehaviour is recorded once, whatever else the block holds', () => {
+test('misbehaviour is recorded once and suspends its validator, whatever else the block holds', () => {
   const world = createWorld();
-  const fault = { member: 'boreal', kind: 'equivocation', height: 7 };
+  const fault = { validator: 'boreal-1', member: 'boreal', kind: 'equivocation', height: 7 };
   const { events, memberChanges, leaderHints } = world.execute([], { misbehaviour: [fault, fault] });
   assert.deepEqual(events, [{ type: 'misbehaviour', ...fault }]);
-  assert.deepEqual([memberChanges, leaderHints], [[], []]);
-  assert.deepEqual(world.execute([], { misbehaviour: [fault] }).writes, []);
-  assert.deepEqual(readMisbehaviour(world.store), [{ ...fault, recordedHeight: 1 }]);
+  assert.deepEqual([memberChanges, leaderHints], [[], [{ validator: 'boreal-1', suspended: true }]]);
+  const again = world.execute([], { misbehaviour: [fault, { ...fault, height: 9 }] });
+  assert.deepEqual(again.leaderHints, [], 'who is suspended is not suspended again');
+  const { member, kind, height } = fault;
+  assert.deepEqual(readMisbehaviour(world.store), [
+    { member, kind, height, recordedHeight: 1 },
+    { member, kind, height: 9, recordedHeight: 2 },
+  ]);
+  assert.deepEqual(readSuspensions(world.store), [{ validator: 'boreal-1', cause: 'proven-fault', sinceHeight: 1 }]);
 });
 
 test('an empty block writes nothing', () => {
@@ -362,8 +376,8 @@ test('a block that no engine delivers stops the node', () => {
   for (const height of [0, -1, 0.5]) assert.throws(() => world.execute([], { height }), /height of a block/);
   for (const timeMs of [-1, 0.5, Number.NaN])
     assert.throws(() => world.execute([], { height: 1, timeMs }), /block time/);
-  const fault = { member: 'boreal', kind: 'equivocation', height: 7 };
-  for (const wrong of [{ member: 'Boreal' }, { kind: 'two words' }, { height: 0.5 }])
+  const fault = { validator: 'boreal-1', member: 'boreal', kind: 'equivocation', height: 7 };
+  for (const wrong of [{ validator: 'Boreal' }, { member: 'Boreal' }, { kind: 'two words' }, { height: 0.5 }])
     assert.throws(() => world.execute([], { height: 1, timeMs: 1, misbehaviour: [{ ...fault, ...wrong }] }), /faults/);
 });
 

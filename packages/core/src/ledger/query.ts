@@ -24,6 +24,8 @@ import {
   type QuotaRecord,
   quotaKind,
   type RecordKind,
+  type SuspensionRecord,
+  suspensionKind,
   validatorKind,
   windowKind,
 } from './records.ts';
@@ -49,6 +51,8 @@ export type MisbehaviourView = {
   /** Height of the block that brought the proof. */
   readonly recordedHeight: number;
 };
+
+export type SuspensionView = { readonly validator: string } & SuspensionRecord;
 
 export function readParameters(store: Store): Parameters | null {
   return readRecord(store, parametersKind, paths.parameters);
@@ -143,6 +147,14 @@ export function readMisbehaviour(store: ListingStore): MisbehaviourView[] {
     height: Number(names[1]),
     kind: names[2]!,
     recordedHeight: record,
+  }));
+}
+
+/** Validators whose views may be skipped. */
+export function readSuspensions(store: ListingStore): SuspensionView[] {
+  return listRecords(store, suspensionKind, 'suspension/').map(({ names, record }) => ({
+    validator: names[0]!,
+    ...record,
   }));
 }
 

@@ -13,6 +13,7 @@
  *     quota/<member>                          [ minute, transactions, bytes ]
  *     validator/<validator>                   Validator
  *     misbehaviour/<member>/<height>/<kind>   height of the block that brought the proof
+ *     suspension/<validator>                  [ cause, height since which its views may be skipped ]
  *
  * kids and hashes stand in paths in lower-case hexadecimal. Lists of kids are in order of registration.
  */
@@ -86,6 +87,7 @@ export const paths = {
   quota: (member: string) => `quota/${member}`,
   validator: (id: string) => `validator/${id}`,
   misbehaviour: (member: string, height: number, kind: string) => `misbehaviour/${member}/${height}/${kind}`,
+  suspension: (validator: string) => `suspension/${validator}`,
 } as const;
 
 export const parametersKind: RecordKind<Parameters> = { toCbor: parametersToCbor, read: readParametersShape };
@@ -98,6 +100,22 @@ export const balanceKind: RecordKind<bigint> = {
 export const misbehaviourKind: RecordKind<number> = {
   toCbor: (height) => height,
   read: (value) => uintOf(value, 'height'),
+};
+
+const suspensionCauses = ['proven-fault'] as const;
+
+/** Why a validator's views may be skipped (protocol.md section 6), and since which height. */
+export type SuspensionRecord = { readonly cause: (typeof suspensionCauses)[number]; readonly sinceHeight: number };
+
+export const suspensionKind: RecordKind<SuspensionRecord> = {
+  toCbor: ({ cause, sinceHeight }) => [suspensionCauses.indexOf(cause), sinceHeight],
+  read(value) {
+    const [cause, sinceHeight] = tupleOf(value, 2, 'suspension');
+    return {
+      cause: suspensionCauses[uintOf(cause!, 'cause', suspensionCauses.length - 1)]!,
+      sinceHeight: uintOf(sinceHeight!, 'height'),
+    };
+  },
 };
 
 export const memberKind: RecordKind<MemberRecord> = {

@@ -7,8 +7,9 @@
  *                / [ 2, accused, CheckpointSignature, CheckpointSignature ]
  */
 import type { Cbor } from '../bytes/cbor.ts';
-import { bytesOf, tupleOf, uintOf } from '../bytes/shape.ts';
-import { unreachable } from '../result.ts';
+import { encodeCbor } from '../bytes/cbor.ts';
+import { bytesOf, decodeShape, tupleOf, uintOf } from '../bytes/shape.ts';
+import { type CairnError, type Result, unreachable } from '../result.ts';
 import { type BatchHeader, readBatchHeader } from './batch.ts';
 import { toValidatorIndex, type ValidatorIndex } from './brands.ts';
 import {
@@ -55,6 +56,15 @@ export function faultProofToCbor(proof: FaultProof): Cbor {
     default:
       return unreachable(proof);
   }
+}
+
+/** As it stands in a block body. */
+export function encodeFaultProof(proof: FaultProof): Uint8Array {
+  return encodeCbor(faultProofToCbor(proof));
+}
+
+export function decodeFaultProof(bytes: Uint8Array): Result<FaultProof, CairnError> {
+  return decodeShape('message.malformed', bytes, readFaultProof);
 }
 
 /** Reads a proof; whether its signatures hold and contradict each other is not checked here. */

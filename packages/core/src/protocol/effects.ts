@@ -34,6 +34,8 @@ export type Input =
   | { readonly type: 'own-vote'; readonly signed: SignedVote }
   | { readonly type: 'own-batch'; readonly batch: Batch }
   | { readonly type: 'own-checkpoint'; readonly signature: CheckpointSignature }
+  /** What the ledger has decided of a validator: its views may be skipped, or no longer. */
+  | { readonly type: 'leader-hint'; readonly validator: ValidatorIndex; readonly isSuspended: boolean }
   /** Feedback of `deliver`: executed, and the outcome is durable. */
   | { readonly type: 'executed'; readonly outcome: Outcome };
 
@@ -45,6 +47,9 @@ export type JournalRecord =
   | { readonly type: 'certificate'; readonly certificate: Certificate }
   | { readonly type: 'certified'; readonly epoch: Epoch; readonly view: View; readonly isOk: boolean }
   | { readonly type: 'evidence'; readonly proof: FaultProof };
+
+/** A fault of a validator that a block has proven. */
+export type ProvenFault = { readonly accused: ValidatorIndex; readonly kind: FaultProof['type'] };
 
 /** To whom: every other validator, or some. */
 export type Recipients = 'all' | readonly ValidatorIndex[];
@@ -70,6 +75,8 @@ export type Effect =
       readonly block: Block;
       readonly batches: readonly Batch[];
       readonly finalization: Certificate | null;
+      /** Faults that the block proves, verified; each validator once on a chain. */
+      readonly misbehaviour: readonly ProvenFault[];
     }
   /** A quorum has signed the own result of a height: keep the signatures. */
   | {

@@ -7,6 +7,7 @@
  */
 import { toHex } from '../bytes/hex.ts';
 import type { Verified } from '../crypto/verified.ts';
+import type { Verifier } from '../crypto/verifier.ts';
 import type { Hash, Height, ValidatorIndex } from '../model/brands.ts';
 import type { Certificate } from '../model/certificate.ts';
 import { type CheckpointStatement, checkpointDigest } from '../model/checkpoint.ts';
@@ -22,6 +23,8 @@ import type { ReplicaContext } from './context.ts';
 import type { Effect, Input, Instant, JournalRecord, Outcome } from './effects.ts';
 import type { EpochSet } from './epochs/epoch.ts';
 import { Accountability } from './guard/accountability.ts';
+import { createEvidenceReader } from './guard/block-evidence.ts';
+import { EvidenceBook } from './guard/evidence-book.ts';
 import { PeerActivity } from './guard/peer-activity.ts';
 import { RequestBudget } from './guard/request-budget.ts';
 import { Delivery } from './sync/delivery.ts';
@@ -43,6 +46,9 @@ export type ReplicaOrigin = {
   /** Own outcomes of the last executed heights, genesis included: at least L + 1 or all. */
   readonly outcomes: readonly Outcome[];
   readonly certifiedHeight: Height;
+  /** Whom the chain up to the executed block accuses, and whose views may be skipped. */
+  readonly accused: readonly ValidatorIndex[];
+  readonly suspended: readonly ValidatorIndex[];
 };
 
 export type ReplicaStatus = {
@@ -58,6 +64,8 @@ export type ReplicaStatus = {
   readonly pendingBatches: number;
   readonly waitingBytes: number;
   readonly proofsOfFault: number;
+  /** Validators whose views are skipped, ascending. */
+  readonly suspended: readonly ValidatorIndex[];
   /** The finalized chain is contradicted by a certificate (protocol.md section 6, "Accountability"). */
   readonly isForked: boolean;
 };
@@ -73,14 +81,16 @@ export class Replica {
   readonly #activity: PeerActivity;
   readonly #accountability: Accountability;
   readonly #budget: RequestBudget;
-  readonly #proofs = new Map<string, FaultProof>();
+  readonly #evidence: EvidenceBook;
+  readonly #suspended: Set<ValidatorIndex>;
   /** Statements signed before this start, by height: no other one is ever signed. */
   readonly #ownCheckpoints = new Map<Height, CheckpointStatement>();
   #effects: Effect[] = [];
   #isStarted = false;
   #cleanedHeight: Height | null = null;
 
-  constructor(origin: ReplicaOrigin, now: Instant) {
+  /** @param verifier checks the proofs of fault in blocks; everything else comes in verified */
+  constructor(origin: ReplicaOrigin, verifier: Verifier, now: Instant) {
     this.#context = {
       ledgerHash: origin.ledgerHash,
       set: origin.set,
@@ -94,13 +104,14 @@ export class Replica {
         this.#effects.push(effect);
       },
       prove: (proof) => this.#prove(proof),
-      isProven: (accused, type) => this.#proofs.has(`${accused}/${type}`),
+      isProven: (accused, type) => this.#evidence.has(accused, type),
     };
     const { set, self, constants } = origin;
-    this.#tree = new BlockTree(
-      origin.executed,
-      set.validators.map((_, i) => origin.floors[i]?.seq ?? 0),
-    );
+    const proofsIn = createEvidenceReader(set, origin.ledgerHash, verifier);
+    this.#evidence = new EvidenceBook(this.#context);
+    this.#suspended = new Set(origin.suspended);
+    const floors = set.validators.map((_, i) => origin.floors[i]?.seq ?? 0);
+    this.#tree = new BlockTree(origin.executed, { floors, accused: new Set(origin.accused) }, proofsIn);
     this.batches = new BatchBook(this.#context, origin.floors);
     this.#activity = new PeerActivity(set.validators.length, self, set.quorum, skipTimeoutMs(constants), now.ms);
     this.#accountability = new Accountability(this.#context, this.#activity);
@@ -113,6 +124,7 @@ export class Replica {
       this.#fetcher,
       this.#activity,
       this.#accountability,
+      proofsIn,
       origin.executed.height,
     );
     this.checkpoints = new Checkpoints(this.#context, origin.outcomes, origin.certifiedHeight);
@@ -124,6 +136,9 @@ export class Replica {
         fetcher: this.#fetcher,
         activity: this.#activity,
         accountability: this.#accountability,
+        evidence: this.#evidence,
+        proofsIn,
+        isSuspended: (validator) => this.#suspended.has(validator),
         certifiedCheckpoint: (height) => this.checkpoints.certifiedDigest(height),
         executedHeight: () => this.#delivery.executedHeight,
         executedHeightOf: (peer) => this.checkpoints.signedHeight(peer),
@@ -155,7 +170,7 @@ export class Replica {
         if (record.epoch === this.#context.set.epoch) this.agreement.restoreCertified(record.view, record.isOk);
         return;
       case 'evidence':
-        this.#proofs.set(proofName(record.proof), record.proof);
+        this.#evidence.restore(record.proof);
         if (record.proof.type === 'batches') this.batches.noteEquivocation(record.proof.accused);
         return;
       default:
@@ -219,7 +234,7 @@ export class Replica {
     for (const { statement } of this.checkpoints.outcomes()) {
       if (statement.height > this.checkpoints.certifiedHeight) yield { type: 'own-checkpoint', statement };
     }
-    for (const proof of this.#proofs.values()) yield { type: 'evidence', proof };
+    for (const proof of this.#evidence.proofs()) yield { type: 'evidence', proof };
   }
 
   // --- Steps --------------------------------------------------------------------------------------------------------
@@ -252,6 +267,10 @@ export class Replica {
         return this.batches.onOwnBatch(input.batch);
       case 'own-checkpoint':
         return this.checkpoints.onSignature(input.signature);
+      case 'leader-hint':
+        if (input.isSuspended) this.#suspended.add(input.validator);
+        else this.#suspended.delete(input.validator);
+        return;
       case 'executed':
         return this.#onExecuted(input.outcome);
       default:
@@ -264,8 +283,7 @@ export class Replica {
     this.#accountability.onConnected(peer);
     this.agreement.sendStatus([peer]);
     this.batches.sendVector([peer]);
-    for (const proof of this.#proofs.values())
-      this.#context.emit({ type: 'send', to: [peer], message: { type: 'evidence', proof } });
+    this.#evidence.onConnected(peer);
     this.agreement.resendTo(peer);
     this.checkpoints.onConnected(peer, this.#tree.root.height);
     this.batches.relayTo(peer, this.agreement.pending());
@@ -361,6 +379,7 @@ export class Replica {
     this.batches.relayDue(this.agreement.pending());
     this.checkpoints.retryDue(this.#tree.root.height);
     this.#accountability.react();
+    this.#evidence.tellDue(this.#tree.rootAccused);
     this.#fetcher.askDue();
   }
 
@@ -383,6 +402,7 @@ export class Replica {
       this.#fetcher.deadline(),
       this.#delivery.deadline(),
       this.#accountability.deadline(),
+      this.#evidence.deadline(this.#tree.rootAccused),
     );
   }
 
@@ -435,7 +455,8 @@ export class Replica {
       maySign: this.#context.maySign,
       pendingBatches: this.agreement.pending().batches.length,
       waitingBytes: this.batches.waitingBytes,
-      proofsOfFault: this.#proofs.size,
+      proofsOfFault: this.#evidence.count,
+      suspended: [...this.#suspended].sort((a, b) => a - b),
       isForked: this.#accountability.isForked,
     };
   }
@@ -447,17 +468,11 @@ export class Replica {
   }
 
   proofs(): Iterable<FaultProof> {
-    return this.#proofs.values();
+    return this.#evidence.proofs();
   }
 
   #prove(proof: FaultProof): void {
-    const name = proofName(proof);
-    if (this.#proofs.has(name)) return;
-    this.#proofs.set(name, proof);
-    if (proof.type === 'batches') this.batches.noteEquivocation(proof.accused);
-    this.#context.emit({ type: 'persist', record: { type: 'evidence', proof } });
-    this.#context.emit({ type: 'send', to: 'all', message: { type: 'evidence', proof } });
-    this.#context.emit({ type: 'report', fact: { type: 'fault-proven', accused: proof.accused, kind: proof.type } });
+    if (this.#evidence.add(proof) && proof.type === 'batches') this.batches.noteEquivocation(proof.accused);
   }
 
   #takeEffects(): Effect[] {
@@ -465,9 +480,4 @@ export class Replica {
     this.#effects = [];
     return effects;
   }
-}
-
-/** One proof for each accused and kind is enough. */
-function proofName(proof: FaultProof): string {
-  return `${proof.accused}/${proof.type}`;
 }

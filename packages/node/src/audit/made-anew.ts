@@ -7,7 +7,17 @@
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Block, type CheckpointStatement, checkpointDigest, equalBytes } from '@cairn-ledger/core';
+import {
+  type Accused,
+  accusedAfter,
+  type Block,
+  type CheckpointStatement,
+  checkpointDigest,
+  createEvidenceReader,
+  equalBytes,
+  freshProofs,
+} from '@cairn-ledger/core';
+import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { orThrow } from '../failure.ts';
 import { ChainDb, type StoredBlock } from '../storage/chain-db.ts';
 import { chainSchema, chainSchemaVersion, tilesPerLevelMax } from '../storage/chain-schema.ts';
@@ -136,12 +146,22 @@ export function makeAnew(options: MadeAnewOptions, findings: Findings): MadeAnew
     ),
   );
   let executor: ChainExecutor | null = null;
+  const proofsIn = createEvidenceReader(anchor.set, anchor.ledgerHash, sodiumVerifier);
+  let accused: Accused = new Set();
   let madeHeight = -1;
 
   function execute(stored: StoredBlock, block: Block, batches: readonly AuditedBatch[], certified: Certified) {
     const { view: agreedView, finalization } = stored;
     const prepared = batches.map((batch) => ({ ...batch, verdicts: new Uint8Array(batch.transactions.length) }));
-    const { outcome, executed } = executor!.execute({ block, view: agreedView, finalization, batches: prepared });
+    const proofs = freshProofs(accused, proofsIn(block));
+    accused = accusedAfter(accused, proofs);
+    const { outcome, executed } = executor!.execute({
+      block,
+      view: agreedView,
+      finalization,
+      batches: prepared,
+      misbehaviour: proofs.map((proof) => ({ accused: proof.accused, kind: proof.type })),
+    });
     if (certified !== null && !equalBytes(checkpointDigest(outcome.statement), checkpointDigest(certified))) {
       const what = `executing block ${stored.height} again gives another result than a quorum signed`;
       findings.add('checkpoint', 'audit.root-differs', what, { height: stored.height });

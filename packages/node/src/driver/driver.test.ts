@@ -65,6 +65,8 @@ function createNode(disk: { journal: JournalRecord[]; mark: SigningMark } = { jo
     finalization: null,
     outcomes: [{ statement: statement(0), timeMs: 0 }],
     certifiedHeight: toHeight(0),
+    accused: [],
+    suspended: [],
   };
   const driver = new Driver(
     origin,

@@ -33,6 +33,7 @@ import {
   type JournalRecord,
   type Message,
   type Outcome,
+  type ProvenFault,
   Replica,
   type ReplicaOrigin,
   type Result,
@@ -73,7 +74,12 @@ export type DriverPorts = {
   readonly checkpointSigner: Signer;
   readonly verifier: Verifier;
   readonly ledger: {
-    execute(block: Block, batches: readonly Batch[], finalization: Certificate | null): void;
+    execute(
+      block: Block,
+      batches: readonly Batch[],
+      finalization: Certificate | null,
+      misbehaviour: readonly ProvenFault[],
+    ): void;
     keepCertified(statement: CheckpointStatement, signatures: readonly CheckpointSignature[]): void;
     /** Answers a request from storage; null when it has no answer. */
     serve(request: Message, answer: (message: Message | null) => void, from: ValidatorIndex): void;
@@ -124,7 +130,7 @@ export class Driver {
     this.#self = origin.self;
     this.#ledgerHash = origin.ledgerHash;
     this.#mark = mark;
-    this.replica = new Replica(origin, ports.now());
+    this.replica = new Replica(origin, ports.verifier, ports.now());
     this.#remembered = {
       epoch: origin.set.epoch,
       view: 0,
@@ -303,7 +309,7 @@ export class Driver {
         );
         return;
       case 'deliver':
-        return this.#ports.ledger.execute(effect.block, effect.batches, effect.finalization);
+        return this.#ports.ledger.execute(effect.block, effect.batches, effect.finalization, effect.misbehaviour);
       case 'certified-checkpoint':
         return this.#ports.ledger.keepCertified(effect.statement, effect.signatures);
       case 'fence':

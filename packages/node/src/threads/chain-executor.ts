@@ -15,9 +15,12 @@ import {
   type Hash,
   type HistoryTree,
   type KeyAlgorithm,
+  type LeaderHint,
   type Ledger,
   type Outcome,
+  type ProvenFault,
   type StateTree,
+  sortValidators,
   type Transaction,
   toEpoch,
   toHeight,
@@ -34,12 +37,17 @@ export type FinalizedBlock = {
   readonly view: number;
   readonly finalization: Uint8Array | null;
   readonly batches: readonly PreparedBatch[];
+  readonly misbehaviour: readonly ProvenFault[];
 };
 
 export type ChainExecutor = {
   readonly ledger: Ledger;
   /** Executes and commits; throws a StorageError when the disk fails. */
-  execute(finalized: FinalizedBlock): { readonly outcome: Outcome; readonly executed: ExecutedBlock };
+  execute(finalized: FinalizedBlock): {
+    readonly outcome: Outcome;
+    readonly executed: ExecutedBlock;
+    readonly leaderHints: readonly LeaderHint[];
+  };
 };
 
 export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: ChainDb): ChainExecutor {
@@ -52,6 +60,7 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
     return sodiumVerifier.verify(algorithm, publicKey, transaction.signedBytes, transaction.signature);
   };
   const ledger = createLedger({ genesis, verify, checkPublicKey: sodiumVerifier.checkPublicKey });
+  const validators = sortValidators(genesis.validators);
   const setDigest = validatorSetDigest(genesis.validators);
 
   if (chain.tip() === null) commitGenesis();
@@ -105,7 +114,7 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
     if (!committed.ok) throw committed.error;
   }
 
-  function execute({ block, view: agreedView, finalization, batches }: FinalizedBlock) {
+  function execute({ block, view: agreedView, finalization, batches, misbehaviour }: FinalizedBlock) {
     const { header } = block;
     noteVerdicts(batches);
     const execution = ledger.execute(chain.store, {
@@ -114,7 +123,10 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
       rules: header.rules,
       epoch: header.epoch,
       transactions: batches.flatMap((batch) => batch.transactions),
-      misbehaviour: [],
+      misbehaviour: misbehaviour.map(({ accused, kind }) => {
+        const { id, member } = validators[accused]!;
+        return { validator: id, member, kind, height: header.height };
+      }),
     });
     const historySizeBefore = historyTree.size();
     const history = historyTree.append(execution.entries);
@@ -149,7 +161,7 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
       results: execution.results,
       historySizeBefore,
     };
-    return { outcome: { statement, timeMs: header.timeMs }, executed };
+    return { outcome: { statement, timeMs: header.timeMs }, executed, leaderHints: execution.leaderHints };
   }
 
   /** Notes the verdicts on signatures for `verify`. */

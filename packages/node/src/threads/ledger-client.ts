@@ -18,6 +18,7 @@ import {
   encodeCertificate,
   encodeMessage,
   type Message,
+  type ProvenFault,
   toHex,
   type ValidatorIndex,
   viewOfVote,
@@ -40,7 +41,12 @@ export type LedgerClient = {
   readonly origin: StoredOrigin;
   /** A batch is held durably: it is opened, and its device signatures checked, before its block comes. */
   prepare(batch: Batch, isOwn: boolean): void;
-  execute(block: Block, batches: readonly Batch[], finalization: Certificate | null): void;
+  execute(
+    block: Block,
+    batches: readonly Batch[],
+    finalization: Certificate | null,
+    misbehaviour: readonly ProvenFault[],
+  ): void;
   keepCertified(statement: CheckpointStatement, signatures: readonly CheckpointSignature[]): void;
   serve(request: Message, answer: (message: Message | null) => void, from: ValidatorIndex): void;
   samples(): MetricSamples;
@@ -153,7 +159,7 @@ export async function startLedgerClient(
         post({ type: 'forget', digest });
       }
     },
-    execute(block, batches, finalization) {
+    execute(block, batches, finalization, misbehaviour) {
       executing++;
       const verdictsOf = batches.map((batch) => verification.take(batch));
       const before = handedOver;
@@ -167,6 +173,7 @@ export async function startLedgerClient(
           finalization: finalization === null ? null : encodeCertificate(finalization),
           batches: batches.map(unpreparedBytes),
           verdicts,
+          misbehaviour,
         });
       })();
     },

@@ -13,6 +13,7 @@ import {
   decodeMessage,
   encodeCbor,
   encodeMessage,
+  readSuspensions,
   sha256,
 } from '@cairn-ledger/core';
 import { installNodeSha256 } from '../crypto/sha256.ts';
@@ -113,15 +114,16 @@ function execute(
     assert(prepared !== null, 'a batch comes with its block unless it was prepared');
     return verdicts === null ? prepared : { ...prepared, verdicts };
   });
-  const { outcome, executed } = executor.execute({
+  const { outcome, executed, leaderHints } = executor.execute({
     block,
     view: message.view,
     finalization: message.finalization,
     batches,
+    misbehaviour: message.misbehaviour,
   });
   const { statement, timeMs } = outcome;
   // The checkpoint need not wait for the view.
-  post({ type: 'executed', statement: encodeCbor(checkpointStatementToCbor(statement)), timeMs });
+  post({ type: 'executed', statement: encodeCbor(checkpointStatementToCbor(statement)), timeMs, leaderHints });
   const viewBlock = executedToView(executed);
   orThrow(view.applyBlock(viewBlock));
   const ids = new Uint8Array(viewBlock.transactions.length * 32);
@@ -157,6 +159,7 @@ function tellMetrics(chain: ChainDb, view: ViewDb, preparer: BatchPreparer): voi
 function originOf(chain: ChainDb, validatorsCount: number): StoredOrigin {
   const tip = chain.tip()!;
   const floors = chain.floors();
+  const suspensions = readSuspensions(chain.store);
   const outcomes = [];
   for (let height = Math.max(0, tip.height - outcomesAtStart); height <= tip.height; height++) {
     outcomes.push({ statement: chain.checkpoint(height)!.statement, timeMs: chain.blockByHeight(height)!.timeMs });
@@ -172,5 +175,7 @@ function originOf(chain: ChainDb, validatorsCount: number): StoredOrigin {
     finalization: chain.latestFinalized()?.finalization ?? null,
     outcomes,
     certifiedHeight: chain.latestCertified()?.height ?? 0,
+    accused: suspensions.flatMap(({ cause, validator }) => (cause === 'proven-fault' ? [validator] : [])),
+    suspended: suspensions.map(({ validator }) => validator),
   };
 }

@@ -7,7 +7,7 @@
  *     edge <--> main (agreement): submitted transactions and whether they are safe; status
  *     ledger --> edge: what was executed and certified
  */
-import type { CairnError } from '@cairn-ledger/core';
+import type { CairnError, LeaderHint, ProvenFault } from '@cairn-ledger/core';
 import type { LogLevel, NodeConfig } from '../config/node-config.ts';
 import type { NodeStatus } from '../http/edge-port.ts';
 import type { MetricSamples } from '../metrics.ts';
@@ -37,6 +37,7 @@ export type ToLedger =
       readonly batches: readonly (Uint8Array | null)[];
       /** Verdicts of verification threads, by place in the block; null where this thread checks. */
       readonly verdicts: readonly (Uint8Array | null)[];
+      readonly misbehaviour: readonly ProvenFault[];
     }
   | {
       readonly type: 'keep-certified';
@@ -56,11 +57,19 @@ export type StoredOrigin = {
   readonly finalization: Uint8Array | null;
   readonly outcomes: readonly { readonly statement: Uint8Array; readonly timeMs: number }[];
   readonly certifiedHeight: number;
+  /** Ids of validators. */
+  readonly accused: readonly string[];
+  readonly suspended: readonly string[];
 };
 
 export type FromLedger =
   | { readonly type: 'ready'; readonly origin: StoredOrigin }
-  | { readonly type: 'executed'; readonly statement: Uint8Array; readonly timeMs: number }
+  | {
+      readonly type: 'executed';
+      readonly statement: Uint8Array;
+      readonly timeMs: number;
+      readonly leaderHints: readonly LeaderHint[];
+    }
   | { readonly type: 'served'; readonly number: number; readonly answer: Uint8Array | null }
   | {
       readonly type: 'metrics';

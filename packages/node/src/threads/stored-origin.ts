@@ -6,6 +6,7 @@ import {
   type ReplicaOrigin,
   toHash,
   toHeight,
+  type ValidatorIndex,
 } from '@cairn-ledger/core';
 import { orThrow } from '../failure.ts';
 import type { StoredOrigin } from './messages.ts';
@@ -13,7 +14,7 @@ import type { StoredOrigin } from './messages.ts';
 export type ChainOrigin = Omit<ReplicaOrigin, 'ledgerHash' | 'set' | 'self' | 'rules' | 'constants'>;
 
 /** @throws NodeFailed where the database holds what cannot be decoded */
-export function readOrigin(stored: StoredOrigin): ChainOrigin {
+export function readOrigin(stored: StoredOrigin, indexOf: ReadonlyMap<string, ValidatorIndex>): ChainOrigin {
   let finalization: Certificate | null = null;
   if (stored.finalization !== null) finalization = orThrow(decodeCertificate(stored.finalization));
   return {
@@ -30,5 +31,12 @@ export function readOrigin(stored: StoredOrigin): ChainOrigin {
       timeMs,
     })),
     certifiedHeight: toHeight(stored.certifiedHeight),
+    accused: indicesOf(stored.accused, indexOf),
+    suspended: indicesOf(stored.suspended, indexOf),
   };
+}
+
+/** Those of the present set. */
+function indicesOf(ids: readonly string[], indexOf: ReadonlyMap<string, ValidatorIndex>): ValidatorIndex[] {
+  return ids.flatMap((id) => indexOf.get(id) ?? []);
 }

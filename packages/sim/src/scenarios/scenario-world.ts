@@ -108,6 +108,7 @@ export class ScenarioWorld {
           if (this.nodes[node]!.isHonest) this.#agreement.onExecuted(node, block, outcome);
           for (const each of namesIn(batches)) this.#executed[node]!.add(each);
         },
+        onMisbehaviour: () => undefined,
         onSealed: () => undefined,
         onFact: (node, fact) => this.#facts.push({ node, fact }),
         onFenced: () => undefined,

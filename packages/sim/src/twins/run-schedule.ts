@@ -83,6 +83,11 @@ class TwinsWorld {
         if (isHonest(node)) this.#agreement.onExecuted(node, block, outcome);
         for (const name of namesIn(batches)) if (this.#lacking.get(node)?.delete(name)) this.#lackingCount--;
       },
+      onMisbehaviour: (node, misbehaviour) => {
+        for (const { accused } of misbehaviour)
+          if (accused !== this.#schedule.twin)
+            this.#violations.add(`the chain of node ${node} accuses honest node ${accused}`);
+      },
       onSealed: () => undefined,
       onFact: (node, fact) => {
         if (fact.type === 'entered-view' && isHonest(node)) this.#advanceTo(fact.view);

@@ -31,6 +31,8 @@ import type { ReplicaContext } from '../context.ts';
 import type { NullifyReason } from '../effects.ts';
 import { leaderOf } from '../epochs/epoch.ts';
 import type { Accountability } from '../guard/accountability.ts';
+import type { EvidenceReader } from '../guard/block-evidence.ts';
+import type { EvidenceBook } from '../guard/evidence-book.ts';
 import type { PeerActivity } from '../guard/peer-activity.ts';
 import type { Fetcher } from '../sync/fetcher.ts';
 import { checkNewBlock, checkpointHeightOf, hangsTogether } from './block-rules.ts';
@@ -43,6 +45,8 @@ import { certificateOf, fixProposal, noteConflicts, tallyVote, type ViewState } 
 import { Views } from './views.ts';
 import { isInBounds, wantsCertificate, wantsVote } from './wanted.ts';
 
+type SkipReason = 'leader-silent' | 'leader-nullified' | 'leader-suspended';
+
 /** What agreement asks of the other chapters. */
 export type AgreementPorts = {
   readonly batches: BatchBook;
@@ -50,6 +54,10 @@ export type AgreementPorts = {
   readonly fetcher: Fetcher;
   readonly activity: PeerActivity;
   readonly accountability: Accountability;
+  readonly evidence: EvidenceBook;
+  readonly proofsIn: EvidenceReader;
+  /** Whether the ledger says that this validator's views may be skipped. */
+  isSuspended(validator: ValidatorIndex): boolean;
   /** Digest of the checkpoint at this height if it is certified for this node; null otherwise. */
   certifiedCheckpoint(height: Height): Hash | null;
   /** Highest height executed here: its blocks and batches are durable, wherever they are kept now. */
@@ -72,7 +80,7 @@ export class Agreement {
   /** The certificate that let this node enter its view. */
   #entry: Certificate | null = null;
   /** Why the leader's turn is skipped without waiting, as judged on entering the view; null when it is not. */
-  #skipReason: 'leader-silent' | 'leader-nullified' | null = null;
+  #skipReason: SkipReason | null = null;
   #nullifiesSinceFinalized = 0;
   /** When a rule that waits for an answer or for the clock is to be tried again, as found by the last `react`. */
   #retryAtMs = Number.POSITIVE_INFINITY;
@@ -109,9 +117,10 @@ export class Agreement {
     this.#context.emit({ type: 'report', fact: { type: 'entered-view', view, by } });
   }
 
-  #reasonToSkip(view: View): 'leader-silent' | 'leader-nullified' | null {
+  #reasonToSkip(view: View): SkipReason | null {
     const leader = leaderOf(this.#context.set, view);
     if (leader === this.#context.self) return null;
+    if (this.#ports.isSuspended(leader)) return 'leader-suspended';
     if (this.#views.find(view)?.tally.nullify.has(leader)) return 'leader-nullified';
     return this.#ports.activity.isSilent(leader, skipTimeoutMs(this.#context.constants)) ? 'leader-silent' : null;
   }
@@ -123,8 +132,8 @@ export class Agreement {
     const state = this.#views.at(this.view);
     if (leaderOf(this.#context.set, this.view) !== this.#context.self || !this.#context.maySign) return false;
     if (state.own.isNullified || state.own.notarize !== null || state.notarization !== null) return false;
-    const { view: parentView, digest, tip: parent, floors } = this.#views.head();
-    if (digest === null || parent === null || floors === null) return false;
+    const { view: parentView, digest, tip: parent, marks } = this.#views.head();
+    if (digest === null || parent === null || marks === null) return false;
     if (!this.#hasNullifications(parentView, this.view, this.#others())) return false;
 
     const height = toHeight(parent.height + 1);
@@ -141,8 +150,10 @@ export class Agreement {
     }
     if (checkpoint === null || parent.isBoundary) return false;
 
-    const batches = this.#ports.batches.list(floors, height);
-    const dueAtMs = batches.length > 0 ? this.#fullProposalAtMs(parent) : this.#emptyProposalAtMs(isParentFinalized);
+    const batches = this.#ports.batches.list(marks.floors, height);
+    const proofs = this.#ports.evidence.list(marks.accused);
+    const dueAtMs =
+      batches.length + proofs.length > 0 ? this.#fullProposalAtMs(parent) : this.#emptyProposalAtMs(isParentFinalized);
     this.#proposeAtMs = dueAtMs;
     if (this.#context.now.ms < dueAtMs) return false;
     const block = createBlock(
@@ -156,7 +167,7 @@ export class Agreement {
         nextSet: null,
       },
       batches,
-      [],
+      proofs,
     );
     this.#ports.tree.add(block);
     this.#voteNotarize(
@@ -232,10 +243,11 @@ export class Agreement {
   /** Whether a new block is valid on its parent. */
   #checkBlock(block: Block, parentDigest: Hash): 'ok' | 'wait' | 'invalid' {
     const parent = this.#ports.tree.tip(parentDigest);
-    const floors = this.#ports.tree.floorsAt(parentDigest);
-    if (parent === null || floors === null) return 'wait';
+    const marks = this.#ports.tree.marksAt(parentDigest);
+    if (parent === null || marks === null) return 'wait';
     const certified = this.#ports.certifiedCheckpoint(checkpointHeightOf(block.header.height, this.#context));
-    const verdict = checkNewBlock(block, parent, floors, this.#ports.batches, certified, this.#context);
+    const { batches, proofsIn } = this.#ports;
+    const verdict = checkNewBlock(block, parent, marks, batches, proofsIn, certified, this.#context);
     if (verdict.type === 'wait') this.#retryAtMs = Math.min(this.#retryAtMs, verdict.retryAtMs);
     return verdict.type;
   }
@@ -540,7 +552,7 @@ export class Agreement {
     return {
       constants: this.#context.constants,
       enteredAtMs: this.#enteredAtMs,
-      pendingSinceMs: this.pending().sinceMs,
+      pendingSinceMs: this.#pendingSinceMs(),
       isTailFinalized,
       isBoundaryPending: !isTailFinalized && head.tip?.isBoundary === true,
       proposalAtMs: this.#views.at(this.view).proposalAtMs,
@@ -549,11 +561,20 @@ export class Agreement {
     };
   }
 
+  /** When the oldest thing that a block should carry became known here: a batch, or a proof of fault. */
+  #pendingSinceMs(): number | null {
+    const batchesSinceMs = this.pending().sinceMs;
+    const { marks } = this.#views.head();
+    const proofsSinceMs = marks === null ? null : this.#ports.evidence.pendingSinceMs(marks.accused);
+    if (batchesSinceMs === null || proofsSinceMs === null) return batchesSinceMs ?? proofsSinceMs;
+    return Math.min(batchesSinceMs, proofsSinceMs);
+  }
+
   /** Batches pending on the chain of the highest usable block. */
   pending(): Pending {
-    const { tip, floors } = this.#views.head();
-    if (floors === null || tip === null) return nothingPending;
-    return this.#ports.batches.pending(floors, toHeight(tip.height + 1));
+    const { tip, marks } = this.#views.head();
+    if (marks === null || tip === null) return nothingPending;
+    return this.#ports.batches.pending(marks.floors, toHeight(tip.height + 1));
   }
 
   // --- Recovery -----------------------------------------------------------------------------------------------------

@@ -6,9 +6,10 @@ import { equalBytes } from '../../bytes/hex.ts';
 import type { Block } from '../../model/block.ts';
 import { type Hash, type Height, toHeight } from '../../model/brands.ts';
 import type { BatchBook } from '../batches/batch-book.ts';
-import { type Floors, isValidListing } from '../batches/listing.ts';
+import { isValidListing } from '../batches/listing.ts';
 import type { ReplicaContext } from '../context.ts';
-import type { ChainTip } from './block-tree.ts';
+import { type EvidenceReader, freshProofs } from '../guard/block-evidence.ts';
+import type { ChainMarks, ChainTip } from './block-tree.ts';
 
 /** `retryAtMs`: when the block's time has come; infinity where something else is waited for. */
 export type BlockVerdict = { readonly type: 'ok' | 'invalid' } | { readonly type: 'wait'; readonly retryAtMs: number };
@@ -26,15 +27,19 @@ export function checkpointHeightOf(height: number, { constants }: ReplicaContext
 export function checkNewBlock(
   block: Block,
   parent: ChainTip,
-  floors: Floors,
+  { floors, accused }: ChainMarks,
   batches: BatchBook,
+  proofsIn: EvidenceReader,
   certified: Hash | null,
   { constants, now, rules, set }: ReplicaContext,
 ): BlockVerdict {
   const { header } = block;
   const isOfHere = header.epoch === set.epoch && header.rules === rules;
   if (!isOfHere || parent.isBoundary || header.nextSet !== null) return { type: 'invalid' };
-  if (!linksTo(block, parent) || block.evidence.length > 0) return { type: 'invalid' };
+  if (!linksTo(block, parent)) return { type: 'invalid' };
+  const proofs = proofsIn(block);
+  // Nobody is accused twice on a chain.
+  if (proofs === null || freshProofs(accused, proofs).length < proofs.length) return { type: 'invalid' };
   if (!isValidListing(block, floors, set.epoch, ({ digest }) => batches.require(digest))) return { type: 'invalid' };
   const aheadMs = header.timeMs - Math.max(parent.timeMs + 1, now.wallMs + constants.clockDriftMs);
   if (aheadMs > 0) return { type: 'wait', retryAtMs: now.ms + aheadMs };

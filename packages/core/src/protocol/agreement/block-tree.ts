@@ -6,6 +6,7 @@ import type { Block } from '../../model/block.ts';
 import type { Hash, Height } from '../../model/brands.ts';
 import { type Floors, floorsAfter } from '../batches/listing.ts';
 import { nameOf } from '../digest-name.ts';
+import { type Accused, accusedAfter, type EvidenceReader } from '../guard/block-evidence.ts';
 
 /** What a child needs to know of its parent: of a block held here, or of the one the chain started from. */
 export type ChainTip = {
@@ -15,18 +16,28 @@ export type ChainTip = {
   readonly isBoundary: boolean;
 };
 
+/** What the blocks of one chain have used up: nothing at or below a floor is listed again, nobody is accused twice. */
+export type ChainMarks = { readonly floors: Floors; readonly accused: Accused };
+
 export class BlockTree {
   readonly #blocks = new Map<string, Block>();
-  readonly #floors = new Map<string, Floors>();
+  readonly #marks = new Map<string, ChainMarks>();
+  readonly #proofsIn: EvidenceReader;
   /** The highest finalized block known in full, or the genesis. */
   root: ChainTip;
-  #rootFloors: Floors;
+  #rootMarks: ChainMarks;
   /** Raised whenever an answer given before could be another one now. */
   version = 0;
 
-  constructor(root: ChainTip, floors: Floors) {
+  constructor(root: ChainTip, marks: ChainMarks, proofsIn: EvidenceReader) {
     this.root = root;
-    this.#rootFloors = floors;
+    this.#rootMarks = marks;
+    this.#proofsIn = proofsIn;
+  }
+
+  /** Whom the finalized chain accuses. */
+  get rootAccused(): Accused {
+    return this.#rootMarks.accused;
   }
 
   add(block: Block): void {
@@ -50,19 +61,23 @@ export class BlockTree {
     return block === undefined ? null : tipOf(block);
   }
 
-  /** Highest number listed of each author on the chain that ends with this block; null while an ancestor is unknown. */
-  floorsAt(digest: Hash): Floors | null {
+  /** What the chain that ends with this block has used up; null while an ancestor is unknown. */
+  marksAt(digest: Hash): ChainMarks | null {
     const name = nameOf(digest);
-    if (name === nameOf(this.root.digest)) return this.#rootFloors;
-    const known = this.#floors.get(name);
+    if (name === nameOf(this.root.digest)) return this.#rootMarks;
+    const known = this.#marks.get(name);
     if (known !== undefined) return known;
     const block = this.#blocks.get(name);
     if (block === undefined || block.header.height <= this.root.height) return null;
-    const parent = this.floorsAt(block.header.parent);
+    const parent = this.marksAt(block.header.parent);
     if (parent === null) return null;
-    const floors = floorsAfter(parent, block);
-    this.#floors.set(name, floors);
-    return floors;
+    const marks = this.#marksAfter(parent, block);
+    this.#marks.set(name, marks);
+    return marks;
+  }
+
+  #marksAfter({ floors, accused }: ChainMarks, block: Block): ChainMarks {
+    return { floors: floorsAfter(floors, block), accused: accusedAfter(accused, this.#proofsIn(block)) };
   }
 
   /**
@@ -87,7 +102,7 @@ export class BlockTree {
 
   /** Moves the root to a finalized child of it. */
   advance(block: Block): void {
-    this.#rootFloors = floorsAfter(this.#rootFloors, block);
+    this.#rootMarks = this.#marksAfter(this.#rootMarks, block);
     this.root = tipOf(block);
     this.version++;
   }
@@ -97,7 +112,7 @@ export class BlockTree {
     for (const [name, block] of this.#blocks) {
       if (block.header.height <= height) {
         this.#blocks.delete(name);
-        this.#floors.delete(name);
+        this.#marks.delete(name);
         this.version++;
       }
     }
@@ -108,7 +123,7 @@ export class BlockTree {
     for (const [name, block] of this.#blocks) {
       if (block.header.height <= this.root.height || named.has(name)) continue;
       this.#blocks.delete(name);
-      this.#floors.delete(name);
+      this.#marks.delete(name);
       this.version++;
     }
   }

@@ -9,9 +9,8 @@ import type { Hash, View } from '../../model/brands.ts';
 import { toView } from '../../model/brands.ts';
 import type { Certificate } from '../../model/certificate.ts';
 import type { Proposal } from '../../model/vote.ts';
-import type { Floors } from '../batches/listing.ts';
 import { nameOf } from '../digest-name.ts';
-import type { BlockTree, ChainTip } from './block-tree.ts';
+import type { BlockTree, ChainMarks, ChainTip } from './block-tree.ts';
 import type { PastViews } from './past-views.ts';
 import { createViewState, type ViewState } from './view-state.ts';
 
@@ -20,7 +19,7 @@ export type Head = {
   readonly view: View;
   readonly digest: Hash | null;
   readonly tip: ChainTip | null;
-  readonly floors: Floors | null;
+  readonly marks: ChainMarks | null;
 };
 
 export class Views {
@@ -124,7 +123,7 @@ export class Views {
       view,
       digest,
       tip: digest === null ? null : this.#tree.tip(digest),
-      floors: digest === null ? null : this.#tree.floorsAt(digest),
+      marks: digest === null ? null : this.#tree.marksAt(digest),
     };
     this.#head = { head, lastFinalized: this.lastFinalized, treeVersion: version };
     return head;

@@ -76,8 +76,8 @@ function checksOf(message: Message, from: ValidatorIndex, set: EpochSet, ledgerH
   }
 }
 
-/** Both parts are of this epoch, the accused's own, signed with its present keys, and contradict each other. */
-function faultProofChecks(proof: FaultProof, set: EpochSet, ledgerHash: Hash): Checks {
+/** What must hold for a proof: both parts are of this epoch, the accused's own, signed with its present keys, and contradict each other. */
+export function faultProofChecks(proof: FaultProof, set: EpochSet, ledgerHash: Hash): Checks {
   const accused = set.validators[proof.accused];
   if (accused === undefined) return refuse('message.unknown-signer', 'a proof accuses no validator of this epoch');
   if (!provesFault(proof)) return refuse('message.malformed', 'a proof of fault proves nothing');

@@ -140,7 +140,7 @@ test("a node that is told of an author's fault no longer waits for that author's
     second: batchOf(1, 1, { text: 'other' }),
   };
   hand.hear(2, { type: 'evidence', proof });
-  assert.equal(hand.replica.status().isIdle, true);
+  assert.equal(hand.replica.agreement.pending().sinceMs, null);
   assert.equal(hand.sentOf('evidence').length, 1);
   assert.equal(hand.replica.wants({ type: 'evidence', proof }), false, 'one proof of a kind is enough');
 });

@@ -13,7 +13,9 @@ import type { Proposal } from '../../model/vote.ts';
 import type { BlockTree } from '../agreement/block-tree.ts';
 import type { BatchBook } from '../batches/batch-book.ts';
 import type { ReplicaContext } from '../context.ts';
+import type { ProvenFault } from '../effects.ts';
 import type { Accountability } from '../guard/accountability.ts';
+import { type EvidenceReader, freshProofs } from '../guard/block-evidence.ts';
 import type { PeerActivity } from '../guard/peer-activity.ts';
 import type { Fetcher } from './fetcher.ts';
 
@@ -24,7 +26,11 @@ const fetchAheadMax = 16;
 /** Finalized blocks waiting here; no further page is asked for beyond. */
 const queueMax = 256;
 
-type Finalized = { readonly block: Block; finalization: Certificate | null };
+type Finalized = {
+  readonly block: Block;
+  finalization: Certificate | null;
+  readonly misbehaviour: readonly ProvenFault[];
+};
 
 export class Delivery {
   readonly #context: ReplicaContext;
@@ -33,6 +39,7 @@ export class Delivery {
   readonly #fetcher: Fetcher;
   readonly #activity: PeerActivity;
   readonly #accountability: Accountability;
+  readonly #proofsIn: EvidenceReader;
   /** Finalized blocks, in order, from the first one that is not delivered. */
   readonly #queue: Finalized[] = [];
   readonly #executing: Block[] = [];
@@ -50,6 +57,7 @@ export class Delivery {
     fetcher: Fetcher,
     activity: PeerActivity,
     accountability: Accountability,
+    proofsIn: EvidenceReader,
     executedHeight: Height,
   ) {
     this.#context = context;
@@ -58,6 +66,7 @@ export class Delivery {
     this.#fetcher = fetcher;
     this.#activity = activity;
     this.#accountability = accountability;
+    this.#proofsIn = proofsIn;
     this.executedHeight = executedHeight;
   }
 
@@ -158,9 +167,11 @@ export class Delivery {
   }
 
   #append(block: Block, finalization: Certificate | null): void {
+    const proofs = freshProofs(this.#tree.rootAccused, this.#proofsIn(block));
+    const misbehaviour = proofs.map(({ accused, type }) => ({ accused, kind: type }));
     this.#tree.advance(block);
     this.#batches.onFinalized(block);
-    this.#queue.push({ block, finalization });
+    this.#queue.push({ block, finalization, misbehaviour });
   }
 
   #askPage(): void {
@@ -202,6 +213,7 @@ export class Delivery {
         block: next.block,
         batches: batches.map((batch) => batch!),
         finalization: next.finalization,
+        misbehaviour: next.misbehaviour,
       });
     }
   }

@@ -7,6 +7,7 @@
  */
 import { sha256 } from '../../crypto/hash.ts';
 import type { Verified } from '../../crypto/verified.ts';
+import type { Verifier } from '../../crypto/verifier.ts';
 import { type Batch, createBatch, signBatch } from '../../model/batch.ts';
 import { type BatchReference, type Block, createBlock } from '../../model/block.ts';
 import { toEpoch, toHeight, toValidatorIndex, toView } from '../../model/brands.ts';
@@ -17,10 +18,11 @@ import type { FaultProof } from '../../model/fault-proof.ts';
 import type { Message } from '../../model/message.ts';
 import { type Validator, validatorSetDigest } from '../../model/validator-set.ts';
 import type { Proposal, SignedVote, Vote } from '../../model/vote.ts';
+import { ok } from '../../result.ts';
 import type { ChainTip } from '../agreement/block-tree.ts';
 import { defaultConstants, type ProtocolConstants } from '../constants.ts';
 import type { ReplicaContext } from '../context.ts';
-import type { Effect, Fact, Input, JournalRecord, Outcome } from '../effects.ts';
+import type { Effect, Fact, Input, JournalRecord, Outcome, ProvenFault } from '../effects.ts';
 import { createEpochSet, type EpochSet } from '../epochs/epoch.ts';
 import { Replica, type ReplicaOrigin } from '../replica.ts';
 
@@ -30,6 +32,13 @@ export const ledgerHash = sha256(Uint8Array.of(7));
 export const wallStartMs = 1_000_000;
 
 const zeros = new Uint8Array(64);
+
+/** What the tests sign is zeros. */
+const noVerifier: Verifier = {
+  id: 'zeros',
+  verify: (_algorithm, _publicKey, _message, signature) => signature.every((byte) => byte === 0),
+  checkPublicKey: () => ok(undefined),
+};
 
 export function validatorsOf(count: number): Validator[] {
   return Array.from({ length: count }, (_, i) => ({
@@ -117,6 +126,7 @@ export type BlockFields = {
   readonly rules?: number;
   readonly epoch?: number;
   readonly height?: number;
+  readonly evidence?: readonly Uint8Array[];
 };
 
 export function tipOf(block: Block): ChainTip {
@@ -136,7 +146,7 @@ export function blockOn(parent: ChainTip, fields: BlockFields = {}): Block {
       nextSet: null,
     },
     (fields.batches ?? []).map(referenceOf),
-    [],
+    fields.evidence ?? [],
   );
 }
 
@@ -234,6 +244,7 @@ export class Hand {
   readonly journal: JournalRecord[] = [];
   readonly served: Message[] = [];
   readonly delivered: Block[] = [];
+  readonly misbehaviour: ProvenFault[] = [];
   readonly certifiedHeights: number[] = [];
   isFenced = false;
   nowMs: number;
@@ -256,9 +267,11 @@ export class Hand {
       finalization: null,
       outcomes: [genesisOutcome()],
       certifiedHeight: toHeight(0),
+      accused: [],
+      suspended: [],
       ...options.origin,
     };
-    this.replica = new Replica(origin, this.#now());
+    this.replica = new Replica(origin, noVerifier, this.#now());
     for (const record of options.records ?? []) this.replica.restore(record);
     this.#perform(this.replica.start(this.#now()));
   }
@@ -392,6 +405,7 @@ export class Hand {
           break;
         case 'deliver':
           this.delivered.push(effect.block);
+          this.misbehaviour.push(...effect.misbehaviour);
           if (this.#holdExecution) this.#waiting.push(effect.block);
           else inputs.push({ type: 'executed', outcome: outcomeOf(effect.block) });
           break;

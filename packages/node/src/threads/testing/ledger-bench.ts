@@ -113,6 +113,7 @@ export function createLedgerBench(dir = mkdtempSync(join(tmpdir(), 'cairn-ledger
         view: isFinalizedItself ? view : 0,
         finalization: isFinalizedItself ? encodeCertificate(certificate) : null,
         batches,
+        misbehaviour: [],
       });
       return { block, codes: executed.results.map((result) => result.code) };
     },

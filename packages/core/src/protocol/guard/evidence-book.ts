@@ -1,0 +1,118 @@
+/**
+ * The proofs of fault that a replica holds (protocol.md section 6): persisted and told to everybody when they are found,
+ * told again until a finalized block carries one for each accused, and given to leaders to list.
+ *
+ * A proof that no chain carries yet is pending like a batch: nobody is idle, and leaders propose at once.
+ */
+import { blockEvidenceMax, evidenceBytesMax } from '../../model/block.ts';
+import type { ValidatorIndex } from '../../model/brands.ts';
+import { encodeFaultProof, type FaultProof } from '../../model/fault-proof.ts';
+import { retryMs } from '../constants.ts';
+import type { ReplicaContext } from '../context.ts';
+import type { Accused } from './block-evidence.ts';
+
+type Held = {
+  readonly proof: FaultProof;
+  readonly sinceMs: number;
+  /** As it stands in a block; null when it does not fit into one. */
+  readonly bytes: Uint8Array | null;
+  /** When it was last told to all. */
+  toldAtMs: number;
+};
+
+export class EvidenceBook {
+  readonly #context: ReplicaContext;
+  /** One of each kind for each accused is enough. */
+  readonly #held = new Map<string, Held>();
+
+  constructor(context: ReplicaContext) {
+    this.#context = context;
+  }
+
+  get count(): number {
+    return this.#held.size;
+  }
+
+  *proofs(): Iterable<FaultProof> {
+    for (const { proof } of this.#held.values()) yield proof;
+  }
+
+  has(accused: ValidatorIndex, type: FaultProof['type']): boolean {
+    return this.#held.has(`${accused}/${type}`);
+  }
+
+  restore(proof: FaultProof): void {
+    this.#hold(proof);
+  }
+
+  /** Takes in a proof that was found or heard of; false when one of its kind is held already. */
+  add(proof: FaultProof): boolean {
+    if (this.has(proof.accused, proof.type)) return false;
+    this.#hold(proof);
+    this.#context.emit({ type: 'persist', record: { type: 'evidence', proof } });
+    this.#tell(proof, 'all');
+    this.#context.emit({ type: 'report', fact: { type: 'fault-proven', accused: proof.accused, kind: proof.type } });
+    return true;
+  }
+
+  #hold(proof: FaultProof): void {
+    const bytes = encodeFaultProof(proof);
+    const { ms } = this.#context.now;
+    this.#held.set(`${proof.accused}/${proof.type}`, {
+      proof,
+      sinceMs: ms,
+      bytes: bytes.length <= evidenceBytesMax ? bytes : null,
+      toldAtMs: ms,
+    });
+  }
+
+  #tell(proof: FaultProof, to: 'all' | readonly ValidatorIndex[]): void {
+    this.#context.emit({ type: 'send', to, message: { type: 'evidence', proof } });
+  }
+
+  onConnected(peer: ValidatorIndex): void {
+    for (const proof of this.proofs()) this.#tell(proof, [peer]);
+  }
+
+  // --- Blocks -------------------------------------------------------------------------------------------------------
+
+  /** Proofs that no block of a chain carries, one for each accused, ascending. */
+  #pendingOn(accused: Accused): Held[] {
+    if (this.#held.size === 0) return [];
+    const first = new Map<ValidatorIndex, Held>();
+    for (const held of this.#held.values()) {
+      const { accused: validator } = held.proof;
+      if (held.bytes !== null && !accused.has(validator) && !first.has(validator)) first.set(validator, held);
+    }
+    return [...first.values()].sort((a, b) => a.proof.accused - b.proof.accused);
+  }
+
+  /** What a leader puts into a block on a chain. */
+  list(accused: Accused): Uint8Array[] {
+    return this.#pendingOn(accused)
+      .slice(0, blockEvidenceMax)
+      .map(({ bytes }) => bytes!);
+  }
+
+  /** Since when something is to be put into a block, in milliseconds; null when nothing is. */
+  pendingSinceMs(accused: Accused): number | null {
+    const since = this.#pendingOn(accused).map(({ sinceMs }) => sinceMs);
+    return since.length === 0 ? null : Math.min(...since);
+  }
+
+  /** Tells everybody again, every tRetry, what the finalized chain does not carry yet. */
+  tellDue(accused: Accused): void {
+    for (const held of this.#pendingOn(accused)) {
+      if (this.#context.now.ms < held.toldAtMs + retryMs(this.#context.constants)) continue;
+      held.toldAtMs = this.#context.now.ms;
+      this.#tell(held.proof, 'all');
+    }
+  }
+
+  deadline(accused: Accused): number {
+    let atMs = Number.POSITIVE_INFINITY;
+    for (const { toldAtMs } of this.#pendingOn(accused))
+      atMs = Math.min(atMs, toldAtMs + retryMs(this.#context.constants));
+    return atMs;
+  }
+}
