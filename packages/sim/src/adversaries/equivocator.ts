@@ -12,9 +12,15 @@ import { type Adversary, type AdversaryParts, propose, siblingOf, signVote } fro
 export function createEquivocator(parts: AdversaryParts): Adversary {
   /** The other proposal of each own one, by the digest of the first. */
   const others = new Map<string, Proposal>();
+  /** The first half may get its proposal when the other one is certified already. */
+  const lateMs = parts.random.chance(0.3) ? parts.random.integer(20, 200) : 0;
   const isInSecondHalf = (to: number) => to % 2 === 1;
   return {
     name: 'equivocator',
+    delayMs: (message) => {
+      const vote = message.type === 'proposal' ? message.vote.vote : null;
+      return vote?.type === 'notarize' && others.has(toHex(vote.proposal.digest)) ? lateMs : 0;
+    },
     rewrite: (message, to) => {
       if (message.type === 'proposal' && message.vote.vote.type === 'notarize') {
         const { proposal } = message.vote.vote;

@@ -1,11 +1,19 @@
 /**
- * Lister: as a leader it lists what may not be listed: batches that an earlier block has listed, or only the newest batch
- * of an author, as if the ones before it did not exist.
+ * Lister: as a leader it lists what may not be listed: batches that an earlier block has listed, only the newest batch of
+ * an author, as if the ones before it did not exist, or a batch that nobody has ever seen.
  *
- * Wants transactions to be executed twice, or never. Stopped by: a block is invalid if it lists a batch at or below the
- * floor of its author, or leaves a gap above it (section 2), which each validator checks from the chain's own blocks (R3).
+ * Wants transactions to be executed twice, or never, and a chain that waits for ever for a batch. Stopped by: a block is
+ * invalid if it lists a batch at or below the floor of its author, or leaves a gap above it (section 2), which each
+ * validator checks from the chain's own blocks; and nobody notarizes what it does not hold (R3).
  */
-import { type BatchReference, createBlock, type Message } from '@cairn-ledger/core';
+import {
+  type BatchReference,
+  createBlock,
+  encodeCbor,
+  type Message,
+  sha256,
+  toValidatorIndex,
+} from '@cairn-ledger/core';
 import { type Adversary, type AdversaryParts, propose, Recent } from './adversary.ts';
 
 /** Batches remembered of each kind. */
@@ -23,9 +31,17 @@ export function createLister(parts: AdversaryParts): Adversary {
     }
     if (message.type === 'proposal') for (const reference of message.block.batches) listed.add(reference);
   };
+  /** The next batch of its own that it never made. */
+  const ghost = (ours: readonly BatchReference[]): BatchReference => {
+    const author = toValidatorIndex(parts.self);
+    const own = [...listed.all(), ...ours].filter((reference) => reference.author === author);
+    const seq = Math.max(0, ...own.map((reference) => reference.seq)) + 1;
+    return { author, seq, digest: sha256(encodeCbor([author, seq, parts.random.integer(0, 1e9)])) };
+  };
   const drawBatches = (ours: readonly BatchReference[]): readonly BatchReference[] => {
     const repeated = listed.pick(parts.random);
     if (repeated !== null && parts.random.chance(0.4)) return [...ours, repeated];
+    if (parts.random.chance(0.3)) return [...ours, ghost(ours)];
     const authors = [...newest.keys()].sort((a, b) => a - b);
     if (authors.length === 0 || parts.random.chance(0.3)) return ours;
     return [newest.get(parts.random.pick(authors))!];
