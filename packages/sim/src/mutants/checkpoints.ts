@@ -1,0 +1,111 @@
+/** Mutants of the checkpoints: protocol.md section 4. */
+import type { Mutant } from './mutant.ts';
+
+const checkpoints = 'packages/core/src/protocol/checkpoints/checkpoints.ts';
+const blockRules = 'packages/core/src/protocol/agreement/block-rules.ts';
+
+const sizes = [4, 5] as const;
+
+export const checkpointMutants: readonly Mutant[] = [
+  {
+    name: 'checkpoint-signatures-not-sent-again',
+    rule: 'signatures are sent again on connecting and every tRetry',
+    edits: [{ file: checkpoints, find: 'if (signatures.length > 0) this.#send(to, signatures);', replace: '' }],
+    profile: 'lossy',
+    nodes: sizes,
+  },
+  {
+    name: 'checkpoints-not-asked-for',
+    rule: 'a node asks every peer for the lowest uncertified height',
+    edits: [
+      {
+        file: checkpoints,
+        find: "#ask(to: 'all' | readonly ValidatorIndex[]): void {",
+        replace: "#ask(to: 'all' | readonly ValidatorIndex[]): void {\n    if (to !== null) return;",
+      },
+    ],
+    profile: 'lossy',
+    nodes: sizes,
+  },
+  {
+    name: 'checkpoint-signatures-neither-sent-again-nor-asked-for',
+    rule: 'checkpoint signatures are resent and requestable',
+    edits: [
+      { file: checkpoints, find: 'if (signatures.length > 0) this.#send(to, signatures);', replace: '' },
+      {
+        file: checkpoints,
+        find: "#ask(to: 'all' | readonly ValidatorIndex[]): void {",
+        replace: "#ask(to: 'all' | readonly ValidatorIndex[]): void {\n    if (to !== null) return;",
+      },
+    ],
+    profile: 'lossy',
+    nodes: sizes,
+  },
+  {
+    name: 'highest-checkpoint-asked-for',
+    rule: 'the lowest uncertified height is asked for',
+    edits: [
+      {
+        file: checkpoints,
+        find: 'height: toHeight(this.certifiedHeight + 1) }',
+        replace: 'height: toHeight(Math.max(this.#executedHeight, this.certifiedHeight + 1)) }',
+      },
+    ],
+    profile: 'lossy',
+    nodes: sizes,
+  },
+  {
+    name: 'newest-certified-not-answered',
+    rule: 'the answer is all signatures held',
+    edits: [{ file: checkpoints, find: 'if (height < this.certifiedHeight) {', replace: 'if (false) {' }],
+    profile: 'lossy',
+    nodes: sizes,
+  },
+  {
+    name: 'checkpoints-not-signed-after-a-restart',
+    rule: 'section 3, Recovery: checkpoint signatures are put back and sent again',
+    edits: [{ file: checkpoints, find: 'if (height >= this.certifiedHeight && height > 0)', replace: 'if (false)' }],
+    profile: 'restarts',
+    nodes: sizes,
+  },
+  {
+    name: 'checkpoint-certified-by-f-plus-one',
+    rule: 'Q equal statements make a certified checkpoint',
+    edits: [
+      {
+        file: checkpoints,
+        find: 'if (count >= this.#context.set.quorum)',
+        replace: 'if (count >= this.#context.set.faultsMax + 1)',
+      },
+    ],
+    profile: 'any',
+    nodes: sizes,
+  },
+  {
+    name: 'checkpoint-of-block-not-compared',
+    rule: 'R3: checkpoint h - L certified for this node, and the same as in the block',
+    edits: [
+      {
+        file: blockRules,
+        find: "return { type: equalBytes(certified, header.checkpoint) ? 'ok' : 'invalid' };",
+        replace: "return { type: 'ok' };",
+      },
+    ],
+    profile: 'benders',
+    nodes: [4],
+  },
+  {
+    name: 'signatures-ahead-not-kept',
+    rule: 'signatures for heights not yet executed here are kept',
+    edits: [
+      {
+        file: checkpoints,
+        find: 'if (height <= this.#executedHeight + heightsNear) return true;',
+        replace:
+          'if (height <= this.#executedHeight) return true;\n      if (height > this.#executedHeight) return false;',
+      },
+    ],
+    profile: 'any',
+    nodes: sizes,
+  },
+];

@@ -1,0 +1,231 @@
+/** Mutants of persistence and recovery: protocol.md section 3, "Persist before sending" and "Recovery". */
+import type { Mutant } from './mutant.ts';
+
+const driver = 'packages/node/src/driver/driver.ts';
+const recovery = 'packages/core/src/protocol/agreement/recovery.ts';
+const agreement = 'packages/core/src/protocol/agreement/agreement.ts';
+const replica = 'packages/core/src/protocol/replica.ts';
+const batchBook = 'packages/core/src/protocol/batches/batch-book.ts';
+
+const sizes = [4, 5] as const;
+
+/** Drops the records of one kind of vote, and the mark that would show the loss. */
+function voteNotPersisted(type: 'notarize' | 'nullify' | 'finalize'): Mutant {
+  return {
+    name: `${type}-not-persisted`,
+    rule: `persist before sending: ${type}`,
+    edits: [
+      {
+        file: driver,
+        find: 'return effect.isResend ? null : recordOfSigning(effect);',
+        replace: `return effect.isResend || (effect.type === 'vote' && effect.vote.type === '${type}') ? null : recordOfSigning(effect);`,
+      },
+      {
+        file: driver,
+        find: 'return [{ epoch: epochOfVote(record.vote), view: viewOfVote(record.vote) }];',
+        replace: `return record.vote.type === '${type}' ? [] : [{ epoch: epochOfVote(record.vote), view: viewOfVote(record.vote) }];`,
+      },
+    ],
+    profile: 'any',
+    nodes: sizes,
+  };
+}
+
+export const recoveryMutants: readonly Mutant[] = [
+  voteNotPersisted('notarize'),
+  voteNotPersisted('nullify'),
+  voteNotPersisted('finalize'),
+  {
+    name: 'sent-before-durable',
+    rule: 'order: journal, then send',
+    edits: [
+      {
+        file: driver,
+        find: 'if (!this.#hasUnsyncedRecords) return this.#performAll(turn);',
+        replace:
+          'if (this.#hasUnsyncedRecords) this.#ports.journal.sync(() => undefined);\n    this.#hasUnsyncedRecords = false;\n    if (!this.#hasUnsyncedRecords) return this.#performAll(turn);',
+      },
+    ],
+    profile: 'any',
+    nodes: sizes,
+  },
+  {
+    name: 'nullify-forgotten-in-a-restart',
+    rule: 'Recovery: restore all marks (nullify)',
+    edits: [
+      {
+        file: recovery,
+        find: "if (vote.type === 'nullify') state.own.isNullified = true;",
+        replace: "if (vote.type === 'nullify') state.own.isNullified = false;",
+      },
+    ],
+    profile: 'restarts',
+    nodes: sizes,
+  },
+  {
+    name: 'notarize-forgotten-in-a-restart',
+    rule: 'Recovery: restore all marks (notarize); a leader sends the same proposal again',
+    edits: [
+      {
+        file: recovery,
+        find: "else if (vote.type === 'notarize') state.own.notarize = vote.proposal;",
+        replace: "else if (vote.type === 'notarize') state.own.notarize = null;",
+      },
+      { file: recovery, find: 'state.proposal ??= vote.proposal;', replace: '' },
+    ],
+    profile: 'restarts',
+    nodes: sizes,
+  },
+  {
+    name: 'finalize-forgotten-in-a-restart',
+    rule: 'Recovery: restore all marks (finalize)',
+    edits: [{ file: recovery, find: 'else state.own.finalize = vote.proposal;', replace: '' }],
+    profile: 'restarts',
+    nodes: sizes,
+  },
+  {
+    name: 'view-forgotten-in-a-restart',
+    rule: 'Recovery: restore the view',
+    edits: [{ file: recovery, find: 'views.current = toView(Math.max(views.current, state.view));', replace: '' }],
+    profile: 'restarts',
+    nodes: sizes,
+  },
+  {
+    name: 'own-votes-not-put-back-into-the-tally',
+    rule: 'Recovery: put own votes back into the tallies',
+    edits: [
+      {
+        file: driver,
+        find: 'return this.#vote(effect.vote, effect.block, effect.entry);',
+        replace: 'return this.#vote(effect.vote, effect.block, effect.entry, effect.isResend);',
+      },
+      {
+        file: driver,
+        find: '#vote(vote: Vote, block: Block | null, entry: Certificate | null): void {',
+        replace: '#vote(vote: Vote, block: Block | null, entry: Certificate | null, isResend: boolean): void {',
+      },
+      {
+        file: driver,
+        find: "this.input({ type: 'own-vote', signed });",
+        replace: "if (!isResend) this.input({ type: 'own-vote', signed });",
+      },
+    ],
+    profile: 'restarts',
+    nodes: sizes,
+  },
+  {
+    name: 'own-votes-not-sent-again-after-a-restart',
+    rule: 'Recovery: resend',
+    edits: [
+      {
+        file: agreement,
+        find: 'for (const vote of ownVotesOf(state, this.#context)) {',
+        replace: 'for (const vote of ownVotesOf(state, this.#context).slice(9)) {',
+      },
+    ],
+    profile: 'restarts',
+    nodes: sizes,
+  },
+  {
+    name: 'certificates-not-persisted',
+    rule: 'persist every certificate before passing it on',
+    edits: [
+      {
+        file: agreement,
+        find: "this.#context.emit({ type: 'persist', record: { type: 'certificate', certificate } });",
+        replace: '',
+      },
+    ],
+    profile: 'restarts',
+    nodes: sizes,
+  },
+  {
+    name: 'certification-not-persisted',
+    rule: 'persist a certification result before acting on it',
+    edits: [
+      {
+        file: agreement,
+        find: "record: { type: 'certified', epoch: this.#context.set.epoch, view: state.view, isOk },",
+        replace: "record: { type: 'certified', epoch: this.#context.set.epoch, view: toView(0), isOk },",
+      },
+    ],
+    profile: 'restarts',
+    nodes: sizes,
+  },
+  {
+    name: 'blocks-not-persisted',
+    rule: 'notarize after block and batches are durable',
+    edits: [
+      {
+        file: agreement,
+        find: "state.proposalAtMs ??= this.#context.now.ms;\n      this.#context.emit({ type: 'persist', record: { type: 'block', block } });",
+        replace: 'state.proposalAtMs ??= this.#context.now.ms;',
+      },
+      {
+        file: agreement,
+        find: "this.#ports.fetcher.forget('block', block.digest);\n    this.#context.emit({ type: 'persist', record: { type: 'block', block } });",
+        replace: "this.#ports.fetcher.forget('block', block.digest);",
+      },
+    ],
+    profile: 'restarts',
+    nodes: sizes,
+  },
+  {
+    name: 'own-batch-numbers-forgotten',
+    rule: 'section 2: the own batch and number are in the safety record before it is sent',
+    edits: [
+      {
+        file: batchBook,
+        find: 'batch.header.author === this.#context.self && batch.header.seq > this.#ownSeq',
+        replace: 'batch.header.author === this.#context.self && batch.header.seq > 1e9',
+      },
+    ],
+    profile: 'restarts',
+    nodes: sizes,
+  },
+  {
+    name: 'restored-batches-dropped',
+    rule: 'Recovery: what was acknowledged is held after a restart',
+    edits: [
+      {
+        file: batchBook,
+        find: 'if (chain === undefined || batch.header.seq <= chain.floor || this.has(batch.digest)) return;',
+        replace:
+          'if (chain === undefined || batch.header.author !== this.#context.self || batch.header.seq <= chain.floor || this.has(batch.digest)) return;',
+      },
+    ],
+    profile: 'restarts',
+    nodes: sizes,
+  },
+  {
+    name: 'journal-begun-anew-without-nullifies',
+    rule: 'Recovery: a journal that begins anew holds all marks (nullify)',
+    edits: [
+      {
+        file: replica,
+        find: 'if (own.isNullified)\n        yield',
+        replace: 'if (own.isNullified && own.notarize !== own.notarize)\n        yield',
+      },
+    ],
+    profile: 'restarts',
+    nodes: sizes,
+  },
+  {
+    name: 'journal-begun-anew-without-certificates',
+    rule: 'Recovery: a journal that begins anew holds all certificates',
+    edits: [
+      { file: replica, find: "if (certificate !== null) yield { type: 'certificate', certificate };", replace: '' },
+    ],
+    profile: 'restarts',
+    nodes: sizes,
+  },
+  {
+    name: 'journal-begun-anew-without-batches',
+    rule: 'Recovery: a journal that begins anew holds all batches',
+    edits: [
+      { file: replica, find: "for (const batch of this.batches.held()) yield { type: 'batch', batch };", replace: '' },
+    ],
+    profile: 'restarts',
+    nodes: sizes,
+  },
+];
