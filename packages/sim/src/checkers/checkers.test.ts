@@ -21,8 +21,12 @@ import {
 } from '@cairn-ledger/core';
 import { Violations } from '../checkers.ts';
 import { createVirtualChain } from '../virtual-chain.ts';
+import type { VirtualNode } from '../virtual-node.ts';
 import { CertificateChecker } from './certificates.ts';
+import { MemoryChecker } from './memory.ts';
+import { checkExecutedOnce } from './once.ts';
 import { problemOfProof } from './proofs.ts';
+import { checkForkIsNamed } from './referee.ts';
 import { SignedStatements } from './signed-statements.ts';
 
 const nodesCount = 4;
@@ -128,4 +132,90 @@ test('a proof of two checkpoints proves something only if both were signed and a
   assert.match(problemOf({ type: 'checkpoints', accused, first, second: of(1, 1) })!, /both may be signed/);
   assert.match(problemOf({ type: 'checkpoints', accused, first, second: of(2, 2) })!, /both may be signed/);
   assert.match(problemOf({ type: 'checkpoints', accused, first, second: of(1, 3, 2) })!, /not signed by it/);
+});
+
+/** A node as the checkers see it: what it holds and what it has executed. */
+function nodeWith(fields: {
+  readonly executed?: readonly (readonly [height: number, names: readonly string[]])[];
+  readonly recordTypes?: readonly string[];
+  readonly wanted?: number;
+  readonly pastViews?: number;
+  readonly accused?: readonly number[];
+  readonly isForked?: boolean;
+}): VirtualNode {
+  const executed = (fields.executed ?? []).map(([height, names]) => ({
+    block: { header: { height } },
+    batches: [{ transactions: names.map((name) => new TextEncoder().encode(name)) }],
+  }));
+  const replica = {
+    status: () => ({
+      view: 9,
+      lastFinalizedView: 8,
+      executedHeight: 5,
+      certifiedHeight: 5,
+      isForked: fields.isForked ?? false,
+    }),
+    sizes: () => ({ wanted: fields.wanted ?? 0, checkpointHeights: 1, pastViews: fields.pastViews ?? 1 }),
+    agreement: { liveViews: () => [] },
+    liveRecords: () => (fields.recordTypes ?? []).map((type) => ({ type })),
+    proofs: () => (fields.accused ?? []).map((accused) => ({ accused })),
+  };
+  return { place: 3, disk: { executed }, driver: { replica } } as unknown as VirtualNode;
+}
+
+test('a transaction that is executed twice, and a height that is missing, are found', () => {
+  const found = (executed: readonly (readonly [number, readonly string[]])[]): string => {
+    const violations = new Violations();
+    checkExecutedOnce([nodeWith({ executed })], violations);
+    return violations.list().join();
+  };
+  assert.equal(
+    found([
+      [1, ['a', 'b']],
+      [2, ['c']],
+    ]),
+    '',
+  );
+  assert.match(
+    found([
+      [1, ['a', 'b']],
+      [2, ['a']],
+    ]),
+    /executed "a" at 1 and at 2/,
+  );
+  assert.match(found([[1, ['a', 'a']]]), /executed "a" at 1 and at 1/);
+  assert.match(
+    found([
+      [1, []],
+      [3, []],
+    ]),
+    /height 3 in place 2/,
+  );
+});
+
+test('a node that holds more than its limits is found', () => {
+  const found = (fields: Parameters<typeof nodeWith>[0]): string => {
+    const violations = new Violations();
+    new MemoryChecker(nodesCount, violations).look(nodeWith(fields));
+    return violations.list().join();
+  };
+  assert.equal(found({ wanted: 512, pastViews: 1_088 }), '');
+  assert.match(found({ wanted: 513 }), /513 wanted/);
+  assert.match(found({ pastViews: 1_089 }), /1089 past views/);
+  assert.equal(found({ recordTypes: new Array<string>(12).fill('evidence') }), '');
+  assert.match(found({ recordTypes: new Array<string>(13).fill('evidence') }), /13 proofs/);
+  assert.match(found({ recordTypes: new Array<string>(500).fill('block') }), /500 blocks/);
+});
+
+test('a fork that names too few, or that nobody tells of, is found; with a quorum of Byzantine nodes nothing is claimed', () => {
+  const found = (byzantineCount: number, forks: readonly string[], accused: readonly number[], isForked: boolean) => {
+    const violations = new Violations();
+    checkForkIsNamed([nodeWith({ accused, isForked })], 4, byzantineCount, forks, violations);
+    return violations.list().join();
+  };
+  assert.equal(found(2, ['a fork'], [0, 1], true), '');
+  assert.equal(found(2, [], [], false), '');
+  assert.match(found(2, ['a fork'], [1], true), /only 1 of 2 are named/);
+  assert.match(found(2, ['a fork'], [0, 1], false), /no honest node tells/);
+  assert.equal(found(3, ['a fork'], [], false), '');
 });
