@@ -14,6 +14,8 @@ export function createEquivocator(parts: AdversaryParts): Adversary {
   const others = new Map<string, Proposal>();
   /** The first half may get its proposal when the other one is certified already. */
   const lateMs = parts.random.chance(0.3) ? parts.random.integer(20, 200) : 0;
+  /** Whether it votes for the proposals of others: without it, a quorum needs every honest node. */
+  const lendsVotes = parts.random.chance(0.6);
   const isInSecondHalf = (to: number) => to % 2 === 1;
   return {
     name: 'equivocator',
@@ -34,7 +36,8 @@ export function createEquivocator(parts: AdversaryParts): Adversary {
       const { vote } = message.vote;
       if (vote.type === 'nullify') return parts.random.chance(0.5) ? [message] : [];
       const other = others.get(toHex(vote.proposal.digest));
-      if (other === undefined || !isInSecondHalf(to)) return [message];
+      if (other === undefined) return lendsVotes ? [message] : [];
+      if (!isInSecondHalf(to)) return [message];
       return [{ ...message, vote: signVote(parts, { type: vote.type, proposal: other }) }];
     },
   };
