@@ -28,6 +28,9 @@ const patienceSpareMs = 5_000;
 const patienceLoadMs = 60_000;
 const patienceMeasureMs = 120_000;
 
+/** The id of none. */
+const noMutant = 'none';
+
 export type FolderRun = {
   readonly root: string;
   readonly instrumented: Instrumented;
@@ -125,13 +128,28 @@ class Bench {
   }
 
   private async tryWarm(mutant: Mutant, tests: readonly number[]): Promise<Trial> {
-    if (this.worker === null) {
-      this.worker = new WorkerProcess({ setupPath: this.setupPath });
-      await this.worker.next(patienceLoadMs);
+    const trial = await this.tryIn(await this.warmWorker(), mutant.id, tests);
+    if (trial.status === 'tainted') {
+      this.close();
+      await this.requireClean(trial.test);
     }
-    const trial = await this.tryIn(this.worker, mutant, tests);
-    if (trial.status === 'tainted') this.close();
     return trial;
+  }
+
+  private async warmWorker(): Promise<WorkerProcess> {
+    if (this.worker !== null) return this.worker;
+    const worker = new WorkerProcess({ setupPath: this.setupPath });
+    const loaded = await worker.next(patienceLoadMs);
+    if (loaded.type !== 'loaded') throw new Error('sources or tests load no longer: were they changed meanwhile?');
+    this.worker = worker;
+    return worker;
+  }
+
+  /** A test that fails without any mutant in a new process says that sources changed during the run: nothing counts then. */
+  private async requireClean(test: number): Promise<void> {
+    const trial = await this.tryIn(await this.warmWorker(), noMutant, [test]);
+    if (trial.status !== 'survived')
+      throw new Error(`fails without any mutant now, were sources changed meanwhile? ${this.tests[test]!.name}`);
   }
 
   private async tryFresh(mutant: Mutant, tests: readonly number[]): Promise<Trial> {
@@ -140,14 +158,14 @@ class Bench {
     const loaded = await worker.next(patienceLoadMs);
     // Sources or tests that no longer load are noticed by anybody.
     if (loaded.type === 'ended') return { status: loaded.wasSilent ? 'timeout' : 'killed', test: -1 };
-    const trial = await this.tryIn(worker, mutant, tests);
+    const trial = await this.tryIn(worker, mutant.id, tests);
     worker.end();
     return trial;
   }
 
-  private async tryIn(worker: WorkerProcess, mutant: Mutant, tests: readonly number[]): Promise<Trial> {
-    const limits = tests.map((test) => passesMaxOf(this.tests[test]!.hits[mutant.id]));
-    worker.send({ type: 'try', id: mutant.id, tests, limits });
+  private async tryIn(worker: WorkerProcess, id: string, tests: readonly number[]): Promise<Trial> {
+    const limits = tests.map((test) => passesMaxOf(this.tests[test]!.hits[id]));
+    worker.send({ type: 'try', id, tests, limits });
     let running = tests[0]!;
     for (;;) {
       // A test that kills a mutant runs three times.
