@@ -1,0 +1,259 @@
+/**
+ * The folder of a real node, made without a network: keys and genesis as `cairn init` makes them, then blocks signed by all
+ * four validators' keys and executed by the production code into the first node's databases, journal and mark.
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type Batch,
+  type CheckpointStatement,
+  checkpointDigest,
+  checkpointSignatureToCbor,
+  createBatch,
+  createBlock,
+  createCertificate,
+  decodeGenesis,
+  decodeTransaction,
+  defaultParameters,
+  encodeBatch,
+  encodeCbor,
+  encodeCertificate,
+  type Hash,
+  type JournalRecord,
+  type Signer,
+  sha256,
+  signBatch,
+  signCheckpoint,
+  signedBytes,
+  sortValidators,
+  toEpoch,
+  toHash,
+  toHeight,
+  toValidatorIndex,
+  toView,
+  type Vote,
+  voteSignedBytes,
+} from '@cairn-ledger/core';
+import { signTransaction, type TransactionInput } from '@cairn-ledger/sdk';
+import { foundNetwork } from '../../cli/founding/found-network.ts';
+import { createNodeSigner } from '../../crypto/signer.ts';
+import { recordToBytes } from '../../driver/journal-record.ts';
+import { orThrow } from '../../failure.ts';
+import { openJournal } from '../../journal/journal.ts';
+import { readKeyFile } from '../../keys/key-file.ts';
+import { readNodeKeys } from '../../keys/node-keys.ts';
+import { openSigningMark, signingMarkPath } from '../../keys/signing-mark-file.ts';
+import { openChainDb } from '../../storage/chain-db.ts';
+import { openViewDb } from '../../storage/view-db.ts';
+import { followChain } from '../../storage/view-follow.ts';
+import { createChainExecutor } from '../../threads/chain-executor.ts';
+
+export type NodeFolderOptions = {
+  readonly blocks?: number;
+  readonly transactionsPerBlock?: number;
+  /** Heights at the tip whose checkpoints are not certified yet. */
+  readonly uncertified?: number;
+};
+
+export type MadeFolder = {
+  readonly dir: string;
+  readonly tipHeight: number;
+  readonly ledgerHash: Hash;
+  readonly markPath: string;
+  /** All validators sign; a quorum is three. */
+  readonly votingSigners: readonly Signer[];
+  readonly checkpointSigners: readonly Signer[];
+  remove(): void;
+};
+
+const epoch = toEpoch(1);
+const self = toValidatorIndex(0);
+const quorumOf4 = [0, 1, 2].map(toValidatorIndex);
+const members = ['alder', 'birch', 'cedar', 'elm'];
+const genesisTimeMs = 1_700_000_000_000;
+const expiryBlocks = 1_000_000;
+
+export async function makeNodeFolder(options: NodeFolderOptions = {}): Promise<MadeFolder> {
+  const { blocks = 12, transactionsPerBlock = 5, uncertified = 0 } = options;
+  const root = mkdtempSync(join(tmpdir(), 'cairn-node-folder-'));
+  const founded = orThrow(foundNetwork(planOf(), join(root, 'network'), genesisTimeMs));
+  const dirs = members.map((_, i) => founded.nodeDirs[`node-${i + 1}`]!);
+  const dir = dirs[0]!;
+  const genesisBytes = new Uint8Array(readFileSync(founded.genesisPath));
+  const genesis = orThrow(decodeGenesis(genesisBytes));
+  const ledgerHash = sha256(genesisBytes);
+  const validators = sortValidators(genesis.validators);
+  const nodeKeys = dirs.map((nodeDir) => orThrow(readNodeKeys(join(nodeDir, 'keys'))));
+  const votingSigners = nodeKeys.map(({ voting }) => createNodeSigner('ed25519', voting.secretKey));
+  const checkpointSigners = nodeKeys.map(({ checkpoint }) => createNodeSigner('ed25519', checkpoint.secretKey));
+  const meter = signerAt(founded.keyPaths['birch/meter']!);
+  const desk = signerAt(founded.keyPaths['alder/desk']!);
+  let counter = 0n;
+
+  const chain = orThrow(openChainDb(join(dir, 'data', 'chain.db'), { ledgerHash }));
+  const executor = createChainExecutor(genesis, ledgerHash, chain);
+  const { journal } = orThrow(await openJournal(join(dir, 'data', 'journal')));
+  const markPath = signingMarkPath(join(dir, 'keys'), ledgerHash);
+  const mark = orThrow(openSigningMark(markPath));
+  const statements: CheckpointStatement[] = [];
+  const authors = members.map(() => ({ seq: 0, previous: new Uint8Array(0) as Uint8Array }));
+  for (let height = 1; height <= blocks; height++) await addBlock(height);
+  mark.write({ epoch: 1, view: blocks, seq: authors[0]!.seq, checkpointHeight: blocks });
+  mark.close();
+  await journal.close();
+  orThrow(followChain(orThrow(openViewDb(join(dir, 'data', 'view.db'))), chain)).close();
+  chain.close();
+  return {
+    dir,
+    tipHeight: blocks,
+    ledgerHash,
+    markPath,
+    votingSigners,
+    checkpointSigners,
+    remove: () => rmSync(root, { recursive: true, force: true }),
+  };
+
+  async function addBlock(height: number): Promise<void> {
+    const batch = sealBatch(height % members.length, transactionsOf(height));
+    const before = chain.tip()!;
+    const lag = defaultParameters.checkpointLag;
+    const named = statements[Math.max(0, height - lag) - 1];
+    const block = createBlock(
+      {
+        epoch,
+        height: toHeight(height),
+        rules: 1,
+        parent: toHash(before.digest),
+        timeMs: before.timeMs + 1000,
+        checkpoint: named === undefined ? sha256(chain.checkpoint(0)!.statement) : checkpointDigest(named),
+        nextSet: null,
+      },
+      [{ author: batch.header.author, seq: batch.header.seq, digest: batch.digest }],
+      [],
+    );
+    const proposal = { epoch, view: toView(height), parentView: toView(height - 1), digest: block.digest };
+    const finalization = certify({ type: 'finalize', proposal });
+    const isOwn = batch.header.author === self;
+    // Own batches are kept unsigned.
+    const kept = isOwn ? signBatch(batch, new Uint8Array(64)) : batch;
+    await record({ type: 'batch', batch: kept }, { type: 'block', block });
+    await record({ type: 'own-vote', vote: { type: 'notarize', proposal } });
+    await record(
+      { type: 'certificate', certificate: certify({ type: 'notarize', proposal }) },
+      { type: 'certified', epoch, view: toView(height), isOk: true },
+      { type: 'own-vote', vote: { type: 'finalize', proposal } },
+    );
+    await record({ type: 'certificate', certificate: finalization });
+    const bytes = encodeBatch(batch);
+    const transactions = batch.transactions.map((transaction) => orThrow(decodeTransaction(transaction)));
+    const { outcome } = executor.execute({
+      block,
+      view: height,
+      finalization: encodeCertificate(finalization),
+      misbehaviour: [],
+      batches: [
+        { batch, bytes, transactions: viewsOf(transactions, bytes), verdicts: new Uint8Array(transactions.length) },
+      ],
+      misbehaviour: [],
+    });
+    statements.push(outcome.statement);
+    await record({ type: 'own-checkpoint', statement: outcome.statement });
+    if (height > blocks - uncertified) return;
+    const issued = Math.floor(outcome.timeMs / 1000);
+    const signatures = quorumOf4.map((i) =>
+      signCheckpoint(outcome.statement, i, validators[i]!, issued, checkpointSigners[i]!),
+    );
+    orThrow(chain.putCertified(height, 0, encodeCbor(signatures.map(checkpointSignatureToCbor))));
+  }
+
+  /** Readings of two devices, payments, and one payment more than there is money for. */
+  function transactionsOf(height: number): Uint8Array[] {
+    return Array.from({ length: transactionsPerBlock }, (_, i) => {
+      const time = String(1_700_000_000 + height * 60 + i);
+      const readings = [{ name: 'level', time, value: { type: 'number' as const, text: String(i) } }];
+      if (i === 0) return sign(meter, { transfers: [{ to: 'alder/desk', asset: 'eur', amount: 3n }] });
+      if (i === 1) return sign(meter, { transfers: [{ to: 'alder/desk', asset: 'eur', amount: 1_000_000n }] });
+      return sign(i % 2 === 0 ? meter : desk, { readings });
+    });
+  }
+
+  function sign(signer: Signer, input: Partial<TransactionInput>): Uint8Array {
+    counter++;
+    return orThrow(signTransaction({ ledgerHash, counter, ...input }, signer));
+  }
+
+  function sealBatch(author: number, transactions: readonly Uint8Array[]): Batch {
+    const at = authors[author]!;
+    at.seq++;
+    const fields = {
+      epoch,
+      author: toValidatorIndex(author),
+      seq: at.seq,
+      base: 1,
+      previous: at.previous,
+      expiryHeight: toHeight(expiryBlocks),
+    };
+    const batch = createBatch(fields, transactions);
+    at.previous = batch.digest;
+    return signBatch(batch, votingSigners[author]!.sign(signedBytes('batch', ledgerHash, batch.headerBytes)));
+  }
+
+  function certify(vote: Vote) {
+    return createCertificate(
+      quorumOf4.map((signer) => ({
+        vote,
+        signer,
+        signature: votingSigners[signer]!.sign(voteSignedBytes(vote, ledgerHash)),
+      })),
+    );
+  }
+
+  async function record(...records: readonly JournalRecord[]): Promise<void> {
+    for (const each of records) {
+      const { type, payload } = recordToBytes(each);
+      journal.append(type, payload);
+    }
+    await journal.sync();
+  }
+}
+
+/** The same transactions, their bytes views of the encoded batch, as the executor has them. */
+function viewsOf(
+  transactions: readonly Extract<ReturnType<typeof decodeTransaction>, { ok: true }>['value'][],
+  batch: Uint8Array,
+) {
+  let from = 0;
+  return transactions.map((transaction) => {
+    const start = Buffer.from(batch.buffer, batch.byteOffset, batch.length).indexOf(transaction.bytes, from);
+    from = start + transaction.bytes.length;
+    return orThrow(decodeTransaction(batch.subarray(start, from)));
+  });
+}
+
+function signerAt(path: string): Signer {
+  const key = orThrow(readKeyFile(path));
+  return createNodeSigner(key.algorithm, key.secretKey);
+}
+
+function planOf() {
+  return {
+    name: 'audited',
+    members: members.map((id) => ({ id, name: id, person: null })),
+    nodes: members.map((member, i) => ({
+      id: `node-${i + 1}`,
+      member,
+      address: `127.0.0.1:${17_000 + i}`,
+      http: { host: '127.0.0.1', port: 17_100 + i },
+      mqtt: null,
+      publicPath: null,
+    })),
+    devices: [
+      { id: 'alder/desk', key: null },
+      { id: 'birch/meter', key: null },
+    ],
+    assets: [{ id: 'eur', decimals: 2, issuer: 'alder' }],
+    balances: [{ account: 'birch/meter', asset: 'eur', amount: 10_000n }],
+    parameters: defaultParameters,
+  };
+}
