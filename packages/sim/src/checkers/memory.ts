@@ -14,8 +14,8 @@ const unorderedBatchesMax = 64;
 const batchesInBlock = 64;
 const wantedMax = 512;
 const pastViewsMax = 1_024 + 64;
-/** Right below and above the executed height, and far ahead of each validator. */
-const checkpointHeightsNear = 32 + 32 + 2;
+/** Right below and above the executed height, the certified one, and far ahead of each validator. */
+const checkpointHeightsNear = 32 + 32 + 3;
 const checkpointHeightsFar = 8;
 /** Kinds of proof. */
 const proofKinds = 3;
@@ -36,7 +36,7 @@ export class MemoryChecker {
     if (node.driver === null) return;
     const { replica } = node.driver;
     const n = this.#validatorsCount;
-    const { view, lastFinalizedView, executedHeight, certifiedHeight } = replica.status();
+    const { view, lastFinalizedView } = replica.status();
     const viewsMax = view - lastFinalizedView + 1 + viewsAhead;
     const { wanted, checkpointHeights, pastViews } = replica.sizes();
     // Of each open view two blocks at most: what was proposed, and what was notarized instead.
@@ -49,10 +49,7 @@ export class MemoryChecker {
     this.#claim(node, 'proofs', held.evidence ?? 0, n * proofKinds);
     this.#claim(node, 'certificates', held.certificate ?? 0, 2 * pastViewsMax + 3 * viewsMax);
     this.#claim(node, 'wanted', wanted, wantedMax);
-    // What is executed and not certified yet is kept until it is.
-    const uncertified = Math.max(0, executedHeight - certifiedHeight);
-    const heightsMax = uncertified + checkpointHeightsNear + n * checkpointHeightsFar;
-    this.#claim(node, 'checkpoint heights', checkpointHeights, heightsMax);
+    this.#claim(node, 'checkpoint heights', checkpointHeights, checkpointHeightsNear + n * checkpointHeightsFar);
   }
 
   #claim(node: VirtualNode, what: string, count: number, countMax: number): void {

@@ -236,6 +236,19 @@ test('a row of another ledger or epoch, or a second contradiction of one validat
   assert.equal(checkpoints.wants(checkpointOf(2, { ...lie, historySize: 78 })), false);
 });
 
+test('who executes far ahead of what is certified holds signatures of the last heights only, and is certified by the next', () => {
+  const bench = createBench(4);
+  const checkpoints = new Checkpoints(bench.context, [outcomes[0]!], toHeight(0));
+  for (let height = 1; height <= 99; height++) {
+    checkpoints.onSignature(checkpointOf(1, statementAt(height)));
+    checkpoints.onExecuted(outcomes[height]!);
+    checkpoints.onSignature(checkpointOf(0, statementAt(height)));
+  }
+  assert.ok(checkpoints.heightsHeld <= 33, `${checkpoints.heightsHeld} heights`);
+  for (const signer of [1, 2]) checkpoints.onSignature(checkpointOf(signer, statementAt(99)));
+  assert.equal(checkpoints.certifiedHeight, 99);
+});
+
 test('after a restart what is not certified is signed again, the same statement', () => {
   const bench = createBench(4);
   const checkpoints = new Checkpoints(bench.context, outcomes.slice(0, 4), toHeight(2));

@@ -96,6 +96,9 @@ export class Checkpoints {
     if (statement.height > this.#executedHeight) this.#executedHeight = statement.height;
     const kept = this.#executedHeight - Math.max(heightsKept, this.#context.constants.checkpointLag + 1);
     for (const height of this.#own.keys()) if (height < kept && height < this.certifiedHeight) this.#own.delete(height);
+    // Far below the executed height nobody waits for signatures: a higher certified one certifies these heights too.
+    for (const height of this.#tallies.keys())
+      if (height < kept && height !== this.certifiedHeight) this.#tallies.delete(height);
   }
 
   /** Whether a signature could say anything new: asked before it is verified. */
