@@ -77,9 +77,11 @@ async function verdictsOf(folder: string): Promise<Verdict[]> {
         ? known.get(keyOf(mutant))
         : { mutant, status: 'ignored' },
     onProgress: (found) => {
-      if (found.length % 100 === 0) process.stderr.write(`${folder}: ${found.length} of ${total} mutants\n`);
+      if (found.length % 100 !== 0) return;
+      const { score } = scoreOf(folder, found);
+      process.stderr.write(`${folder}: ${found.length} of ${total} mutants, ${score} %\n`);
       // What an interrupted run has found is not lost: --again goes on from there.
-      if (found.length % 100 === 0 && !isPart) writeReport(folder, { digests: instrumented.digests, verdicts: found });
+      if (!isPart) writeReport(folder, { digests: instrumented.digests, verdicts: found });
     },
   });
   if (!isPart) writeReport(folder, { digests: instrumented.digests, verdicts });
@@ -122,6 +124,7 @@ function scoreOf(folder: string, verdicts: readonly Verdict[]): Score {
 function survivorsText(verdicts: readonly Verdict[]): string {
   return verdicts
     .filter(({ status }) => status === 'survived' || status === 'no coverage')
+    .toSorted((a, b) => Number(a.mutant.id) - Number(b.mutant.id))
     .map(({ mutant, status }) => {
       const { file, line, column, mutator } = mutant;
       return `${file}:${line}:${column} ${status}, ${mutator}\n- ${onOneLine(mutant.original)}\n+ ${onOneLine(mutant.replacement)}\n`;
