@@ -32,6 +32,17 @@ export const metricDefinitions = {
   unordered_batches: { type: 'gauge', help: 'Batches stored and not yet listed by a finalized block.' },
   validators: { type: 'gauge', help: 'Validators of the epoch.' },
   quorum: { type: 'gauge', help: 'Signatures that certify.' },
+  suspended: { type: 'gauge', help: '1 for each validator whose views are skipped.', labels: ['validator'] },
+  resilience: {
+    type: 'gauge',
+    help: 'How many faulty validators it takes: harmless at most, halt, fork, certify_false at least.',
+    labels: ['effect'],
+  },
+  concentration: {
+    type: 'gauge',
+    help: 'Most validators at one host or operator; more than harmless is a risk.',
+    labels: ['place'],
+  },
   peer_connected: { type: 'gauge', help: '1 while both connections to the peer are up.', labels: ['peer'] },
   peer_round_trip_seconds: { type: 'gauge', help: 'Last round trip to the peer.', labels: ['peer'] },
   link_sent_bytes_total: { type: 'counter', help: 'Bytes sent to peers.', labels: ['peer', 'channel'] },

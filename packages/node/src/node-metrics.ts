@@ -1,6 +1,7 @@
 /** What the main thread counts, and the samples it gives when somebody asks for metrics (names and help: metrics.ts). */
 import type { Batch, Block, Fact, ReplicaStatus, Validator } from '@cairn-ledger/core';
-import { toHex } from '@cairn-ledger/core';
+import { resilienceOf, toHex } from '@cairn-ledger/core';
+import { concentrationsOf } from './concentration.ts';
 import type { NodeStatus } from './http/edge-port.ts';
 import {
   createCounters,
@@ -41,6 +42,8 @@ export function createNodeMetrics(validators: readonly Validator[], nowMs: () =>
   /** When an own batch was sealed, until a final block lists it. */
   const sealedAtMs = new Map<string, number>();
   let blocks = 0;
+  const resilience = resilienceOf(validators.length);
+  const concentrations = concentrationsOf(validators);
 
   return {
     onSynced: (beganMs: number) => journalSync.observe((nowMs() - beganMs) / 1000),
@@ -105,6 +108,20 @@ export function createNodeMetrics(validators: readonly Validator[], nowMs: () =>
           unordered_batches: replica.pendingBatches,
           validators: status.validators,
           quorum: status.quorum,
+          suspended: status.suspended.map((validator) => ({ labels: { validator }, value: 1 })),
+          resilience: [
+            { labels: { effect: 'harmless' }, value: resilience.harmless },
+            { labels: { effect: 'halt' }, value: resilience.halt },
+            { labels: { effect: 'fork' }, value: resilience.fork },
+            { labels: { effect: 'certify_false' }, value: resilience.certifyFalse },
+          ],
+          concentration: (['host', 'operator'] as const).map((place) => ({
+            labels: { place },
+            value: Math.max(
+              1,
+              ...concentrations.filter((each) => each.place === place).map((each) => each.validators.length),
+            ),
+          })),
           peer_connected: peers.map((peer) => ({ labels: { peer: peer.id }, value: peer.isConnected ? 1 : 0 })),
           peer_round_trip_seconds: peers.map((peer) => ({
             labels: { peer: peer.id },

@@ -311,6 +311,7 @@ async function runNode({ config, founding, log, closers, life, failure }: Parts)
       mempool: { transactions: mempool.transactionsCount, sizeBytes: mempool.sizeBytes },
       validators: validators.length,
       quorum: set.quorum,
+      suspended: replica.suspended.map((validator) => validators[validator]!.id),
       uptimeMs: performance.now() - startedAtMs,
       peers: peers.map((peer) => ({ id: peer.id, connected: peer.isConnected, height: null, roundTripMs: peer.rttMs })),
     };

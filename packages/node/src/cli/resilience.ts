@@ -1,5 +1,9 @@
-/** What it takes to harm a network of n validators (protocol.md section 1), in words. */
+/**
+ * What it takes to harm a network of validators (protocol.md section 1), in words: by how many there are, how many of them
+ * are out of order now, and how many fall together because one host or operator runs them.
+ */
 import { resilienceOf } from '@cairn-ledger/core';
+import { concentrationsOf, type Placed } from '../concentration.ts';
 
 export function resilienceText(validators: number): string {
   const { harmless, halt, fork, certifyFalse } = resilienceOf(validators);
@@ -8,4 +12,26 @@ export function resilienceText(validators: number): string {
     `withstands ${harmless} faulty ${harmless === 1 ? 'validator' : 'validators'} of ${validators}${fewer}; ${halt} can halt it, ` +
     `${fork} can fork it (and are named by proofs), ${certifyFalse} can certify a false result; no number can forge a device's signature`
   );
+}
+
+/** @param faulty how many do not take part right now, or are proven faulty: they count as faulty, and never shrink the quorum */
+export function presentText(validators: number, faulty: number): string {
+  const { harmless } = resilienceOf(validators);
+  if (faulty === 0) return `right now all ${validators} take part`;
+  const rest = harmless - faulty;
+  const share = `right now ${faulty} of ${validators} ${faulty === 1 ? 'does' : 'do'} not take part`;
+  if (rest < 0) return `${share}: the network stands still until ${-rest} more ${rest === -1 ? 'does' : 'do'}`;
+  if (rest === 0) return `${share}: one more would halt the network`;
+  return `${share}: it withstands ${rest} more`;
+}
+
+/** One line for each host or operator whose failure alone is more than the network withstands. */
+export function concentrationWarnings(validators: readonly Placed[]): string[] {
+  const { harmless, fork } = resilienceOf(validators.length);
+  return concentrationsOf(validators)
+    .filter((each) => each.validators.length > harmless)
+    .map(({ place, name, validators: ids }) => {
+      const could = ids.length >= fork ? 'could halt and fork the network' : 'could halt the network';
+      return `${place} ${name} has ${ids.length} of ${validators.length} validators (${ids.join(', ')}): alone it ${could}`;
+    });
 }

@@ -125,6 +125,8 @@ export type NodeStatus = {
   readonly mempool: { readonly transactions: number; readonly sizeBytes: number };
   readonly validators: number;
   readonly quorum: number;
+  /** Ids of validators whose views are skipped: proven faulty. */
+  readonly suspended: readonly string[];
   readonly uptimeMs: number;
   readonly peers: readonly PeerView[];
 };

@@ -37,6 +37,7 @@ export const readyStatus: NodeStatus = {
   mempool: { transactions: 0, sizeBytes: 0 },
   validators: 4,
   quorum: 3,
+  suspended: [],
   uptimeMs: 1_000,
   peers: [
     { id: 'node-2', connected: true, height: 7, roundTripMs: 0.4 },

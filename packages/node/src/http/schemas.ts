@@ -145,6 +145,7 @@ export const statusSchema = Type.Object({
   mempool: Type.Object({ transactions: count('waiting'), sizeBytes: count('their size') }),
   validators: count('validators of the epoch'),
   quorum: count('signatures that certify'),
+  suspended: Type.Array(Type.String(), { description: 'validators whose views are skipped: proven faulty' }),
   uptimeMs: count('since the start'),
   peers: Type.Array(peerSchema),
 });

@@ -60,6 +60,9 @@ export function renderPage(status: NodeStatus): string {
       'Validators connected',
       mark(reachable >= status.quorum, `${reachable} of ${status.validators}; ${status.quorum} are needed`),
     ],
+    ...(status.suspended.length === 0
+      ? []
+      : ([['Proven faulty', mark(false, status.suspended.map(text).join(', '))]] as const)),
     ['Certified height', text(status.certifiedHeight)],
     ['Executed height', `${text(status.executedHeight)}, block time ${text(isoOf(status.blockTimeMs))}`],
     ['Finalized height', `${text(status.finalizedHeight)} (epoch ${text(status.epoch)}, view ${text(status.view)})`],

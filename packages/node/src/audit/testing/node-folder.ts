@@ -155,7 +155,6 @@ export async function makeNodeFolder(options: NodeFolderOptions = {}): Promise<M
       batches: [
         { batch, bytes, transactions: viewsOf(transactions, bytes), verdicts: new Uint8Array(transactions.length) },
       ],
-      misbehaviour: [],
     });
     statements.push(outcome.statement);
     await record({ type: 'own-checkpoint', statement: outcome.statement });

@@ -1,11 +1,11 @@
 import { quorum, resilienceOf } from '@cairn-ledger/core';
-import type { StatusAnswer } from '@cairn-ledger/sdk';
+import type { StatusAnswer, ValidatorAnswer } from '@cairn-ledger/sdk';
 import { Command } from 'commander';
 import type { NetworkNode } from '../../config/network-file.ts';
 import { CommandFailed } from '../exit-code.ts';
 import { connectEach, type NetworkOptions, withNetworkOptions } from '../network.ts';
 import { grouped, say, sayJson, style, tableLines } from '../output.ts';
-import { resilienceText } from '../resilience.ts';
+import { concentrationWarnings, presentText, resilienceText } from '../resilience.ts';
 
 const TIMEOUT_MS = 3_000;
 
@@ -24,11 +24,13 @@ Examples:
   $ cairn status --node https://alder.example:7701 --json`,
     )
     .action(async (options: NetworkOptions & { json?: boolean }) => {
-      const reports = await Promise.all(
-        connectEach(options, TIMEOUT_MS).map(({ node, client }) => askNode(node, client)),
-      );
-      if (options.json === true) printJson(reports);
-      else printText(reports);
+      const connected = connectEach(options, TIMEOUT_MS);
+      const reports = await Promise.all(connected.map(({ node, client }) => askNode(node, client)));
+      const answering = connected.find((_, i) => reports[i]!.status !== null);
+      const validators = await answering?.client.validators();
+      const placed = validators?.ok ? validators.value : [];
+      if (options.json === true) printJson(reports, placed);
+      else printText(reports, placed);
       if (reports.every((report) => report.status === null)) {
         throw new CommandFailed({
           code: 'client.unreachable',
@@ -46,12 +48,25 @@ async function askNode(
   return status.ok ? { node, status: status.value, error: null } : { node, status: null, error: status.error.code };
 }
 
-function printJson(reports: readonly NodeReport[]): void {
+/** Validators that do not take part now, as far as the nodes asked know: out of sync, out of reach of all, or proven faulty. */
+function faultyOf(reports: readonly NodeReport[], validators: readonly ValidatorAnswer[]): string[] {
+  const answers = reports.flatMap(({ status }) => status ?? []);
+  const well = new Set(answers.filter(({ inSync }) => inSync).map(({ node }) => node.id));
+  const asked = new Set(answers.map(({ node }) => node.id));
+  for (const { peers } of answers) for (const { id, connected } of peers) if (connected && !asked.has(id)) well.add(id);
+  for (const { suspended } of answers) for (const id of suspended) well.delete(id);
+  return validators.map(({ id }) => id).filter((id) => !well.has(id));
+}
+
+function printJson(reports: readonly NodeReport[], validators: readonly ValidatorAnswer[]): void {
   const seen = reports.find((report) => report.status !== null)?.status;
   sayJson({
     ledger: seen?.ledger ?? null,
     validators: seen?.validators ?? null,
     resilience: seen ? resilienceOf(seen.validators) : null,
+    notTakingPart: seen ? faultyOf(reports, validators) : null,
+    suspended: seen?.suspended ?? null,
+    warnings: concentrationWarnings(validators),
     nodes: reports.map(({ node, status, error }) => ({
       id: node.id,
       http: node.http,
@@ -61,13 +76,17 @@ function printJson(reports: readonly NodeReport[]): void {
   });
 }
 
-function printText(reports: readonly NodeReport[]): void {
+function printText(reports: readonly NodeReport[], validators: readonly ValidatorAnswer[]): void {
   const seen = reports.find((report) => report.status !== null)?.status;
   if (seen) {
     say(
       `${style('bold', seen.ledger.name)}  ledger ${seen.ledger.hash.slice(0, 16)}  epoch ${seen.epoch}  ${seen.validators} validators, quorum ${quorum(seen.validators)}`,
     );
     say(resilienceText(seen.validators));
+    if (validators.length > 0) say(presentText(seen.validators, faultyOf(reports, validators).length));
+    if (seen.suspended.length > 0)
+      say(style('red', `proven faulty, their views are skipped: ${seen.suspended.join(', ')}`));
+    for (const warning of concentrationWarnings(validators)) say(style('red', warning));
     say('');
   }
   const head = [

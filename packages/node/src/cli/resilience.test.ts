@@ -1,0 +1,48 @@
+import { strict as assert } from 'node:assert';
+import { test } from 'node:test';
+import { concentrationsOf } from '../concentration.ts';
+import { concentrationWarnings, presentText, resilienceText } from './resilience.ts';
+
+const four = ['a', 'b', 'c', 'd'].map((id, i) => ({
+  id,
+  member: id,
+  host: i < 2 ? 'hall 1' : `hall ${i}`,
+  operator: `op ${i}`,
+}));
+
+test('what a network withstands, and what it takes to harm it', () => {
+  assert.match(
+    resilienceText(20),
+    /withstands 6 faulty validators of 20; 7 can halt it, 8 can fork it .*, 14 can certify/,
+  );
+  assert.match(resilienceText(1), /development only/);
+});
+
+test('those who do not take part now are taken off what it withstands', () => {
+  assert.equal(presentText(7, 0), 'right now all 7 take part');
+  assert.equal(presentText(7, 1), 'right now 1 of 7 does not take part: it withstands 1 more');
+  assert.equal(presentText(7, 2), 'right now 2 of 7 do not take part: one more would halt the network');
+  assert.equal(presentText(7, 4), 'right now 4 of 7 do not take part: the network stands still until 2 more do');
+});
+
+test('a host or operator with more validators than the network withstands is warned of', () => {
+  assert.deepEqual(concentrationsOf(four), [{ place: 'host', name: 'hall 1', validators: ['a', 'b'] }]);
+  assert.deepEqual(concentrationWarnings(four), [
+    'host hall 1 has 2 of 4 validators (a, b): alone it could halt and fork the network',
+  ]);
+  const seven = Array.from({ length: 7 }, (_, i) => ({
+    id: `v${i}`,
+    member: i < 2 ? 'one' : `m${i}`,
+    ...(i === 2 && { operator: 'one' }),
+  }));
+  assert.deepEqual(concentrationWarnings(seven), [
+    'operator one has 3 of 7 validators (v0, v1, v2): alone it could halt and fork the network',
+  ]);
+  assert.deepEqual(concentrationWarnings(seven.slice(1)), [
+    'operator one has 2 of 6 validators (v1, v2): alone it could halt the network',
+  ]);
+});
+
+test('validators whose records name no place warn of nothing', () => {
+  assert.deepEqual(concentrationWarnings(['a', 'b', 'c'].map((id) => ({ id, member: id }))), []);
+});
