@@ -304,6 +304,30 @@ test('yesterday’s databases beside today’s journal are found', async (t) => 
   assert.ok(report.findings.some(({ class: kind, code }) => kind === 'block' && code === 'audit.behind'));
 });
 
+test('without re-execution rows that do not belong to the chain are found, and wrong floors', async (t) => {
+  for (const statement of [
+    "INSERT INTO batches VALUES (999999, x'00', 1, 0, 1, 1)",
+    "INSERT INTO batch_parts VALUES (99999999, x'00')",
+    "INSERT INTO checkpoints VALUES (1, 7, x'00', NULL)",
+    "INSERT INTO meta VALUES ('other', x'00')",
+    'UPDATE floors SET seq = seq + 1 WHERE author = 2',
+  ]) {
+    const dir = copyOf(t);
+    sql(chainOf, statement)(dir);
+    assert.ok(!(await auditOf(dir, { replay: false })).isSound, statement);
+  }
+});
+
+test('the data of a node deleted is damage; a node that has never run is nothing to audit', async (t) => {
+  const dir = copyOf(t);
+  rmSync(join(dir, 'data'), { recursive: true });
+  const { findingsByClass } = await auditOf(dir);
+  assert.ok(findingsByClass.journal! > 0 && findingsByClass.database! > 0);
+  rmSync(markOf(dir));
+  const fresh = await auditFolder(dir);
+  assert.equal(!fresh.ok && fresh.error.code, 'audit.not-a-node');
+});
+
 test('the genesis of a trusted source tells a folder in which everything was exchanged', async (t) => {
   const other = await makeNodeFolder({ blocks: 2 });
   t.after(() => other.remove());

@@ -41,6 +41,7 @@ import { logBytesOf } from './log-file.ts';
 import { type MadeAnew, makeAnew } from './made-anew.ts';
 import { auditMark } from './mark-audit.ts';
 import { createPace, type Pace } from './pace.ts';
+import { auditRowCounts } from './row-counts.ts';
 import { auditState } from './state-audit.ts';
 import { openStored, type StoredDatabase } from './stored-database.ts';
 import { auditRecentView, openView, type StoredView } from './view-audit.ts';
@@ -118,6 +119,10 @@ export async function auditFolder(dir: string, options: AuditOptions = {}): Prom
     const message = `${resolve(dir)} is not the folder of a node: it has no node.json, no keys and no data`;
     return fail({ code: 'audit.not-a-node', message });
   }
+  if (!hasRun(folder)) {
+    const message = `the node in ${resolve(dir)} has never run: there is nothing to audit`;
+    return fail({ code: 'audit.not-a-node', message });
+  }
   const lock = await lockFolder(folder, findings);
   if (lock === 'running') {
     const message = `a node runs on ${resolve(dir)}: stop it, or audit a copy of its folder made while it was stopped`;
@@ -142,6 +147,12 @@ export async function auditFolder(dir: string, options: AuditOptions = {}): Prom
   } finally {
     lock?.release();
   }
+}
+
+/** A node that has run once has left something; without any of it, it was never started or everything is gone. */
+function hasRun({ dataDir, keysDir }: NodeFolder): boolean {
+  const left = [join(dataDir, 'journal'), join(dataDir, 'chain.db'), join(dataDir, 'view.db')];
+  return left.some((path) => existsSync(path)) || marksIn(keysDir).length > 0;
 }
 
 const nothingChecked: AuditReport['checked'] = {
@@ -246,6 +257,7 @@ async function auditChainDb(task: Task, stored: StoredDatabase, memory: JournalM
     options.onProgress?.({ part: 'compare' });
     const isRemade = (made?.reaches(tip.height) ?? false) && isReplayed;
     if (isRemade) await made!.compareChain(stored, pace);
+    else if (from === 0) auditRowCounts(chainTask, summary);
     if (view !== null && made?.reaches(view.height)) await made.compareView(view.stored, pace);
     if (view !== null) compareProgress(view, tip.height, findings);
     noteUnproven(task, summary, memory, isRemade);

@@ -4,6 +4,7 @@
  * tree that was certified.
  */
 import {
+  type Batch,
   type Block,
   type CheckpointStatement,
   checkpointDigest,
@@ -15,6 +16,7 @@ import {
   transactionEntry,
 } from '@cairn-ledger/core';
 import type { StoredBlock } from '../storage/chain-db.ts';
+import { batchPartBytes } from '../storage/chain-schema.ts';
 import { decodeVerdicts } from '../storage/verdicts.ts';
 import { type AuditedBatch, auditBatches, auditBlock, auditFinalization, type ChainAudit } from './block-audit.ts';
 import { type AuditedCheckpoint, auditCheckpoint } from './checkpoint-audit.ts';
@@ -39,8 +41,11 @@ export type ChainSummary = {
   readonly unproven: ReadonlyMap<number, string>;
   readonly blocks: number;
   readonly batches: number;
+  readonly batchParts: number;
   readonly transactions: number;
   readonly signatures: number;
+  /** The last batch listed of each author. */
+  readonly floors: ReadonlyMap<number, Batch['header'] & { readonly digest: Hash }>;
 };
 
 export type ChainRange = { readonly from: number; readonly to: number };
@@ -54,7 +59,8 @@ export async function auditChain(
 ): Promise<ChainSummary> {
   const { chain, findings, anchor } = task;
   const lag = anchor.genesis.parameters.checkpointLag;
-  const counts = { blocks: 0, batches: 0, transactions: 0, signatures: 0 };
+  const counts = { blocks: 0, batches: 0, batchParts: 0, transactions: 0, signatures: 0 };
+  const floors = new Map<number, Batch['header'] & { readonly digest: Hash }>();
   const unproven = new Map<number, string>();
   /** Digests of the last own checkpoints, by height: a block names the one `lag` below it. */
   const statements = new Map<number, Hash>();
@@ -87,7 +93,7 @@ export async function auditChain(
     before = stored;
   }
   findings.guard('history', {}, () => history?.end());
-  return { tipHeight: to, tip: last, certifiedHeight, finalizedView, unproven, ...counts };
+  return { tipHeight: to, tip: last, certifiedHeight, finalizedView, unproven, floors, ...counts };
 
   /** Null when not all of it is true. */
   function auditHeight(stored: StoredBlock): Audited | null {
@@ -106,6 +112,10 @@ export async function auditChain(
     const whole = batches.filter((batch) => batch !== null);
     counts.batches += whole.length;
     counts.signatures += whole.length;
+    for (const { batch, bytes } of whole) {
+      counts.batchParts += Math.ceil(bytes.length / batchPartBytes);
+      floors.set(batch.header.author, { ...batch.header, digest: batch.digest });
+    }
     if (whole.length < batches.length) return null;
     return { block, batches: whole, bytes: whole.reduce((total, { bytes }) => total + bytes.length, 0) };
   }
