@@ -11,7 +11,7 @@ import process from 'node:process';
 
 type Counts = { readonly passed: number; readonly failed: number; readonly skipped: number };
 
-const roots = process.argv.length > 2 ? process.argv.slice(2) : ['packages', 'tools', 'bench', 'e2e'];
+const roots = process.argv.length > 2 ? process.argv.slice(2) : ['packages', 'tools', 'bench', 'spec', 'e2e'];
 const files = roots
   .flatMap((root) => (root.endsWith('.ts') ? [root] : globSync(`${root}/**/*.test.ts`)))
   .map((file) => file.replaceAll('\\', '/'))
