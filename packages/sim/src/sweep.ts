@@ -18,6 +18,8 @@ export type SweepOptions = {
 export type SweepTask = { readonly from: number; readonly count: number };
 
 const seedsPerTask = 8;
+/** A world makes much that dies with it: with room for the young, little of it is copied. In MiB. */
+const youngMb = 64;
 
 export async function sweep(options: SweepOptions): Promise<SweepSummary> {
   const startedMs = performance.now();
@@ -31,7 +33,10 @@ export async function sweep(options: SweepOptions): Promise<SweepSummary> {
   };
   const runThread = (): Promise<void> =>
     new Promise((resolve, reject) => {
-      const worker = new Worker(new URL('./sweep-worker.ts', import.meta.url), { workerData: options.world });
+      const worker = new Worker(new URL('./sweep-worker.ts', import.meta.url), {
+        workerData: options.world,
+        resourceLimits: { maxYoungGenerationSizeMb: youngMb },
+      });
       const give = (): void => {
         const task = takeTask();
         if (task !== null) worker.postMessage(task);
