@@ -113,7 +113,7 @@ export const agreementMutants: readonly Mutant[] = [
         replace: 'if (state.proposal === null || (state.leaderVote === signed && state.own.notarize === null)) {',
       },
     ],
-    profile: 'divided',
+    profile: 'equivocators',
     nodes: [4],
   },
   {
@@ -127,7 +127,7 @@ export const agreementMutants: readonly Mutant[] = [
       },
     ],
     profile: 'lossy',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 'nullify-without-entry-certificate',
@@ -140,7 +140,7 @@ export const agreementMutants: readonly Mutant[] = [
       },
     ],
     profile: 'lossy',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 'no-help-for-those-behind',
@@ -167,7 +167,7 @@ export const agreementMutants: readonly Mutant[] = [
       { file: agreement, find: 'this.#help.help(peer, view, this.#bestEntry());', replace: '' },
     ],
     profile: 'lossy',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 'ancestry-never-asked-for',
@@ -193,8 +193,8 @@ export const agreementMutants: readonly Mutant[] = [
           "if (state.own.isNullified || state.certification === 'ok' || state.certification === 'rejected') continue;",
       },
     ],
-    profile: 'any',
-    nodes: sizes,
+    profile: 'lossy',
+    nodes: [4],
   },
   {
     name: 'leader-waits-instead-of-proposing-again',
@@ -207,7 +207,7 @@ export const agreementMutants: readonly Mutant[] = [
       },
     ],
     profile: 'tight',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 're-proposals-not-exempt-from-block-rules',
@@ -220,7 +220,7 @@ export const agreementMutants: readonly Mutant[] = [
       },
     ],
     profile: 'tight',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 're-proposals-not-exempt-from-certification-rules',
@@ -234,7 +234,7 @@ export const agreementMutants: readonly Mutant[] = [
       { file: agreement, find: "if (equalBytes(digest, parentDigest)) return 'ok';", replace: '' },
     ],
     profile: 'tight',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 're-proposal-delayed-like-an-idle-leader',
@@ -247,7 +247,7 @@ export const agreementMutants: readonly Mutant[] = [
       },
     ],
     profile: 'tight',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 'certification-by-state-and-clock',
@@ -317,14 +317,14 @@ export const agreementMutants: readonly Mutant[] = [
       },
     ],
     profile: 'lossy',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 'nothing-sent-again-on-connecting',
     rule: 'section 3, Recovery and R7: what matters is sent to who connects',
     edits: [{ file: replica, find: 'this.agreement.resendTo(peer);', replace: '' }],
     profile: 'restarts',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 'tally-mixes-proposals',
@@ -369,19 +369,6 @@ export const agreementMutants: readonly Mutant[] = [
     ],
     profile: 'forgers',
     nodes: [7],
-  },
-  {
-    name: 'votes-ahead-not-taken',
-    rule: 'R8: votes up to view + 1 are taken',
-    edits: [
-      {
-        file: wanted,
-        find: 'view > views.lastFinalized && view <= views.current + viewsAhead',
-        replace: 'view > views.lastFinalized && view <= views.current',
-      },
-    ],
-    profile: 'idle',
-    nodes: [4],
   },
   {
     name: 'always-the-same-peer-is-asked',
@@ -429,7 +416,7 @@ export const agreementMutants: readonly Mutant[] = [
     name: 'status-not-sent-with-the-nullify',
     rule: 'R5, R7: a nullify sent again comes with a status, so that idle peers send a finalization that got lost',
     edits: [{ file: agreement, find: "if (this.#context.maySign) this.sendStatus('all');", replace: '' }],
-    profile: 'lossy',
+    profile: 'quiet',
     nodes: [4],
   },
   {

@@ -12,7 +12,7 @@ export const checkpointMutants: readonly Mutant[] = [
     rule: 'signatures are sent again on connecting and every tRetry',
     edits: [{ file: checkpoints, find: 'if (signatures.length > 0) this.#send(to, signatures);', replace: '' }],
     profile: 'lossy',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 'checkpoints-not-asked-for',
@@ -25,7 +25,7 @@ export const checkpointMutants: readonly Mutant[] = [
       },
     ],
     profile: 'lossy',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 'checkpoint-signatures-neither-sent-again-nor-asked-for',
@@ -52,21 +52,21 @@ export const checkpointMutants: readonly Mutant[] = [
       },
     ],
     profile: 'lossy',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 'newest-certified-not-answered',
     rule: 'the answer is all signatures held',
     edits: [{ file: checkpoints, find: 'if (height < this.certifiedHeight) {', replace: 'if (false) {' }],
-    profile: 'lossy',
-    nodes: sizes,
+    profile: 'behind',
+    nodes: [4],
   },
   {
     name: 'checkpoints-not-signed-after-a-restart',
     rule: 'section 3, Recovery: checkpoint signatures are put back and sent again',
     edits: [{ file: checkpoints, find: 'if (height >= this.certifiedHeight && height > 0)', replace: 'if (false)' }],
     profile: 'restarts',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 'checkpoint-certified-by-f-plus-one',
@@ -79,7 +79,7 @@ export const checkpointMutants: readonly Mutant[] = [
       },
     ],
     profile: 'any',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 'checkpoint-of-block-not-compared',
@@ -106,6 +106,6 @@ export const checkpointMutants: readonly Mutant[] = [
       },
     ],
     profile: 'any',
-    nodes: sizes,
+    nodes: [4],
   },
 ];

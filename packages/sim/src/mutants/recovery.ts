@@ -7,10 +7,10 @@ const agreement = 'packages/core/src/protocol/agreement/agreement.ts';
 const replica = 'packages/core/src/protocol/replica.ts';
 const batchBook = 'packages/core/src/protocol/batches/batch-book.ts';
 
-const sizes = [4, 5] as const;
+const persistCertificate = "this.#context.emit({ type: 'persist', record: { type: 'certificate', certificate } });";
 
 /** Drops the records of one kind of vote, and the mark that would show the loss. */
-function voteNotPersisted(type: 'notarize' | 'nullify' | 'finalize'): Mutant {
+function voteNotPersisted(type: 'notarize' | 'nullify'): Mutant {
   return {
     name: `${type}-not-persisted`,
     rule: `persist before sending: ${type}`,
@@ -27,14 +27,13 @@ function voteNotPersisted(type: 'notarize' | 'nullify' | 'finalize'): Mutant {
       },
     ],
     profile: 'any',
-    nodes: sizes,
+    nodes: [4],
   };
 }
 
 export const recoveryMutants: readonly Mutant[] = [
   voteNotPersisted('notarize'),
   voteNotPersisted('nullify'),
-  voteNotPersisted('finalize'),
   {
     name: 'sent-before-durable',
     rule: 'order: journal, then send',
@@ -46,8 +45,8 @@ export const recoveryMutants: readonly Mutant[] = [
           'if (this.#hasUnsyncedRecords) this.#ports.journal.sync(() => undefined);\n    this.#hasUnsyncedRecords = false;\n    if (!this.#hasUnsyncedRecords) return this.#performAll(turn);',
       },
     ],
-    profile: 'any',
-    nodes: sizes,
+    profile: 'restarts',
+    nodes: [4],
   },
   {
     name: 'nullify-forgotten-in-a-restart',
@@ -60,7 +59,7 @@ export const recoveryMutants: readonly Mutant[] = [
       },
     ],
     profile: 'restarts',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 'notarize-forgotten-in-a-restart',
@@ -74,21 +73,17 @@ export const recoveryMutants: readonly Mutant[] = [
       { file: recovery, find: 'state.proposal ??= vote.proposal;', replace: '' },
     ],
     profile: 'restarts',
-    nodes: sizes,
+    nodes: [4],
   },
   {
-    name: 'finalize-forgotten-in-a-restart',
-    rule: 'Recovery: restore all marks (finalize)',
-    edits: [{ file: recovery, find: 'else state.own.finalize = vote.proposal;', replace: '' }],
+    name: 'finalize-and-its-notarization-forgotten-in-a-restart',
+    rule: 'Recovery: restore all marks (finalize), and certificates (either covers the other)',
+    edits: [
+      { file: recovery, find: 'else state.own.finalize = vote.proposal;', replace: '' },
+      { file: agreement, find: persistCertificate, replace: '' },
+    ],
     profile: 'restarts',
-    nodes: sizes,
-  },
-  {
-    name: 'view-forgotten-in-a-restart',
-    rule: 'Recovery: restore the view',
-    edits: [{ file: recovery, find: 'views.current = toView(Math.max(views.current, state.view));', replace: '' }],
-    profile: 'restarts',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 'own-votes-not-put-back-into-the-tally',
@@ -111,7 +106,7 @@ export const recoveryMutants: readonly Mutant[] = [
       },
     ],
     profile: 'restarts',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 'own-votes-not-sent-again-after-a-restart',
@@ -124,33 +119,14 @@ export const recoveryMutants: readonly Mutant[] = [
       },
     ],
     profile: 'restarts',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 'certificates-not-persisted',
     rule: 'persist every certificate before passing it on',
-    edits: [
-      {
-        file: agreement,
-        find: "this.#context.emit({ type: 'persist', record: { type: 'certificate', certificate } });",
-        replace: '',
-      },
-    ],
+    edits: [{ file: agreement, find: persistCertificate, replace: '' }],
     profile: 'restarts',
-    nodes: sizes,
-  },
-  {
-    name: 'certification-not-persisted',
-    rule: 'persist a certification result before acting on it',
-    edits: [
-      {
-        file: agreement,
-        find: "record: { type: 'certified', epoch: this.#context.set.epoch, view: state.view, isOk },",
-        replace: "record: { type: 'certified', epoch: this.#context.set.epoch, view: toView(0), isOk },",
-      },
-    ],
-    profile: 'restarts',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 'blocks-not-persisted',
@@ -168,7 +144,7 @@ export const recoveryMutants: readonly Mutant[] = [
       },
     ],
     profile: 'restarts',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 'own-batch-numbers-forgotten',
@@ -181,7 +157,7 @@ export const recoveryMutants: readonly Mutant[] = [
       },
     ],
     profile: 'restarts',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 'restored-batches-dropped',
@@ -195,7 +171,7 @@ export const recoveryMutants: readonly Mutant[] = [
       },
     ],
     profile: 'restarts',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 'journal-begun-anew-without-nullifies',
@@ -208,7 +184,7 @@ export const recoveryMutants: readonly Mutant[] = [
       },
     ],
     profile: 'restarts',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 'journal-begun-anew-without-certificates',
@@ -217,7 +193,7 @@ export const recoveryMutants: readonly Mutant[] = [
       { file: replica, find: "if (certificate !== null) yield { type: 'certificate', certificate };", replace: '' },
     ],
     profile: 'restarts',
-    nodes: sizes,
+    nodes: [4],
   },
   {
     name: 'journal-begun-anew-without-batches',
@@ -226,6 +202,6 @@ export const recoveryMutants: readonly Mutant[] = [
       { file: replica, find: "for (const batch of this.batches.held()) yield { type: 'batch', batch };", replace: '' },
     ],
     profile: 'restarts',
-    nodes: sizes,
+    nodes: [4],
   },
 ];

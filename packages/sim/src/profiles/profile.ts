@@ -32,6 +32,7 @@ const profiles = {
     kind: 'restarts',
     byzantine: 'none',
     bend: ({ plan, random, faultsMax }) => ({
+      profile: { delayMinMs: 1, delayMaxMs: random.pick([5, 40, 80]), lossShare: 0 },
       leftDown: drawNodes(plan, faultsMax, random),
       faults: [...plan.faults.filter(isHarmless), restartAllAtTheEnd(plan)],
     }),
@@ -52,7 +53,7 @@ const profiles = {
     byzantine: 'all-f',
     bend: ({ plan, random }) => ({
       constants: { heartbeatMs: 600_000 },
-      calmProfile: { delayMinMs: 1, delayMaxMs: 40, lossShare: random.pick([0, 0.05, 0.15]) },
+      calmProfile: { delayMinMs: 1, delayMaxMs: 40, lossShare: random.pick([0, 0.15, 0.25]) },
       calmTransactions: { count: random.integer(1, 6), pauseMs: random.pick([700, 1_500, 4_000]) },
       pauseMs: 1_500,
       byzantine: only(plan, random, ['teaser', 'silent-leader']),
@@ -65,8 +66,9 @@ const profiles = {
     byzantine: 'all-f',
     bend: ({ plan, random }) => ({
       constants: { heartbeatMs: 600_000 },
+      options: { ...plan.options, calmMs: 5_000 },
       calmTransactions: { count: 2, pauseMs: 12_000 },
-      calmViewsMax: 10 * plan.options.nodesCount,
+      calmViewsMax: 8 * plan.options.nodesCount,
       byzantine: only(plan, random, ['batch-equivocator', 'teaser', 'silent-leader']),
     }),
   },
@@ -119,6 +121,16 @@ const profiles = {
         name: random.pick(['silent-leader', 'withholder'] as const),
       })),
       faults: [{ atMs: 500, lastsMs: 60_000, fault: { type: 'crash', node: plan.options.nodesCount - 1 } }],
+    }),
+  },
+
+  /** Leaders that propose two blocks, and hardly any other fault: the proposals themselves decide who holds what. */
+  equivocators: {
+    kind: 'calm',
+    byzantine: 'all-f',
+    bend: ({ plan, random }) => ({
+      profile: { delayMinMs: 1, delayMaxMs: random.pick([10, 60]), lossShare: 0, overtakingShare: 0.3 },
+      byzantine: only(plan, random, ['equivocator']),
     }),
   },
 
