@@ -170,6 +170,27 @@ test('a reader keeps 32 tiles open, and opens one again only when more of it is 
   assert.deepEqual(readsOf(0), ['0/0']);
 });
 
+test('a tile that was opened again, since it has grown, is the newest one', () => {
+  const tiles = createTiles();
+  const tree = createHistoryTree(tiles, 0);
+  const reads: string[] = [];
+  const reader = createHistoryReader({
+    get(level, index) {
+      reads.push(`${level}/${index}`);
+      return tiles.get(level, index);
+    },
+  });
+  tiles.store(tree.append(entriesBetween(0, 10)));
+  reader.fullSubtree(0, 9);
+  tiles.store(tree.append(entriesBetween(10, 34 * 256)));
+  for (let tile = 1; tile < 32; tile++) reader.fullSubtree(0, 256 * tile);
+  reader.fullSubtree(0, 255);
+  reads.length = 0;
+  reader.fullSubtree(0, 32 * 256);
+  reader.fullSubtree(0, 0);
+  assert.deepEqual(reads, ['0/32'], 'tile 1 is the oldest, and closed');
+});
+
 test('a tile that is shorter than the tree needs stops the reader', () => {
   const tiles = createTiles();
   const tree = createHistoryTree(tiles, 0);

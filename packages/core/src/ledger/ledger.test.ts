@@ -430,6 +430,29 @@ test('check answers as execution will, without the signature, and names the key 
     publicKey: people.acmeGateway.publicKey,
   });
   assert.equal(readDevice(world.store, 'acme/boiler'), null);
+  const person = world.ledger.check(
+    world.store,
+    world.sign(people.acmePerson, { operations: [pay('boreal', 1n)] }),
+    world.next(),
+  );
+  assert.deepEqual(person.ok && Object.keys(person.value), ['member', 'keyRole', 'algorithm', 'publicKey']);
+});
+
+test('a verdict names whose key signed, with its device where it has one', () => {
+  const world = createWorld();
+  const { results } = world.execute(
+    [people.acmePerson, people.acmeDevice, people.stranger].map((signer) =>
+      world.sign(signer, { operations: [pay('boreal', 1n)] }),
+    ),
+  );
+  assert.deepEqual(
+    results.map(({ member, device }) => [member, device]),
+    [
+      ['acme', undefined],
+      ['acme', 'meter'],
+      [undefined, undefined],
+    ],
+  );
 });
 
 test('check refuses what no waiting transaction can cure, and leaves the rest to execution', () => {

@@ -227,6 +227,13 @@ test('a bucket is split and closed again by writes and deletions, one by one or 
   );
 });
 
+test('a source that is not ordered by key hash stops the tree', () => {
+  const [a, b] = [madeEntries(1, [1, 1])[0]!, madeEntries(1, [1, 2])[0]!];
+  const over = (entries: readonly StateEntry[]) => createStateTree({ entriesBetween: () => entries });
+  assert.deepEqual(over([a, b]).root(), naiveRoot([a, b]));
+  assert.throws(() => over([b, a]), /ordered by key hash/);
+});
+
 test('a source that lost an entry stops the tree instead of giving a wrong root', () => {
   const early = Array.from({ length: 10_000 }, (_, i) => `k${i}`).find((key) => sha256(text(key))[0] === 0)!;
   const keyHash = sha256(text(early));
