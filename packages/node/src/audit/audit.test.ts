@@ -304,6 +304,15 @@ test('yesterday’s databases beside today’s journal are found', async (t) => 
   assert.ok(report.findings.some(({ class: kind, code }) => kind === 'block' && code === 'audit.behind'));
 });
 
+test('blocks whose finalizations were taken away are not called sound, unless the journal has one that covers them', async (t) => {
+  const dir = copyOf(t);
+  sql(chainOf, 'UPDATE blocks SET finalization = NULL, view = 0 WHERE height > 9')(dir);
+  assert.deepEqual((await auditOf(dir)).findings, []);
+  cutJournal(journalOf(dir), 20);
+  const { findings } = await auditOf(dir);
+  assert.ok(findings.some(({ class: kind, where }) => kind === 'certificate' && where.height === 10));
+});
+
 test('without re-execution rows that do not belong to the chain are found, and wrong floors', async (t) => {
   for (const statement of [
     "INSERT INTO batches VALUES (999999, x'00', 1, 0, 1, 1)",

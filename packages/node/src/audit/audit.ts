@@ -47,7 +47,7 @@ import { openStored, type StoredDatabase } from './stored-database.ts';
 import { auditRecentView, openView, type StoredView } from './view-audit.ts';
 
 export type AuditOptions = {
-  /** Execute all blocks again. Absent: when the chain has at most `replayTransactionsMax` transactions. */
+  /** Execute all blocks again. Absent: when the chain has at most `replayTransactionsMax` transactions, or its tip is not certified. */
   readonly replay?: boolean | undefined;
   /** Only the last heights, without re-execution and without looking through the pages of the databases. */
   readonly recent?: number | undefined;
@@ -233,7 +233,7 @@ async function auditChainDb(task: Task, stored: StoredDatabase, memory: JournalM
   }
   const view = await openView(folder, options.recent === undefined, findings, pace);
   const from = options.recent === undefined ? 0 : Math.max(0, tip.height - options.recent + 1);
-  const isReplayed = from === 0 && (options.replay ?? lengthOf(stored, findings) <= replayTransactionsMax);
+  const isReplayed = from === 0 && (options.replay ?? needsReplay(stored, chain, tip.height, findings));
   const made = from > 0 ? null : makeAnewFor(task, chain, isReplayed, view);
   let ownSigned = nothingSigned;
   const onOwnSigned = (signed: Signed): void => {
@@ -280,11 +280,13 @@ function makeAnewFor(task: Task, chain: ChainDb, isReplay: boolean, view: Stored
   return makeAnew({ anchor: task.anchor, tempDir, isReplay, chain, viewHeight }, task.findings);
 }
 
-/** Transactions of the chain, as its history says; a damaged answer only decides whether it is executed again. */
-function lengthOf({ database }: StoredDatabase, findings: Findings): number {
+/** Short chains, and where nothing else proves the state; a damaged answer only decides whether blocks are executed again. */
+function needsReplay({ database }: StoredDatabase, chain: ChainDb, tipHeight: number, findings: Findings): boolean {
+  const certified = findings.guard('checkpoint', {}, () => chain.latestCertified());
+  if (certified === null || certified.height < tipHeight) return true;
   const read = 'SELECT MAX(history_size) AS size FROM blocks';
   const row = findings.guard('block', { table: 'blocks' }, () => database.sqlite.prepare(read).get());
-  return Number((row as { size: number } | null)?.size ?? 0);
+  return Number((row as { size: number } | null)?.size ?? 0) <= replayTransactionsMax;
 }
 
 /** Whether the database says that it is of the ledger of the genesis; the marks tell which of the two was exchanged. */
@@ -337,11 +339,11 @@ function noteUnproven(task: Task, summary: ChainSummary, memory: JournalMemory |
   const { findings, options } = task;
   const { tipHeight, certifiedHeight, unproven } = summary;
   // A finalization that came after its block was executed stands in the journal alone.
-  const isProvenByJournal = [...unproven.values()].some((digest) => memory?.finalized.has(digest) ?? false);
-  if (unproven.size > 0 && !isProvenByJournal) {
+  const last = [...unproven.values()].at(-1);
+  if (last !== undefined && !(memory?.isFinal(last) ?? false)) {
     const [first] = unproven.keys();
-    const what = `blocks ${first} to ${tipHeight} have no finalization yet: they are followed by links alone`;
-    findings.note('certificate', 'audit.unproven', what, { height: first! });
+    const what = `nothing proves blocks ${first} to ${tipHeight} final: no finalization of them is stored`;
+    findings.add('certificate', 'audit.unproven', what, { height: first! });
   }
   if (isReplayed) return;
   if (certifiedHeight < tipHeight) {

@@ -43,8 +43,8 @@ export type JournalMemory = {
   readonly finalizedView: number;
   /** Digests of the own checkpoints, by height. */
   readonly checkpoints: ReadonlyMap<number, string>;
-  /** Digests of the blocks whose finalizations are held, by view. */
-  readonly finalized: ReadonlySet<string>;
+  /** Whether a finalization held here covers a block: its own, or that of a block held here that stands on it. */
+  readonly isFinal: (digest: string) => boolean;
   readonly records: number;
 };
 
@@ -152,6 +152,18 @@ function createMemory({ anchor, self }: JournalAudit, findings: Findings): Memor
   const batches = new Map<string, string>();
   const checkpoints = new Map<number, string>();
   const finalized = new Set<string>();
+  const parents = new Map<string, string>();
+
+  function isFinal(digest: string): boolean {
+    const seen = new Set<string>();
+    for (const name of finalized) {
+      for (let at: string | undefined = name; at !== undefined && !seen.has(at); at = parents.get(at)) {
+        if (at === digest) return true;
+        seen.add(at);
+      }
+    }
+    return false;
+  }
 
   function contradiction(what: string, where: Place): void {
     findings.add('journal', 'audit.contradiction', `${what}: signing on would prove this node faulty`, where);
@@ -198,6 +210,9 @@ function createMemory({ anchor, self }: JournalAudit, findings: Findings): Memor
         batches.set(`${epoch}/${seq}`, digest);
         return [{ epoch, seq }];
       }
+      case 'block':
+        parents.set(toHex(record.block.digest), toHex(record.block.header.parent));
+        return [];
       case 'certificate': {
         const { certificate } = record;
         const view = viewOfVote(certificate.vote);
@@ -234,7 +249,7 @@ function createMemory({ anchor, self }: JournalAudit, findings: Findings): Memor
       recent.push(signedHere);
       if (recent.length > unmarkedFrames) for (const each of recent.shift()!) settled = raiseMark(settled, each);
     },
-    end: () => ({ signed, settled, finalizedView, checkpoints, finalized, records }),
+    end: () => ({ signed, settled, finalizedView, checkpoints, isFinal, records }),
   };
 }
 

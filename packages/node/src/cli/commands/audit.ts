@@ -32,7 +32,8 @@ Examples:
   $ cairn audit /var/lib/cairn                 all of it
   $ cairn audit /var/lib/cairn --recent 1000   the last 1,000 heights, the state and the journal
 
-Without --replay or --no-replay chains of up to ${grouped(replayTransactionsMax)} transactions are executed again; that needs as much
+Without --replay or --no-replay chains of up to ${grouped(replayTransactionsMax)} transactions, and those whose
+tip is not certified, are executed again; that needs as much
 room for temporary files as the databases have. Nothing is written into the folder.
 Exit codes: 0 sound, 1 damaged, 2 it cannot be audited (no node's folder, or the node runs).`,
     )
