@@ -122,7 +122,7 @@ export function textOfReport(report: WorldReport, replay: string): string {
       ? 'faults never stop'
       : mode === 'forks'
         ? 'connected again'
-        : `recovered in ${recoveryMs} ms, ${viewsToCommit === null ? 'no commit' : `committed after ${viewsToCommit} views`}`;
+        : `recovered in ${recoveryMs} ms, ${viewsToCommit === null ? 'at leisure' : `committed after ${viewsToCommit} views`}`;
   return [
     `seed ${seed}, ${nodesCount} nodes, ${kind}: ${blocks} blocks in ${views} views, ${frames} frames, ${crashes} crashes, ${end}`,
     ...report.adversaries.map((text) => `  adversary: ${text}`),

@@ -34,7 +34,7 @@ export type WorldReport = {
   readonly stalls: readonly string[];
   /** Virtual time from the last submission until everything was executed and certified everywhere. */
   readonly recoveryMs: number;
-  /** Views led by living honest nodes from the last submission until it was final somewhere; null where not asked. */
+  /** Views led by living honest nodes from the last submission until it was final somewhere; null where ledgers are slow. */
   readonly viewsToCommit: number | null;
   readonly blocks: number;
   readonly views: number;
@@ -267,7 +267,7 @@ class World {
         this.#random.pick(voting).submit([transactionOf(`calm transaction ${i}`)]),
       );
     }
-    const lastAtMs = options.faultsMs + lastSubmissionMs + count * pauseMs;
+    const lastAtMs = this.#faultsEndMs + lastSubmissionMs + count * pauseMs;
     let fromView = 0;
     let toView: number | null = null;
     this.#events.at(lastAtMs, () => {
@@ -287,7 +287,11 @@ class World {
     }
     const viewsSpent = this.#highestView(live) - calmView;
     if (viewsSpent > calmViewsMax) stalls.push(`${count + 1} transactions in calm took ${viewsSpent} views`);
-    const viewsToCommit = toView === null ? null : this.#viewsLedBy(leaders, fromView, toView);
+    // Delta covers execution: with ledgers that take longer, blocks wait for checkpoints and views pass meanwhile.
+    const isExecutedInTime = voting.every(({ delays }) => delays.executeMs <= this.#chain.constants.deltaMs);
+    const viewsToCommit = toView === null || !isExecutedInTime ? null : this.#viewsLedBy(leaders, fromView, toView);
+    if ((viewsToCommit ?? 0) > viewsToCommitMax)
+      stalls.push(`a commit took ${viewsToCommit} views of living honest leaders`);
     return { recoveryMs, viewsToCommit, stalls };
   }
 
