@@ -93,8 +93,8 @@ export const agreementMutants: readonly Mutant[] = [
         replace: '',
       },
     ],
-    profile: 'any',
-    nodes: sizes,
+    profile: 'equivocators',
+    nodes: [4],
   },
   {
     name: 'local-proposal-stands-against-certificate',

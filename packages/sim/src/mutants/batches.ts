@@ -112,7 +112,7 @@ export const batchMutants: readonly Mutant[] = [
         replace: 'return this.#relayDueMs(batches);',
       },
     ],
-    profile: 'lossy',
+    profile: 'quiet',
     nodes: [4],
   },
   {
