@@ -172,6 +172,10 @@ export const clientErrors = {
 
   'audit.damaged': ['Something stored differs from what it must be', repairFirst],
   'audit.not-a-node': ['The folder is not that of a node', 'Give the folder that holds node.json, keys/ and data/.'],
+  'audit.no-temporary-room': [
+    'The databases cannot be made anew to compare with them',
+    'Make room for temporary files, or set TMPDIR.',
+  ],
   'audit.running': ['A node runs on the folder', 'Stop it, or audit a copy that was made while it was stopped.'],
   'audit.unreadable': ['Something stored cannot be read', repairFirst],
   'audit.malformed': ['Stored bytes do not decode', repairFirst],

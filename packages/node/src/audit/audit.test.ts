@@ -346,6 +346,11 @@ test('the genesis of a trusted source tells a folder in which everything was exc
   assert.ok(report.findings.some(({ class: kind }) => kind === 'genesis'));
 });
 
+test('a temporary folder that fails ends the audit without a verdict, and with a code', async () => {
+  const audited = await auditFolder(made.dir, { tempDir: '/nowhere/at/all' });
+  assert.equal(!audited.ok && audited.error.code, 'audit.no-temporary-room');
+});
+
 test('findings beyond the limit are counted and not listed', async (t) => {
   const dir = copyOf(t);
   edit(chainOf(dir), (database) => database.exec('UPDATE blocks SET time_ms = time_ms + 1 WHERE height > 0'));

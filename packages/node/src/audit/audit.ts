@@ -38,7 +38,7 @@ import {
 } from './founding-audit.ts';
 import { auditJournal, type JournalMemory } from './journal-audit.ts';
 import { logBytesOf } from './log-file.ts';
-import { type MadeAnew, makeAnew } from './made-anew.ts';
+import { type MadeAnew, makeAnew, TemporaryFailed } from './made-anew.ts';
 import { auditMark } from './mark-audit.ts';
 import { createPace, type Pace } from './pace.ts';
 import { auditRowCounts } from './row-counts.ts';
@@ -107,12 +107,12 @@ type Task = {
   readonly wasStopped: boolean;
 };
 
-/** Errors: `audit.not-a-node`, `audit.running`; everything else that is wrong is a finding. */
+/** Errors: `audit.not-a-node`, `audit.running`, `audit.no-temporary-room`; everything else that is wrong is a finding. */
 export async function auditFolder(dir: string, options: AuditOptions = {}): Promise<Result<AuditReport, CairnError>> {
   const startedMs = performance.now();
   installNodeSha256();
   const pace = createPace(options);
-  const isFatal = (): boolean => options.signal?.aborted ?? false;
+  const isFatal = (cause: unknown): boolean => cause instanceof TemporaryFailed || (options.signal?.aborted ?? false);
   const findings = createFindings(options.listedMax ?? listedMaxDefault, isFatal);
   const folder = auditConfig(dir, findings);
   if (!existsSync(join(dir, nodeConfigName)) && !existsSync(folder.keysDir) && !existsSync(folder.dataDir)) {
@@ -144,6 +144,10 @@ export async function auditFolder(dir: string, options: AuditOptions = {}): Prom
       bytes: pace.readBytes(),
       seconds: (performance.now() - startedMs) / 1000,
     });
+  } catch (cause) {
+    if (!(cause instanceof TemporaryFailed)) throw cause;
+    const message = `the databases cannot be made anew in ${options.tempDir ?? tmpdir()} (${cause.message}): make room, set TMPDIR, or audit the last heights only (--recent)`;
+    return fail({ code: 'audit.no-temporary-room', message });
   } finally {
     lock?.release();
   }
@@ -234,13 +238,14 @@ async function auditChainDb(task: Task, stored: StoredDatabase, memory: JournalM
   const view = await openView(folder, options.recent === undefined, findings, pace);
   const from = options.recent === undefined ? 0 : Math.max(0, tip.height - options.recent + 1);
   const isReplayed = from === 0 && (options.replay ?? needsReplay(stored, chain, tip.height, findings));
-  const made = from > 0 ? null : makeAnewFor(task, chain, isReplayed, view);
+  let made: MadeAnew | null = null;
   let ownSigned = nothingSigned;
   const onOwnSigned = (signed: Signed): void => {
     ownSigned = raiseMark(ownSigned, signed);
   };
   const chainTask: ChainAudit = { anchor, chain, database, findings, self: selfIn(folder, anchor), onOwnSigned };
   try {
+    made = from > 0 ? null : makeAnewFor(task, chain, isReplayed, view);
     const summary = await auditChain(
       chainTask,
       { from, to: tip.height },

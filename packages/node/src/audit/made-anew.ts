@@ -102,6 +102,13 @@ const viewTables: readonly TableSpec[] = [
   { table: 'activity', key: ['run', 'account', 'number'], columns: [], kind: 'view', placeOf: numbered },
 ];
 
+/** The temporary folder failed, which says nothing about the node: the audit ends without a verdict. */
+export class TemporaryFailed extends Error {
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
+
 export type MadeAnew = {
   /** Takes the next height, proven. Height 0 is the genesis, which needs no block. */
   add(stored: StoredBlock, block: Block | null, batches: readonly AuditedBatch[], certified: Certified): void;
@@ -125,26 +132,10 @@ export type MadeAnewOptions = {
   readonly viewHeight: number | null;
 };
 
+/** @throws TemporaryFailed */
 export function makeAnew(options: MadeAnewOptions, findings: Findings): MadeAnew {
   const { anchor, isReplay, chain: storedChain, viewHeight } = options;
-  const dir = mkdtempSync(join(options.tempDir, 'cairn-audit-'));
-  // Nothing here outlives the audit, so nothing waits for the disk.
-  const settings = { readOnly: false, synchronous: 'NORMAL' as const };
-  const chain = orThrow(
-    openDatabase(
-      join(dir, 'chain.db'),
-      { ...settings, schema: chainSchema, schemaVersion: chainSchemaVersion },
-      (database) => ({ database, db: new ChainDb(database) }),
-    ),
-  );
-  orThrow(chain.db.claimFor(anchor.ledgerHash, false));
-  const view = orThrow(
-    openDatabase(
-      join(dir, 'view.db'),
-      { ...settings, schema: viewSchema, schemaVersion: viewSchemaVersion },
-      (database) => ({ database, db: new ViewDb(database) }),
-    ),
-  );
+  const { dir, chain, view } = openTemporary(options);
   let executor: ChainExecutor | null = null;
   const proofsIn = createEvidenceReader(anchor.set, anchor.ledgerHash, sodiumVerifier);
   let accused: Accused = new Set();
@@ -187,9 +178,13 @@ export function makeAnew(options: MadeAnewOptions, findings: Findings): MadeAnew
     add(stored, block, batches, certified) {
       if (madeHeight !== stored.height - 1) return;
       findings.guard('block', { height: stored.height }, () => {
-        const viewBlock = viewBlockOf(stored, block, batches, certified);
-        if (viewHeight !== null && stored.height <= viewHeight) orThrow(view.db.applyBlock(viewBlock));
-        madeHeight = stored.height;
+        try {
+          const viewBlock = viewBlockOf(stored, block, batches, certified);
+          if (viewHeight !== null && stored.height <= viewHeight) orThrow(view.db.applyBlock(viewBlock));
+          madeHeight = stored.height;
+        } catch (cause) {
+          throw chain.db.failure === null && view.db.failure === null ? cause : new TemporaryFailed(cause);
+        }
       });
     },
     reaches: (height) => madeHeight >= height,
@@ -201,6 +196,34 @@ export function makeAnew(options: MadeAnewOptions, findings: Findings): MadeAnew
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+function openTemporary({ anchor, tempDir }: MadeAnewOptions) {
+  let dir: string | null = null;
+  try {
+    dir = mkdtempSync(join(tempDir, 'cairn-audit-'));
+    // Nothing here outlives the audit, so nothing waits for the disk.
+    const settings = { readOnly: false, synchronous: 'NORMAL' as const };
+    const chain = orThrow(
+      openDatabase(
+        join(dir, 'chain.db'),
+        { ...settings, schema: chainSchema, schemaVersion: chainSchemaVersion },
+        (database) => ({ database, db: new ChainDb(database) }),
+      ),
+    );
+    orThrow(chain.db.claimFor(anchor.ledgerHash, false));
+    const view = orThrow(
+      openDatabase(
+        join(dir, 'view.db'),
+        { ...settings, schema: viewSchema, schemaVersion: viewSchemaVersion },
+        (database) => ({ database, db: new ViewDb(database) }),
+      ),
+    );
+    return { dir, chain, view };
+  } catch (cause) {
+    if (dir !== null) rmSync(dir, { recursive: true, force: true });
+    throw new TemporaryFailed(cause);
+  }
 }
 
 async function compareAll(
