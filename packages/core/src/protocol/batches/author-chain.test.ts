@@ -12,8 +12,10 @@ import {
   countAcknowledged,
   createAuthorChain,
   dropExpired,
+  dropSealedAgain,
   heldInOrder,
   reachDigest,
+  whoLacks,
 } from './author-chain.ts';
 
 const [v0, v1, v2] = [0, 1, 2].map(toValidatorIndex) as [never, never, never];
@@ -70,6 +72,69 @@ test('an acknowledgement that can not be judged yet waits, and the earlier one s
   assert.equal(countAcknowledged(chain, 2), 0);
   addToChain(chain, batchOf(1, 3), 0);
   assert.equal(countAcknowledged(chain, 3), 1);
+});
+
+test('an acknowledgement at or below the floor, or of another digest, says nothing', () => {
+  const chain = chainOf(1, 2, 3);
+  advanceFloor(chain, 2, batchOf(1, 2).digest);
+  acknowledge(chain, v0, 2, batchOf(1, 2).digest);
+  acknowledge(chain, v2, 3, batchOf(2, 3).digest);
+  assert.deepEqual([chain.acknowledged[0], chain.acknowledged[2], chain.unjudged.size], [0, 0, 0]);
+});
+
+test('one that waits is forgotten once a later one is judged, and stands while only an earlier one is', () => {
+  const chain = chainOf(1, 2);
+  acknowledge(chain, v0, 5, batchOf(1, 5).digest);
+  acknowledge(chain, v0, 2, batchOf(1, 2).digest);
+  assert.deepEqual([chain.acknowledged[0], chain.unjudged.size], [2, 1]);
+  for (const seq of [3, 4, 5]) addToChain(chain, batchOf(1, seq), 0);
+  assert.deepEqual([chain.acknowledged[0], chain.unjudged.size], [5, 0]);
+});
+
+test('who lacks a batch are all whose acknowledgements end below it', () => {
+  const chain = chainOf(1, 2);
+  acknowledge(chain, v0, 2, batchOf(1, 2).digest);
+  acknowledge(chain, v2, 1, batchOf(1, 1).digest);
+  assert.deepEqual([whoLacks(chain, 1), whoLacks(chain, 2), countAcknowledged(chain, 1)], [[1, 3], [1, 2, 3], 2]);
+});
+
+test('of several batches that pass over what is missing, the lowest continues the reach', () => {
+  const chain = createAuthorChain(v1, 4, 0, null);
+  const far = (seq: number) => batchOf(1, seq, { base: seq, previous: new Uint8Array(32) });
+  chain.held.set(9, { batch: far(9), sinceMs: 0, isCovered: false, relayedAtMs: null });
+  chain.held.set(5, { batch: far(5), sinceMs: 0, isCovered: false, relayedAtMs: null });
+  addToChain(chain, batchOf(1, 6, { previous: far(5).digest }), 0);
+  assert.equal(chain.reach, 9);
+  const stopped = createAuthorChain(v1, 4, 0, null);
+  stopped.held.set(5, { batch: far(5), sinceMs: 0, isCovered: false, relayedAtMs: null });
+  addToChain(stopped, batchOf(1, 7), 0);
+  assert.equal(stopped.reach, 5);
+});
+
+test('batches below a new base are forgotten; what no later one holds of them is left over', () => {
+  const chain = createAuthorChain(v1, 4, 0, null);
+  for (const batch of [
+    batchOf(1, 1, { text: 'a' }),
+    batchOf(1, 2, { text: 'b' }),
+    batchOf(1, 3, { base: 3, text: 'b' }),
+  ])
+    addToChain(chain, batch, 0);
+  assert.deepEqual(dropSealedAgain(chain, 1), { dropped: [], left: [] });
+  const { dropped, left } = dropSealedAgain(chain, 3);
+  assert.deepEqual(
+    dropped.map(({ header }) => header.seq),
+    [1, 2],
+  );
+  assert.deepEqual(left, [new TextEncoder().encode('a')]);
+  assert.deepEqual([...chain.held.keys()], [3]);
+  assert.equal(chain.heldBytes, chain.held.get(3)!.batch.sizeBytes);
+});
+
+test('a floor that does not rise changes nothing', () => {
+  const chain = chainOf(1, 2);
+  advanceFloor(chain, 1, batchOf(1, 1).digest);
+  assert.deepEqual(advanceFloor(chain, 1, batchOf(2, 1).digest), []);
+  assert.deepEqual([chain.floor, chain.floorDigest, chain.reach], [1, batchOf(1, 1).digest, 2]);
 });
 
 test('an acknowledgement never goes back', () => {
