@@ -69,6 +69,57 @@ test('a batch is sealed at once when it is full by count or by size, and holds n
   assert.equal(bySize.sealed()[0]!.transactions.length, 8);
 });
 
+test('what waits for a batch is counted in bytes, and waits from when the first of it came', () => {
+  const { book, at, sealed } = createBook();
+  book.addTransactions(transactions(2, 100));
+  at(5);
+  book.addTransactions(transactions(1, 50));
+  assert.equal(book.waitingBytes, 250);
+  assert.equal(book.deadline(), sealAfterMs);
+  at(sealAfterMs);
+  book.sealDue();
+  assert.deepEqual([sealed().length, book.waitingBytes], [1, 0]);
+  book.addTransactions(transactions(1, 30));
+  assert.equal(book.waitingBytes, 30);
+  assert.equal(book.deadline(), Number.POSITIVE_INFINITY, 'a seal is under way');
+});
+
+test('a transaction larger than a batch is sealed alone', () => {
+  const { book, sealed } = createBook();
+  book.addTransactions([new Uint8Array(sealBytes + 1), ...transactions(1)]);
+  book.sealDue();
+  assert.equal(sealed()[0]!.transactions.length, 1);
+  assert.equal(book.waitingBytes, 10);
+});
+
+test('a batch is sealed later, up to 100 ms, the more own batches wait to be ordered', () => {
+  const { book, at, sealed, keepSealed } = createBook();
+  let ms = 0;
+  const delays: number[] = [];
+  for (let i = 0; i < 12; i++) {
+    book.addTransactions(transactions(1));
+    const started = ms;
+    while (sealed().length === i) {
+      at(++ms);
+      book.sealDue();
+    }
+    delays.push(ms - started);
+    keepSealed();
+  }
+  assert.deepEqual(delays, [10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 100, 100]);
+});
+
+test('own numbers go on from what is executed', () => {
+  const bench = createBench(4);
+  const digest = batchOf(0, 7).digest;
+  const book = new BatchBook(bench.context, [{ seq: 7, digest }, ...noFloors.slice(1)]);
+  book.addTransactions(transactions(sealTransactions));
+  book.sealDue();
+  const [effect] = bench.effects;
+  assert.ok(effect?.type === 'seal');
+  assert.deepEqual([effect.batch.header.seq, effect.batch.header.previous], [8, digest]);
+});
+
 test('own numbers run from 1 without gaps, each linked to the one before; one seal is under way at a time', () => {
   const { book, at, sealed, keepSealed } = createBook();
   book.addTransactions(transactions(2 * sealTransactions));
@@ -216,6 +267,49 @@ test('of one author at most 64 batches are kept beyond what follows next', () =>
   for (let seq = 2; seq <= 200; seq++) book.receive(batchOf(1, seq, { previous: new Uint8Array(32) }), false);
   assert.equal(book.chains[1]!.held.size, unorderedBatchesMax);
   assert.equal(book.receive(batchOf(1, 1), false), 'stored', 'what the chain needs next still finds room');
+});
+
+test('a batch far above the floor is dropped, unless its base says that it follows', () => {
+  const { book } = createBook();
+  const far = 4 * unorderedBatchesMax;
+  const receive = (seq: number, base = 1) =>
+    book.receive(batchOf(1, seq, { base, previous: new Uint8Array(32) }), false);
+  assert.equal(receive(far + 1), 'dropped');
+  assert.equal(receive(far), 'stored');
+  assert.equal(receive(far + 2, far + 2), 'stored');
+});
+
+test('whether a batch is of use is known before its signature is checked', () => {
+  const { book } = createBook();
+  const held = batchOf(1, 1);
+  assert.equal(book.wants(held, false), true);
+  book.receive(held, false);
+  assert.equal(book.wants(held, false), false, 'held');
+  const other = batchOf(1, 1, { text: 'other' });
+  assert.equal(book.wants(other, false), true, 'it proves a fault');
+  book.receive(other, false);
+  assert.equal(book.wants(batchOf(1, 1, { text: 'third' }), false), false, 'proven already');
+  assert.equal(book.wants(batchOf(1, 1, { text: 'third' }), true), true, 'a block lists it');
+  assert.equal(book.wants(batchOf(2, 1, { epoch: 2 }), true), false);
+  assert.equal(book.wants(batchOf(4, 1), true), false);
+});
+
+test('a batch held for a block alone goes with the block; what is ordered stays until it is executed', () => {
+  const { book } = createBook();
+  const own = batchOf(1, 1);
+  const [listed, unlisted, ordered] = ['b', 'c', 'd'].map((text) => batchOf(1, 1, { text })) as [Batch, Batch, Batch];
+  book.receive(own, false);
+  for (const batch of [listed, unlisted, ordered]) book.receive(batch, true);
+  const block = blockOn(genesisTip, { batches: [ordered] });
+  book.onFinalized(block);
+  book.retain([blockOn(genesisTip, { batches: [listed] })]);
+  const isHeld = (): boolean[] => [own, listed, unlisted, ordered].map(({ digest }) => book.has(digest));
+  assert.deepEqual(isHeld(), [false, true, false, true]);
+  assert.equal(book.heldBytesOf(blockOn(genesisTip, { batches: [listed, unlisted] })), listed.sizeBytes);
+  book.retire(block);
+  book.retain([]);
+  assert.deepEqual(isHeld(), [false, false, false, false]);
+  assert.throws(() => book.require(own.digest), /listed batches are held/);
 });
 
 // --- Acknowledging ----------------------------------------------------------------------------------------------------

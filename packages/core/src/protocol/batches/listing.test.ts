@@ -1,7 +1,7 @@
 /** protocol.md section 2: floors, and which batches a block may list. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { blockBatchesMax } from '../../model/block.ts';
+import { blockBatchBytesMax, blockBatchesMax } from '../../model/block.ts';
 import { toEpoch, toHeight, toValidatorIndex } from '../../model/brands.ts';
 import { batchOf, blockOn, genesisTip } from '../testing/hand.ts';
 import { acknowledge, addToChain, createAuthorChain } from './author-chain.ts';
@@ -59,6 +59,30 @@ test('a block lists at most 4 MiB of batches', () => {
   );
   assert.equal(isValid(large.slice(0, 4)), true);
   assert.equal(isValid(large), false);
+  const rest = blockBatchBytesMax - large.slice(0, 4).reduce((sum, batch) => sum + batch.sizeBytes, 0);
+  const overhead = large[0]!.sizeBytes - 900_000;
+  for (const [extra, verdict] of [
+    [0, true],
+    [1, false],
+  ] as const) {
+    const last = batchOf(2, 1, { sizeBytes: rest - overhead + extra });
+    assert.equal(last.sizeBytes, rest + extra);
+    assert.equal(isValid([...large.slice(0, 4), last]), verdict, `${extra} bytes over`);
+  }
+});
+
+test('a leader lists no more bytes than a block may list', () => {
+  const chain = createAuthorChain(toValidatorIndex(1), 4, 0, null);
+  let previous: Uint8Array = new Uint8Array(0);
+  for (let seq = 1; seq <= 6; seq++) {
+    const batch = batchOf(1, seq, { sizeBytes: 900_000, previous });
+    addToChain(chain, batch, 0);
+    previous = batch.digest;
+  }
+  assert.deepEqual(
+    listBatches([chain], floors, epoch, height, 0).map(({ seq }) => seq),
+    [1, 2, 3, 4],
+  );
 });
 
 function chainsWith(
