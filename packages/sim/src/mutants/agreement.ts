@@ -130,14 +130,15 @@ export const agreementMutants: readonly Mutant[] = [
     nodes: [4],
   },
   {
-    name: 'nullify-without-entry-certificate',
-    rule: 'R5: the nullify carries the certificate that let its sender enter',
+    name: 'nullify-with-neither-entry-certificate-nor-status',
+    rule: 'R5: the nullify carries the certificate that let its sender enter (the status covers it alone)',
     edits: [
       {
         file: agreement,
         find: "const entry = vote.type === 'nullify' && isResend ? this.#bestEntry() : null;",
         replace: 'const entry = null;',
       },
+      { file: agreement, find: "if (this.#context.maySign) this.sendStatus('all');", replace: '' },
     ],
     profile: 'lossy',
     nodes: [4],
@@ -179,8 +180,8 @@ export const agreementMutants: readonly Mutant[] = [
         replace: '',
       },
     ],
-    profile: 'lossy',
-    nodes: sizes,
+    profile: 'jumps',
+    nodes: [4],
   },
   {
     name: 'no-certifying-after-own-nullify',
@@ -303,8 +304,8 @@ export const agreementMutants: readonly Mutant[] = [
         replace: 'const isFinalization',
       },
     ],
-    profile: 'lossy',
-    nodes: sizes,
+    profile: 'jumps',
+    nodes: [4],
   },
   {
     name: 'certificates-never-broadcast',

@@ -112,8 +112,8 @@ export const batchMutants: readonly Mutant[] = [
         replace: 'return this.#relayDueMs(batches);',
       },
     ],
-    profile: 'quiet',
-    nodes: [4],
+    profile: 'lossy',
+    nodes: [7],
   },
   {
     name: 'neither-relay-nor-vector-repeated',
