@@ -130,20 +130,6 @@ export const agreementMutants: readonly Mutant[] = [
     nodes: [4],
   },
   {
-    name: 'nullify-with-neither-entry-certificate-nor-status',
-    rule: 'R5: the nullify carries the certificate that let its sender enter (the status covers it alone)',
-    edits: [
-      {
-        file: agreement,
-        find: "const entry = vote.type === 'nullify' && isResend ? this.#bestEntry() : null;",
-        replace: 'const entry = null;',
-      },
-      { file: agreement, find: "if (this.#context.maySign) this.sendStatus('all');", replace: '' },
-    ],
-    profile: 'lossy',
-    nodes: [4],
-  },
-  {
     name: 'no-help-for-those-behind',
     rule: 'R7: a nullify or a status of an older view is answered with certificates',
     edits: [
@@ -181,7 +167,7 @@ export const agreementMutants: readonly Mutant[] = [
       },
     ],
     profile: 'jumps',
-    nodes: [4],
+    nodes: [7],
   },
   {
     name: 'no-certifying-after-own-nullify',
@@ -417,7 +403,7 @@ export const agreementMutants: readonly Mutant[] = [
     name: 'status-not-sent-with-the-nullify',
     rule: 'R5, R7: a nullify sent again comes with a status, so that idle peers send a finalization that got lost',
     edits: [{ file: agreement, find: "if (this.#context.maySign) this.sendStatus('all');", replace: '' }],
-    profile: 'quiet',
+    profile: 'lossy',
     nodes: [4],
   },
   {
