@@ -221,9 +221,10 @@ describe('a time', () => {
       ),
       // Halves: 0, -0, the smallest, 1, 1.5, -2.25, 65504, 2^-14; then singles likewise.
       ...[0, 0x8000, 1, 0x8001, 0x3c00, 0x3e00, 0xc080, 0x7bff, 0x0400].map((bits) => float(2, 0xf9, bits)),
-      ...[0, 0x80000000, 0x3f800000, 0x3fc00000, 0xc0100000, 0x4eca9f3f, 0xceca9f3f, 0x3a83126f, 0x2f000001].map(
-        (bits) => float(4, 0xfa, bits),
-      ),
+      ...[
+        0, 0x80000000, 0x3f800000, 0x3fc00000, 0xc0100000, 0x4eca9f3f, 0xceca9f3f, 0x3a83126f, 0x489280ff, 0xc89280ff,
+        0x2f000001,
+      ].map((bits) => float(4, 0xfa, bits)),
       ...[-18, -4, -3, -2, -1, 0, 1, 5].flatMap((exponent) =>
         [0, 1, -7, 1_700_000_000_001, 10n ** 15n, 10n ** 15n + 1n, -(10n ** 16n)].map((mantissa) =>
           fraction(exponent, mantissa),
@@ -247,6 +248,16 @@ describe('a time', () => {
         assert.ok(exact >= 0n && exact <= BigInt(timeMsMax));
       }
     assert.ok(accepted > 1_000, `${accepted} sums are times`);
+  });
+
+  test('that is a small float counts from now, before and after it', () => {
+    for (const [own, timeMs] of [
+      [0.25, 1_700_000_000_750],
+      [-0.25, 1_700_000_000_250],
+      [2 ** 28 - 0.5, 1_968_435_456_000],
+    ] as const)
+      assert.equal(readings(doubleTime(0, own), { nowMs: now })[0]!.timeMs, timeMs, `${own}`);
+    assert.equal(readings(doubleTime(0, 2 ** 28), { nowMs: now })[0]!.timeMs, 268_435_456_000);
   });
 
   test('is refused exactly where its exact sum is no time', () => {

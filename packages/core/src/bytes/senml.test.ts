@@ -309,6 +309,15 @@ describe('the summary of a pack', () => {
     });
   });
 
+  test('tells names and base names apart that begin alike', () => {
+    const named = (...names: readonly string[]): Fields[] => names.map((name) => [[0, name], [2, 1], at]);
+    assert.deepEqual(summary(pack(...named('a', 'ab', 'abc', 'ab'))).names, ['a', 'ab', 'abc']);
+    const based = summary(pack([[-2, 'x/'], [0, 'a'], [2, 1], at], [[-2, 'x/y/'], [0, 'a'], [2, 1], at]));
+    assert.deepEqual([based.isOneBaseName, based.names], [false, ['x/a', 'x/y/a']]);
+    const long = summary(pack([[-2, 'x/y/'], [0, 'a'], [2, 1], at], [[-2, 'x/'], [0, 'a'], [2, 1], at]));
+    assert.equal(long.isOneBaseName, false);
+  });
+
   test('says whether all readings lie under one base name', () => {
     const one = summary(pack([[-2, 'acme/p/'], [0, 'a'], [2, 1], at], [[0, 'b'], [2, 1], at]));
     assert.deepEqual([one.baseName, one.isOneBaseName, one.names], ['acme/p/', true, ['acme/p/a', 'acme/p/b']]);
