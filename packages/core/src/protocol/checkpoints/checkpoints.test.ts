@@ -189,6 +189,77 @@ test('on connecting, own signatures are sent and the lowest uncertified height i
   );
 });
 
+test('the height a validator has executed is the highest it signed', () => {
+  const { checkpoints, hear } = createAt(3);
+  hear(2, statementAt(3));
+  hear(2, statementAt(1));
+  assert.equal(checkpoints.signedHeight(toValidatorIndex(2)), 3);
+  assert.equal(checkpoints.signedHeight(toValidatorIndex(3)), 0);
+});
+
+test('on connecting, own signatures begin with the newest certified height, and nothing certified is asked for', () => {
+  const { checkpoints, sent, hear } = createAt(3);
+  for (const signer of [1, 2]) hear(signer, statementAt(2));
+  checkpoints.onConnected(toValidatorIndex(3), toHeight(2));
+  const rows = sent().flatMap(({ message }) => (message.type === 'checkpoint-signatures' ? message.signatures : []));
+  assert.deepEqual(
+    rows.map(({ statement }) => statement.height),
+    [2, 3],
+  );
+  assert.ok(!sent().some(({ message }) => message.type === 'request-checkpoint'));
+  const nothing = createAt(0);
+  nothing.checkpoints.onConnected(toValidatorIndex(3), toHeight(0));
+  assert.deepEqual(nothing.sent(), []);
+});
+
+test('the newest certified height is answered once, not twice', () => {
+  const { checkpoints, sent, hear } = createAt(1);
+  for (const signer of [1, 2]) hear(signer, statementAt(1));
+  checkpoints.onRequest(toValidatorIndex(2), toHeight(1));
+  assert.deepEqual(
+    sent().map(({ message }) => message.type === 'checkpoint-signatures' && message.signatures.length),
+    [3],
+  );
+});
+
+test('a node that diverged is fenced once, and signs nothing again', () => {
+  const { checkpoints, hear, effects, context } = createAt(2);
+  for (const height of [1, 2]) for (const signer of [1, 2, 3]) hear(signer, wrongAt(height));
+  assert.equal(effects.filter(({ type }) => type === 'fence').length, 1);
+  assert.deepEqual([checkpoints.isDiverged, context.maySign], [true, false]);
+  effects.length = 0;
+  checkpoints.start();
+  checkpoints.onExecuted(outcomes[3]!);
+  assert.deepEqual(effects, []);
+});
+
+test('own results are told in order, from the lowest kept', () => {
+  const { checkpoints } = createAt(5);
+  assert.deepEqual(
+    checkpoints.outcomes().map(({ statement }) => statement.height),
+    [0, 1, 2, 3, 4, 5],
+  );
+});
+
+test('what is asked for and sent again is paced apart, each by tRetry', () => {
+  const { checkpoints, at, sent } = createAt(1);
+  const typesAt = (ms: number, finalized: number): string[] => {
+    at(ms);
+    const before = sent().length;
+    checkpoints.retryDue(toHeight(finalized));
+    return sent()
+      .slice(before)
+      .map(({ message }) => message.type);
+  };
+  assert.deepEqual(typesAt(0, 0), []);
+  assert.deepEqual(typesAt(100, 1), []);
+  assert.deepEqual(typesAt(retryMs - 1, 1), []);
+  assert.deepEqual(typesAt(retryMs, 1), ['checkpoint-signatures']);
+  assert.deepEqual(typesAt(retryMs + 100, 1), ['request-checkpoint']);
+  assert.deepEqual(typesAt(2 * retryMs - 1, 1), []);
+  assert.deepEqual(typesAt(2 * retryMs, 1), ['checkpoint-signatures']);
+});
+
 test('a request is answered with all signatures held, and with those of the newest certified height', () => {
   const { checkpoints, sent, hear } = createAt(3);
   hear(2, statementAt(1));

@@ -44,6 +44,37 @@ test('one peer is asked at a time, who should have it first, the next one after 
   assert.equal(asked().length, 4);
 });
 
+test('more candidates join those known; who wants nothing is asked nothing', () => {
+  const { fetcher, at, asked } = createFetcher();
+  fetcher.want('block', digest, []);
+  fetcher.want('block', digest, [toValidatorIndex(3)]);
+  fetcher.want('block', digest, [toValidatorIndex(3), toValidatorIndex(2)]);
+  assert.deepEqual([fetcher.size, fetcher.deadline()], [1, 0]);
+  fetcher.askDue();
+  assert.deepEqual(asked(), [3]);
+  assert.equal(fetcher.deadline(), deltaMs);
+  at(deltaMs - 1);
+  fetcher.want('block', digest, []);
+  fetcher.askDue();
+  assert.deepEqual(asked(), [3], 'not before Delta');
+  at(deltaMs);
+  fetcher.want('block', digest, []);
+  fetcher.askDue();
+  assert.deepEqual(asked(), [3, 2]);
+  fetcher.forget('block', digest);
+  assert.deepEqual([fetcher.size, fetcher.deadline()], [0, Number.POSITIVE_INFINITY]);
+});
+
+test('a block and a batch of one digest are two things, each wanted for the step in which it was', () => {
+  const { fetcher } = createFetcher();
+  fetcher.want('block', digest, []);
+  assert.deepEqual([fetcher.isWanted('block', digest), fetcher.isWanted('batch', digest)], [true, false]);
+  fetcher.askDue();
+  assert.equal(fetcher.isWanted('block', digest), true, 'the step before');
+  fetcher.askDue();
+  assert.equal(fetcher.isWanted('block', digest), false);
+});
+
 test('a peer without a link is not asked; with no link at all the request waits', () => {
   const { fetcher, activity, at, asked } = createFetcher();
   for (const peer of [1, 2, 3]) activity.onDisconnected(toValidatorIndex(peer));
@@ -121,6 +152,15 @@ test('a node far behind asks for pages from its first missing height, of one pee
   assert.ok(requests.length >= 3);
   assert.deepEqual([...new Set(requests.map(({ from }) => from))], [1]);
   assert.deepEqual([...new Set(requests.map(({ peers }) => peers[0]))].sort(), [1, 2, 3]);
+});
+
+test('pages are asked for every 2 Delta, and each asking is told', () => {
+  const hand = behind();
+  hand.forgetSent();
+  const before = hand.facts.filter(({ type }) => type === 'syncing').length;
+  hand.pass(8 * deltaMs);
+  assert.equal(hand.sentOf('request-chain').length, 4);
+  assert.equal(hand.facts.filter(({ type }) => type === 'syncing').length - before, 4);
 });
 
 test('a page that links to what is here and ends with its finalization is executed in order', () => {
