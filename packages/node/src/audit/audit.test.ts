@@ -24,7 +24,9 @@ import {
   sha256,
   toHash,
 } from '@cairn-ledger/core';
+import { bytesToRecord } from '../driver/journal-record.ts';
 import { orThrow } from '../failure.ts';
+import { openJournal } from '../journal/journal.ts';
 import { nodeFileSystem } from '../journal/node-file-system.ts';
 import { decodeSignatures } from '../threads/serve-from-storage.ts';
 import { type AuditOptions, type AuditReport, auditFolder } from './audit.ts';
@@ -311,6 +313,29 @@ test('blocks whose finalizations were taken away are not called sound, unless th
   cutJournal(journalOf(dir), 20);
   const { findings } = await auditOf(dir);
   assert.ok(findings.some(({ class: kind, where }) => kind === 'certificate' && where.height === 10));
+});
+
+test('a journal that was begun anew with what still matters is sound', async (t) => {
+  const dir = copyOf(t);
+  // Segments of a byte: the next frame begins one.
+  const { journal } = orThrow(await openJournal(join(dir, 'data', 'journal'), { segmentBytes: 1 }));
+  const live = new Map<string, { type: number; payload: Uint8Array }>();
+  for await (const { type, payload } of journal.records()) {
+    const record = orThrow(bytesToRecord(type, payload));
+    const isKept =
+      record.type === 'own-checkpoint' ||
+      (record.type === 'batch' && record.batch.header.author === 0) ||
+      (record.type === 'certificate' && record.certificate.vote.type === 'finalize');
+    if (isKept) live.set(record.type, { type, payload });
+  }
+  const begin = journal.nextSequence;
+  for (const { type, payload } of live.values()) journal.append(type, payload);
+  await journal.sync();
+  assert.equal(await journal.prune(begin), 1);
+  await journal.close();
+  const { findings, checked } = await auditOf(dir);
+  assert.deepEqual(findings, []);
+  assert.equal(checked.journalRecords, 3);
 });
 
 test('without re-execution rows that do not belong to the chain are found, and wrong floors', async (t) => {
