@@ -34,11 +34,11 @@ const loadedMs = 3_000;
 
 /** Runs a network for a short time and keeps the folders of two of its nodes. */
 export async function makeFolders(): Promise<CorruptFolders> {
-  const dir = mkdtempSync(join(tmpdir(), 'cairn-corrupt-'));
   const network = await foundNetwork({
     devices: [...loadDevices, payer],
     balances: [{ account: payer, amount: '5000' }],
   });
+  const dir = mkdtempSync(join(tmpdir(), 'cairn-corrupt-'));
   try {
     const [killed, stopped] = network.nodes;
     await Promise.all(network.nodes.map((node) => node.start()));
@@ -69,6 +69,9 @@ export async function makeFolders(): Promise<CorruptFolders> {
       crashed: join(dir, 'crashed'),
       remove: () => rmSync(dir, { recursive: true, force: true }),
     };
+  } catch (error) {
+    rmSync(dir, { recursive: true, force: true });
+    throw error;
   } finally {
     await network.end();
   }
