@@ -126,7 +126,8 @@ async function runNode({ config, founding, log, closers, life, failure }: Parts)
       onExecuted: ({ statement, timeMs, leaderHints }) => {
         for (const { validator: id, suspended: isSuspended } of leaderHints) {
           const validator = indexOf.get(id);
-          log.warn(isSuspended ? 'validator.suspended' : 'validator.cleared', { validator: id });
+          if (isSuspended) log.warn('validator.suspended', { validator: id });
+          else log.info('validator.cleared', { validator: id });
           if (validator !== undefined) life.driver?.input({ type: 'leader-hint', validator, isSuspended });
         }
         lastOutcome = { statement: orThrow(decodeCheckpointStatement(statement)), timeMs };

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { scenarios } from './catalogue.ts';
+import { found, scenarios } from './catalogue.ts';
+
+const played = [...scenarios, ...found];
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 const golden = fileURLToPath(new URL('golden/', import.meta.url));
@@ -19,7 +21,7 @@ test('the catalogue has the 25 scenarios in order, each with a test or the reaso
 });
 
 test('every place that the catalogue names has a test of that scenario', () => {
-  for (const { number, places } of scenarios) {
+  for (const { number, places } of played) {
     for (const { file, titled } of places) {
       const path = `${root}${file}`;
       assert.ok(existsSync(path), `${number}: there is no ${file}`);
@@ -33,7 +35,7 @@ test('every place that the catalogue names has a test of that scenario', () => {
 });
 
 test('every scenario that is played here has its transcript, and every transcript its scenario', () => {
-  const expected = scenarios.filter(({ places }) => places.some(({ file }) => file.startsWith('packages/sim/')));
+  const expected = played.filter(({ places }) => places.some(({ file }) => file.startsWith('packages/sim/')));
   const files = readdirSync(golden).filter((name) => name.endsWith('.txt'));
   assert.deepEqual(
     [...new Set(files.map((name) => Number.parseInt(name, 10)))].sort((a, b) => a - b),

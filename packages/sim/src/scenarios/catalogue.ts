@@ -93,3 +93,13 @@ export const scenarios: readonly Scenario[] = [
     waitsFor: null,
   },
 ];
+
+/** What the simulator has found since, by the same numbers on. */
+export const found: readonly Scenario[] = [
+  {
+    number: 26,
+    what: 'a finalization that got lost on its way to one node while the others are idle',
+    places: [{ file: `${here}/found.test.ts` }],
+    waitsFor: null,
+  },
+];
