@@ -44,19 +44,19 @@ export type WorldOptions = {
 
 export const defaultWorld = { faultsMs: 3_000, calmMs: 30_000 };
 
-/** Validators of a hundred worlds: mostly few, since a world costs the square of them. */
+/** Validators of a thousand worlds: mostly few, since a world costs the square of them. */
 const sizeShares: readonly (readonly [nodesCount: number, share: number])[] = [
-  [4, 60],
-  [5, 16],
-  [7, 14],
-  [10, 6],
-  [13, 3],
-  [20, 1],
+  [4, 690],
+  [5, 150],
+  [7, 110],
+  [10, 30],
+  [13, 15],
+  [20, 5],
 ];
 
 /** How many validators the world of a seed has, where nobody asks for a number. */
 export function sizeOf(seed: number): number {
-  let left = createRandom(seed ^ 0x517e).integer(0, 99);
+  let left = createRandom(seed ^ 0x517e).integer(0, 999);
   for (const [nodesCount, share] of sizeShares) {
     if (left < share) return nodesCount;
     left -= share;
