@@ -5,7 +5,7 @@ import type { Observer } from './observer.ts';
 import type { Fault, PlannedFault } from './plan.ts';
 import type { Random } from './random.ts';
 import type { VirtualNetwork } from './virtual-network.ts';
-import type { VirtualNode } from './virtual-node.ts';
+import type { NodeDelays, VirtualNode } from './virtual-node.ts';
 
 /** What faults strike: the nodes by place, and everything between them. */
 export type FaultTarget = {
@@ -104,11 +104,11 @@ export class Faults {
         network.slowDown(fault.node, fault.byMs);
         return () => network.slowDown(fault.node, 0);
       case 'slow-disk':
-        return this.#withDelays(nodes[fault.node]!, { syncMs: fault.byMs });
+        return this.#withDelay(nodes[fault.node]!, 'syncMs', fault.byMs);
       case 'slow-ledger':
-        return this.#withDelays(nodes[fault.node]!, { executeMs: fault.byMs });
+        return this.#withDelay(nodes[fault.node]!, 'executeMs', fault.byMs);
       case 'clock':
-        return this.#withDelays(nodes[fault.node]!, { clockOffsetMs: fault.offsetMs });
+        return this.#withDelay(nodes[fault.node]!, 'clockOffsetMs', fault.offsetMs);
       case 'full-disk': {
         const { disk } = nodes[fault.node]!;
         disk.isFull = true;
@@ -153,11 +153,11 @@ export class Faults {
     };
   }
 
-  #withDelays(node: VirtualNode, changed: Partial<VirtualNode['delays']>): () => void {
-    const before = node.delays;
-    node.delays = { ...before, ...changed };
+  /** Faults of one node overlap: the end of each puts back what is usual, not what another one had made of it. */
+  #withDelay(node: VirtualNode, name: keyof NodeDelays, valueMs: number): () => void {
+    node.delays = { ...node.delays, [name]: valueMs };
     return () => {
-      node.delays = before;
+      node.delays = { ...node.delays, [name]: node.usualDelays[name] };
     };
   }
 

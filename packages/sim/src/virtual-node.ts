@@ -79,6 +79,8 @@ export class VirtualNode implements NetworkEnd {
   readonly #random: Random;
   readonly #signing: SigningChecker;
   readonly disk = new VirtualDisk();
+  /** Without a fault. */
+  readonly usualDelays: NodeDelays;
   delays: NodeDelays;
   driver: Driver | null = null;
   /** Not so once it says or does what no honest node does; its own promises are checked no more. */
@@ -101,6 +103,7 @@ export class VirtualNode implements NetworkEnd {
     this.index = index;
     this.#world = world;
     this.#random = random;
+    this.usualDelays = delays;
     this.delays = delays;
     this.#signing = new SigningChecker(index, world.violations);
   }
