@@ -184,7 +184,7 @@ function recordMisbehaviour(context: BlockContext, { validator, member, kind, he
   const { state, block, events, leaderHints } = context;
   const areNames = isName(validator) && isName(member) && isName(kind);
   assert(areNames && Number.isSafeInteger(height), 'the engine names faults in words of its own');
-  const path = paths.misbehaviour(member, height, kind);
+  const path = paths.misbehaviour(validator, height, kind);
   if (state.get(misbehaviourKind, path) !== null) return;
   state.set(misbehaviourKind, path, block.height);
   events.push({ type: 'misbehaviour', validator, member, kind, height });

@@ -348,12 +348,36 @@ test('misbehaviour is recorded once and suspends its validator, whatever else th
   assert.deepEqual([memberChanges, leaderHints], [[], [{ validator: 'boreal-1', suspended: true }]]);
   const again = world.execute([], { misbehaviour: [fault, { ...fault, height: 9 }] });
   assert.deepEqual(again.leaderHints, [], 'who is suspended is not suspended again');
-  const { member, kind, height } = fault;
+  const { validator, kind, height } = fault;
   assert.deepEqual(readMisbehaviour(world.store), [
-    { member, kind, height, recordedHeight: 1 },
-    { member, kind, height: 9, recordedHeight: 2 },
+    { validator, kind, height, recordedHeight: 1 },
+    { validator, kind, height: 9, recordedHeight: 2 },
   ]);
   assert.deepEqual(readSuspensions(world.store), [{ validator: 'boreal-1', cause: 'proven-fault', sinceHeight: 1 }]);
+});
+
+test('two validators of one member, proven faulty in the same way in one block, are both recorded and suspended', () => {
+  const world = createWorld();
+  const fault = { validator: 'boreal-1', member: 'boreal', kind: 'votes', height: 1 };
+  const misbehaviour = [fault, { ...fault, validator: 'boreal-2' }];
+  const { events, leaderHints } = world.execute([], { misbehaviour });
+  const ids = ['boreal-1', 'boreal-2'];
+  assert.deepEqual(
+    events,
+    ids.map((validator) => ({ type: 'misbehaviour', ...fault, validator })),
+  );
+  assert.deepEqual(
+    leaderHints,
+    ids.map((validator) => ({ validator, suspended: true })),
+  );
+  assert.deepEqual(
+    readSuspensions(world.store).map(({ validator }) => validator),
+    ids,
+  );
+  assert.deepEqual(
+    readMisbehaviour(world.store).map(({ validator }) => validator),
+    ids,
+  );
 });
 
 test('an empty block writes nothing', () => {

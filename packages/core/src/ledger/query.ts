@@ -45,7 +45,7 @@ export type AccountView = {
 };
 export type AnchorView = { readonly member: string } & AnchorRecord;
 export type MisbehaviourView = {
-  readonly member: string;
+  readonly validator: string;
   readonly height: number;
   readonly kind: string;
   /** Height of the block that brought the proof. */
@@ -143,7 +143,7 @@ export function readValidators(store: ListingStore): Validator[] {
 
 export function readMisbehaviour(store: ListingStore): MisbehaviourView[] {
   return listRecords(store, misbehaviourKind, 'misbehaviour/').map(({ names, record }) => ({
-    member: names[0]!,
+    validator: names[0]!,
     height: Number(names[1]),
     kind: names[2]!,
     recordedHeight: record,

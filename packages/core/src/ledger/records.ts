@@ -12,7 +12,7 @@
  *     anchor/<hash>/<member>                  [ type, height, transaction id ]
  *     quota/<member>                          [ minute, transactions, bytes ]
  *     validator/<validator>                   Validator
- *     misbehaviour/<member>/<height>/<kind>   height of the block that brought the proof
+ *     misbehaviour/<validator>/<height>/<kind>  height of the block that brought the proof
  *     suspension/<validator>                  [ cause, height since which its views may be skipped ]
  *
  * kids and hashes stand in paths in lower-case hexadecimal. Lists of kids are in order of registration.
@@ -86,7 +86,7 @@ export const paths = {
   anchor: (hash: string, member: string) => `anchor/${hash}/${member}`,
   quota: (member: string) => `quota/${member}`,
   validator: (id: string) => `validator/${id}`,
-  misbehaviour: (member: string, height: number, kind: string) => `misbehaviour/${member}/${height}/${kind}`,
+  misbehaviour: (validator: string, height: number, kind: string) => `misbehaviour/${validator}/${height}/${kind}`,
   suspension: (validator: string) => `suspension/${validator}`,
 } as const;
 
