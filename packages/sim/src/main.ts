@@ -27,6 +27,10 @@ options:
                              only these of what is planned, as a shrunk world says`;
 
 const { values, positionals } = readArguments();
+if (values.help) {
+  console.log(usage);
+  process.exit(0);
+}
 const kinds: readonly WorldKind[] = ['storm', 'restarts', 'calm'];
 const modes: readonly WorldMode[] = ['safety', 'liveness'];
 
@@ -41,9 +45,18 @@ const world: Partial<WorldOptions> = {
   ...(values.until === undefined ? {} : { untilMs: readCount(values.until, 0, 1e9) }),
 };
 
+if ((world.byzantineCount ?? 0) >= (world.nodesCount ?? 4)) refuse('somebody must be honest: give more --nodes');
+const seedMax = 2 ** 32 - 1;
+
 installNativeHash();
-if (values.seeds === undefined) runOne(readCount(positionals[0] ?? '1', 0, 2 ** 32 - 1));
-else await runMany(readCount(values.from, 0, 2 ** 32 - 1), readCount(values.seeds, 1, 1e9));
+if (values.seeds === undefined) {
+  if (positionals.length !== 1) refuse(`one seed, or --seeds N; this is ${positionals.length} seeds`);
+  runOne(readCount(positionals[0]!, 0, seedMax));
+} else {
+  if (positionals.length > 0 || values.trace || values.shrink) refuse('a trace, or a shrunk world, is of one seed');
+  const from = readCount(values.from, 0, seedMax);
+  await runMany(from, readCount(values.seeds, 1, seedMax + 1 - from));
+}
 
 function runOne(seed: number): void {
   const options: WorldOptions = { ...defaultWorld, nodesCount: sizeOf(seed), ...world, seed };
@@ -115,6 +128,7 @@ function readArguments() {
         full: { type: 'boolean', default: false },
         shrink: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
       },
     });
   } catch (error) {

@@ -117,7 +117,8 @@ export function drawPlan(options: WorldOptions): WorldPlan {
   if ((options.byzantineCount ?? 0) > faultsMax) return drawForkPlan(options, options.byzantineCount!);
   const everybody = shuffled(nodesCount, random);
   const byzantineCount =
-    options.byzantineCount ?? (kind === 'calm' || random.chance(0.5) ? random.integer(1, Math.max(1, faultsMax)) : 0);
+    options.byzantineCount ??
+    (kind === 'calm' || random.chance(0.5) ? random.integer(Math.min(1, faultsMax), faultsMax) : 0);
   const byzantine = everybody
     .slice(0, byzantineCount)
     .map((node) => ({ node, name: options.adversary ?? random.pick(adversaryNames) }))

@@ -52,6 +52,19 @@ test('another seed gives another world', () => {
   assert.notEqual(a!.fingerprint, b!.fingerprint);
 });
 
+test('code that throws in a world breaks a promise, and does not end whoever runs the world', () => {
+  const report = runWorld({ ...defaultWorld, seed: 1, nodesCount: 4 }, (event) => {
+    if (event.type === 'executed') throw new Error('of this test');
+  });
+  assert.match(report.violations.join(), /^threw Error: of this test at .*world\.test\.ts/);
+});
+
+test('a network too small to withstand anybody has nobody Byzantine', () => {
+  for (const nodesCount of [1, 2, 3])
+    for (let seed = 1; seed <= 20; seed++)
+      assert.deepEqual(drawPlan({ ...defaultWorld, seed, nodesCount, kind: 'calm' }).byzantine, []);
+});
+
 test('a plan has every kind of fault and damage in some seed, and never more faulty nodes than f', () => {
   const seen = new Set<string>();
   for (let seed = 1; seed <= 400; seed++) {

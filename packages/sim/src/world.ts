@@ -54,6 +54,10 @@ export type WorldReport = {
   readonly fingerprint: string;
 };
 
+/** What the time after the faults shows. */
+type Calm = Pick<WorldReport, 'recoveryMs' | 'viewsToCommit' | 'stalls'>;
+const notCalm: Calm = { recoveryMs: 0, viewsToCommit: null, stalls: [] };
+
 const constants: ProtocolConstants = { ...defaultConstants, deltaMs: 100, heartbeatMs: 2_000 };
 /** How often is looked at how much nodes hold, in milliseconds. */
 const memoryEveryMs = 500;
@@ -197,6 +201,18 @@ class World {
   }
 
   run(): WorldReport {
+    let calm: Calm = notCalm;
+    try {
+      calm = this.#passAllTime();
+    } catch (error) {
+      // Code under test that throws breaks a promise like any other; told here, it has a seed, and a sweep goes on.
+      const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#violations.add(`threw ${stack.split(/\n +/).slice(0, 2).join(' ')}`);
+    }
+    return this.#report(calm);
+  }
+
+  #passAllTime(): Calm {
     const { options, faults, mode } = this.#plan;
     const honest = this.#nodes.filter((node) => node.isHonest);
     for (const node of this.#nodes) this.#events.after(this.#random.next() * 50, () => node.start());
@@ -208,13 +224,18 @@ class World {
       this.#events.at(atMs, () => this.#referee.lookAtMemory(honest));
     this.#passTimeUntil(this.#faultsEndMs);
     submitter.stop();
-    const calm = mode === 'liveness' ? this.#becomeCalm() : { recoveryMs: 0, viewsToCommit: null, stalls: [] };
+    const calm = mode === 'liveness' ? this.#becomeCalm() : notCalm;
     if (mode === 'forks') this.#findCulprits(honest);
     this.#referee.atEnd(honest, (validator) => this.#nodes[validator]!.isHonest);
+    return calm;
+  }
+
+  #report(calm: Calm): WorldReport {
+    const { options, kind, mode } = this.#plan;
     return {
       seed: options.seed,
       nodesCount: options.nodesCount,
-      kind: this.#plan.kind,
+      kind,
       mode,
       violations: this.#violations.list(),
       ...calm,
@@ -224,7 +245,7 @@ class World {
       crashes: this.#faults.crashes,
       adversaries: this.#plan.byzantine.map(({ node, name }) => `${node} ${name}`),
       forks: this.#agreement.forks,
-      named: namedBy(honest),
+      named: namedBy(this.#nodes.filter((node) => node.isHonest)),
       lies: this.#nodes.reduce((sum, { liesCount }) => sum + liesCount, 0),
       damaged: [...this.#damaged].map((node) => this.#fateOf(node)),
       fingerprint: this.#fingerprint(),
@@ -247,7 +268,7 @@ class World {
   // --- Calm ---------------------------------------------------------------------------------------------------------
 
   /** Faults stop, some nodes stay down: the chain goes on. */
-  #becomeCalm(): Pick<WorldReport, 'recoveryMs' | 'viewsToCommit' | 'stalls'> {
+  #becomeCalm(): Calm {
     const { options, calmProfile, leftDown } = this.#plan;
     this.#faults.endAll();
     this.#network.profile = calmProfile;
@@ -257,6 +278,7 @@ class World {
     }
     const live = this.#nodes.filter((node) => node.isHonest && node.driver !== null);
     const voting = live.filter((node) => node.fencedFor === null);
+    if (voting.length === 0) return { ...notCalm, stalls: ['no honest node is left that votes'] };
     const last = this.#random.pick(voting);
     const leaders = new Set(voting.map((node) => node.index));
     const { calmViewsMax = Number.POSITIVE_INFINITY, calmTransactions } = this.#plan;
