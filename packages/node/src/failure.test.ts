@@ -41,12 +41,13 @@ test('a failure while running is logged, the log written out, and only then the 
   failure.release();
 });
 
-test('what fails while stopping is not reported as the end of a running node', async () => {
+test('what fails while stopping ends signing, and is not reported as the end of a running node', async () => {
   const { failure, seen } = createWatched();
   await failure.whileStarting(Promise.resolve());
   failure.onStopping();
   failure.fail(full);
-  assert.deepEqual(seen, []);
+  failure.fail(full);
+  assert.deepEqual(seen, ['stop signing']);
   failure.release();
 });
 

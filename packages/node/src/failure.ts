@@ -61,11 +61,14 @@ export function createFailure(
   const starting = Promise.withResolvers<never>();
   starting.promise.catch(() => undefined);
 
+  let isFailed = false;
   function fail(error: CairnError): void {
+    // Also while stopping, when turns may still be under way.
+    if (!isFailed) onFailed();
+    isFailed = true;
     if (state === 'over') return;
     const isStarting = state === 'starting';
     state = 'over';
-    onFailed();
     if (isStarting) return starting.reject(new NodeFailed(error));
     log.error('node.failed', { code: error.code, message: error.message });
     // The log writes behind its caller; the process must not end before it.
