@@ -5,6 +5,7 @@
  * What must hold is watched from outside: what honest nodes sign, execute and hold in memory, whom they accuse, and what
  * one message makes a node do.
  */
+import process from 'node:process';
 import * as core from '../../packages/core/src/index.ts';
 import { viewsAhead } from '../../packages/core/src/protocol/agreement/wanted.ts';
 import { unorderedBatchesMax, unorderedBytesMax } from '../../packages/core/src/protocol/constants.ts';
@@ -13,6 +14,7 @@ import { AgreementChecker, SigningChecker, Violations } from '../../packages/sim
 import { EventQueue } from '../../packages/sim/src/event-queue.ts';
 import { fakeVerifier } from '../../packages/sim/src/fake-crypto.ts';
 import { createDoorChain, type DoorChain } from './door-chain.ts';
+import { durationMsMax } from './execute.ts';
 
 const constants: core.ProtocolConstants = { ...core.defaultConstants, deltaMs: 100, heartbeatMs: 2_000 };
 const delayMs = 1;
@@ -247,7 +249,13 @@ export class DoorNode {
             return keys.voting.sign(message);
           },
         },
-        checkpointSigner: keys.checkpoint,
+        checkpointSigner: {
+          ...keys.checkpoint,
+          sign: (message) => {
+            this.#signing.onSignedCheckpoint(message);
+            return keys.checkpoint.sign(message);
+          },
+        },
         verifier: world.verifier,
         ledger: {
           execute: (block, batches, finalization) =>
@@ -286,10 +294,13 @@ export class DoorNode {
     const step = replica.step.bind(replica);
     const othersCount = chain.set.validators.length - 1;
     replica.step = (now, input) => {
-      const startMs = performance.now();
+      const start = process.threadCpuUsage();
       const effects = step(now, input);
-      peaks.stepMs = Math.max(peaks.stepMs, performance.now() - startMs);
+      const { user, system } = process.threadCpuUsage(start);
+      const stepMs = (user + system) / 1000;
+      peaks.stepMs = Math.max(peaks.stepMs, stepMs);
       if (input.type !== 'message') return effects;
+      if (stepMs > durationMsMax) throw new Error(`a ${input.message.type} took ${Math.round(stepMs)} ms`);
       let frames = 0;
       let bytes = 0;
       let records = 0;
@@ -414,7 +425,6 @@ export class DoorNode {
     const statement = { ...before, height, historyRoot, historySize, stateRoot: core.sha256(block.headerBytes) };
     const outcome = { statement, timeMs };
     this.disk.executed.push({ block, batches, finalization, outcome });
-    this.#signing.onSignedCheckpoint(height, core.toHex(historyRoot) + core.toHex(statement.stateRoot));
     this.#world.agreement.onExecuted(this.index, block, outcome);
     this.driver.input({ type: 'executed', outcome });
   }

@@ -97,8 +97,11 @@ export class SigningChecker {
     }
   }
 
-  onSignedCheckpoint(height: number, statement: string): void {
-    this.#once(`checkpoint ${height}`, statement);
+  /** @param message a statement stands in the protected header, but for the history root, which is the payload */
+  onSignedCheckpoint(message: Uint8Array): void {
+    const [, header, , historyRoot] = arrayOf(message) as [Cbor, Uint8Array, Cbor, Uint8Array];
+    const fields = statementIn(header);
+    this.#once(`checkpoint ${fields[2]}/${fields[3]}`, `${fields.map(textOfField).join(' ')} ${toHex(historyRoot)}`);
   }
 
   #once(what: string, text: string): void {
@@ -114,6 +117,20 @@ export class SigningChecker {
   #report(what: string): void {
     this.#violations.add(`node ${this.#node} signed ${what}`);
   }
+}
+
+/** Label of the statement in the header of a checkpoint (wire-format.md section 4). */
+const statementLabel = -65537;
+
+function statementIn(header: Uint8Array): Cbor[] {
+  const decoded = decodeCbor(header);
+  const statement = decoded.ok && decoded.value instanceof Map ? decoded.value.get(statementLabel) : null;
+  if (!Array.isArray(statement)) throw new Error('the header of a signed checkpoint has its statement');
+  return statement;
+}
+
+function textOfField(field: Cbor): string {
+  return field instanceof Uint8Array ? toHex(field) : String(field);
 }
 
 function arrayOf(bytes: Uint8Array): Cbor[] {

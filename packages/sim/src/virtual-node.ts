@@ -20,7 +20,6 @@ import {
   type ReplicaOrigin,
   type Result,
   toHeight,
-  toHex,
   toValidatorIndex,
 } from '@cairn-ledger/core';
 import { Driver, type FenceReason } from '@cairn-ledger/node/driver';
@@ -151,7 +150,13 @@ export class VirtualNode implements NetworkEnd {
             return keys.voting.sign(message);
           },
         },
-        checkpointSigner: keys.checkpoint,
+        checkpointSigner: {
+          ...keys.checkpoint,
+          sign: (message) => {
+            if (this.isHonest) this.#signing.onSignedCheckpoint(message);
+            return keys.checkpoint.sign(message);
+          },
+        },
         verifier: fakeVerifier,
         ledger: {
           execute: (block, batches, finalization, misbehaviour) => {
@@ -346,8 +351,6 @@ export class VirtualNode implements NetworkEnd {
   ): void {
     const { chain, events, monitor, observer } = this.#world;
     const outcome = executeBlock(this.disk, chain.genesis, { block, batches, finalization, misbehaviour });
-    const { height, historyRoot, stateRoot } = outcome.statement;
-    if (this.isHonest) this.#signing.onSignedCheckpoint(height, toHex(historyRoot) + toHex(stateRoot));
     observer?.({ type: 'executed', node: this.place, block, outcome }, events.nowMs);
     monitor.onMisbehaviour(this.place, misbehaviour);
     monitor.onExecuted(this.place, block, batches, outcome);

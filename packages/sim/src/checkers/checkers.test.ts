@@ -19,7 +19,7 @@ import {
   type Vote,
   voteSignedBytes,
 } from '@cairn-ledger/core';
-import { Violations } from '../checkers.ts';
+import { SigningChecker, Violations } from '../checkers.ts';
 import { createVirtualChain } from '../virtual-chain.ts';
 import type { VirtualNode } from '../virtual-node.ts';
 import { CertificateChecker } from './certificates.ts';
@@ -118,6 +118,32 @@ test('a proof of two batches proves something only if both were signed and have 
   assert.match(problemOf({ type: 'batches', accused, first, second: first })!, /both may be signed/);
   assert.match(problemOf({ type: 'batches', accused, first, second: batchOf(2, 'b') })!, /both may be signed/);
   assert.match(problemOf({ type: 'batches', accused, first, second: batchOf(1, 'c', 2) })!, /not signed by it/);
+});
+
+test('who signs two results of one height is found by the bytes it signs; the same result twice is none', () => {
+  const { chain } = createBench();
+  const signedBy = (round: number, historyText: string, stateText: string, issuedSeconds: number): Uint8Array => {
+    const root = (text: string) => sha256(new TextEncoder().encode(text));
+    const roots = { historyRoot: root(historyText), stateRoot: root(stateText) };
+    const statement = { ...chain.genesis.statement, height: toHeight(7), round, ...roots };
+    let signed = new Uint8Array(0);
+    const { checkpoint } = chain.signers[1]!;
+    const sign = (message: Uint8Array) => {
+      signed = new Uint8Array(message);
+      return checkpoint.sign(message);
+    };
+    signCheckpoint(statement, toValidatorIndex(1), chain.set.validators[1]!, issuedSeconds, { ...checkpoint, sign });
+    return signed;
+  };
+  const found = (...messages: Uint8Array[]): string => {
+    const violations = new Violations();
+    const checker = new SigningChecker(1, violations);
+    for (const message of messages) checker.onSignedCheckpoint(message);
+    return violations.list().join();
+  };
+  assert.equal(found(signedBy(0, 'a', 'a', 1), signedBy(0, 'a', 'a', 2), signedBy(1, 'b', 'b', 1)), '');
+  assert.match(found(signedBy(0, 'a', 'a', 1), signedBy(0, 'b', 'a', 1)), /signed two different: checkpoint 7\/0/);
+  assert.match(found(signedBy(0, 'a', 'a', 1), signedBy(0, 'a', 'b', 1)), /signed two different: checkpoint 7\/0/);
 });
 
 test('a proof of two checkpoints proves something only if both were signed and are of one height', () => {
