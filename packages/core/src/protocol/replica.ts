@@ -138,7 +138,8 @@ export class Replica {
         accountability: this.#accountability,
         evidence: this.#evidence,
         proofsIn,
-        isSuspended: (validator) => this.#suspended.has(validator),
+        // With a quorum of them suspended, those alone could nullify every view, for ever and at the network's pace.
+        isSuspended: (validator) => this.#suspended.size < set.quorum && this.#suspended.has(validator),
         certifiedCheckpoint: (height) => this.checkpoints.certifiedDigest(height),
         executedHeight: () => this.#delivery.executedHeight,
         executedHeightOf: (peer) => this.checkpoints.signedHeight(peer),

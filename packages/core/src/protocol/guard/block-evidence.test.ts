@@ -166,6 +166,19 @@ test('R1: the views of a suspended leader are nullified on entering, and no long
   assert.deepEqual(hand.replica.status().suspended, [2]);
 });
 
+test('R1: with a quorum suspended nobody is skipped, so that somebody leads', () => {
+  const suspended = [1, 2].map(toValidatorIndex);
+  const hand = new Hand({ origin: { suspended } });
+  hand.hearCertificate(nullification(3, [1, 2, 3]));
+  assert.ok(votesOf(hand).includes('nullify 4'), 'two of four are fewer than a quorum');
+  hand.input({ type: 'leader-hint', validator: toValidatorIndex(3), isSuspended: true });
+  for (const view of [4, 5]) hand.hearCertificate(nullification(view, [1, 2, 3]));
+  assert.equal(hand.view, 6);
+  assert.ok(!votesOf(hand).includes('nullify 6'), 'validator 3 leads view 6');
+  hand.hearCertificate(nullification(7, [1, 2, 3]));
+  assert.ok(!votesOf(hand).includes('nullify 8'), 'validator 1 leads view 8');
+});
+
 test('a proof is told to everybody again every tRetry until the finalized chain carries it', () => {
   const hand = new Hand();
   hand.hear(2, { type: 'evidence', proof: proofAgainst(1) });
