@@ -63,6 +63,17 @@ test('a proof is persisted, told to everybody and reported, once for each valida
   assert.deepEqual([book.has(toValidatorIndex(3), 'votes'), book.has(toValidatorIndex(4), 'batches')], [true, false]);
 });
 
+test('what is held of a proof does not keep batches and frames alive that it was found in', () => {
+  const { book } = create();
+  book.add(batchesOf(3));
+  book.restore(votesOf(4));
+  const [batches, votes] = [...book.proofs()];
+  assert.ok(batches?.type === 'batches' && !('transactions' in batches.first) && !('transactions' in batches.second));
+  assert.ok(votes?.type === 'votes');
+  for (const { signature } of [batches.first, batches.second, votes.first, votes.second])
+    assert.ok(signature.buffer.byteLength < 2048);
+});
+
 test('a proof from the journal is held, and not told at once', () => {
   const { book, effects } = create();
   book.restore(votesOf(3));

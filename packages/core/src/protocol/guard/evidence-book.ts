@@ -6,7 +6,8 @@
  */
 import { blockEvidenceMax, evidenceBytesMax } from '../../model/block.ts';
 import type { ValidatorIndex } from '../../model/brands.ts';
-import { encodeFaultProof, type FaultProof } from '../../model/fault-proof.ts';
+import { decodeFaultProof, encodeFaultProof, type FaultProof } from '../../model/fault-proof.ts';
+import { assert } from '../../result.ts';
 import { retryMs } from '../constants.ts';
 import type { ReplicaContext } from '../context.ts';
 import type { Accused } from './block-evidence.ts';
@@ -55,11 +56,14 @@ export class EvidenceBook {
     return true;
   }
 
-  #hold(proof: FaultProof): void {
-    const bytes = encodeFaultProof(proof);
+  /** Holds bytes of its own: what was found keeps frames alive, and whole batches, of which a proof is a small part. */
+  #hold(found: FaultProof): void {
+    const bytes = encodeFaultProof(found);
+    const own = decodeFaultProof(bytes);
+    assert(own.ok, 'what was encoded here can be decoded');
     const { ms } = this.#context.now;
-    this.#held.set(`${proof.accused}/${proof.type}`, {
-      proof,
+    this.#held.set(`${found.accused}/${found.type}`, {
+      proof: own.value,
       sinceMs: ms,
       bytes: bytes.length <= evidenceBytesMax ? bytes : null,
       toldAtMs: ms,
