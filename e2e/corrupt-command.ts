@@ -1,6 +1,6 @@
 /** `npm run corrupt`: random damage to copies of real nodes' folders, as often as wanted (corrupt.ts). */
 import process from 'node:process';
-import { parseArgs } from 'node:util';
+import { Arguments } from '../packages/sim/src/arguments.ts';
 import { runCorruption } from './corrupt.ts';
 import { makeFolders } from './corrupt-folder.ts';
 
@@ -12,25 +12,18 @@ const help = `npm run corrupt -- [options]
 
 Exit code 1 when the audit misses one.`;
 
-const { values } = parseArgs({
+const args = new Arguments(help, {
   options: {
     trials: { type: 'string', default: '1000' },
     seed: { type: 'string' },
     json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
   },
 });
 
-const trials = Number(values.trials);
-const seed = values.seed === undefined ? Date.now() % 1_000_000 : Number(values.seed);
-if (values.help) {
-  console.log(help);
-} else if (!Number.isInteger(trials) || trials < 1 || !Number.isInteger(seed)) {
-  console.error(`--trials and --seed are whole numbers\n\n${help}`);
-  process.exit(2);
-} else {
-  process.exit(await run());
-}
+const { values } = args.given;
+const trials = args.readCount(values.trials, 1, 1e6);
+const seed = values.seed === undefined ? Date.now() % 1_000_000 : args.readCount(values.seed, 0, 2 ** 32 - 1);
+process.exit(await run());
 
 async function run(): Promise<number> {
   const folders = await makeFolders();

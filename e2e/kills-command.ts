@@ -1,6 +1,6 @@
 /** `npm run kills`: nodes are killed with -9 under load, as often as wanted (kills.ts). */
 import process from 'node:process';
-import { parseArgs } from 'node:util';
+import { Arguments } from '../packages/sim/src/arguments.ts';
 import { foundKillsNetwork, runKills } from './kills.ts';
 import { showLogs, untilInSync } from './network.ts';
 
@@ -15,25 +15,18 @@ Ctrl-C ends it after the present cycle, with the checks and the summary of what 
 Exit code 1 when an acknowledged transaction is lost or stands twice, roots differ, a receipt does not verify, a node fences
 itself or is accused, or does not come back. CAIRN_E2E_KEEP=1 keeps the folders of the nodes.`;
 
-const { values } = parseArgs({
+const args = new Arguments(help, {
   options: {
     cycles: { type: 'string', default: '500' },
     seed: { type: 'string' },
     json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
   },
 });
 
-const cycles = Number(values.cycles);
-const seed = values.seed === undefined ? Date.now() % 1_000_000 : Number(values.seed);
-if (values.help) {
-  console.log(help);
-} else if (!Number.isInteger(cycles) || cycles < 1 || !Number.isInteger(seed)) {
-  console.error(`--cycles and --seed are whole numbers\n\n${help}`);
-  process.exit(2);
-} else {
-  process.exit(await run());
-}
+const { values } = args.given;
+const cycles = args.readCount(values.cycles, 1, 1e6);
+const seed = values.seed === undefined ? Date.now() % 1_000_000 : args.readCount(values.seed, 0, 2 ** 32 - 1);
+process.exit(await run());
 
 async function run(): Promise<number> {
   const network = await foundKillsNetwork();

@@ -12,7 +12,7 @@ import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { Arguments } from '../packages/sim/src/arguments.ts';
 import { type Instrumented, instrumentFolder, type Mutant } from './mutation/instrument.ts';
 import { runFolder, type Status, type Verdict } from './mutation/run-folder.ts';
 
@@ -30,7 +30,9 @@ const alsoLoaded: Readonly<Record<string, readonly string[]>> = {
 const folders = ['bytes', 'crypto', 'ledger', 'protocol'];
 const scoreWanted = 85;
 
-const { values } = parseArgs({
+const usage = `usage:
+  npm run mutation -- [--folder ${folders.join('|')}] [--file NAME] [--sample N] [--again] [--json]`;
+const args = new Arguments(usage, {
   options: {
     folder: { type: 'string' },
     file: { type: 'string' },
@@ -39,16 +41,9 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
-if (values.folder !== undefined && !folders.includes(values.folder)) {
-  console.error(`there is no folder ${values.folder}: take one of ${folders.join(', ')}`);
-  process.exit(2);
-}
-
-const sample = Number(values.sample);
-if (!Number.isSafeInteger(sample) || sample < 1) {
-  console.error('--sample is a number from 1 on');
-  process.exit(2);
-}
+const { values } = args.given;
+if (values.folder !== undefined) args.readName(values.folder, folders);
+const sample = args.readCount(values.sample, 1, 1e6);
 const isPart = values.file !== undefined || sample > 1;
 
 const scores: Score[] = [];

@@ -1,19 +1,20 @@
 /**
- * `npm run fuzz -- [--executions N] [--target name] [--seed S] [--from I] [--door N] [--path P] [--json]`
- *
- * Runs the decoders on N inputs, shared out by weight, then N messages through the door of a replica. Prints what was run,
- * what crashed and what was slowest; the exit code is 1 when anything crashed. Without a seed a fresh one is drawn and
+ * `npm run fuzz`: runs the decoders on N inputs, shared out by weight, then N messages through the door of a replica. Prints what was run,
+ * what crashed and what was slowest; the exit code is 1 when anything crashed, 2 when it is called wrongly. Without a seed a fresh one is drawn and
  * printed; a crash is named with what replays it alone.
  */
 import { randomInt } from 'node:crypto';
 import process from 'node:process';
-import { parseArgs } from 'node:util';
+import { Arguments } from '../../packages/sim/src/arguments.ts';
 import { fuzzDoor } from './door-run.ts';
 import { type Crash, runTarget, type TargetReport } from './execute.ts';
 import { type HeapReport, isWithinHeap, measureHeap } from './memory.ts';
 import { targets } from './targets.ts';
 
-const { values } = parseArgs({
+const usage = `usage:
+  npm run fuzz -- [--executions N] [--door N] [--target NAME] [--seed S] [--from I] [--path P] [--json]`;
+
+const args = new Arguments(usage, {
   options: {
     executions: { type: 'string', default: '200000' },
     door: { type: 'string', default: '5000' },
@@ -24,15 +25,16 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
-const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed);
+const { values } = args.given;
+const countMax = 2 ** 31;
+const wanted = args.readCount(values.executions, 0, countMax);
+const doorMessages = args.readCount(values.door, 0, countMax);
+const from = args.readCount(values.from, 0, countMax);
+const seed = values.seed === undefined ? randomInt(countMax) : args.readCount(values.seed, 0, 2 * countMax);
 const chosen = targets.filter(({ name }) => values.target === undefined || name === values.target);
 const isDoorAsked = values.target === undefined || values.target === 'door';
-if (chosen.length === 0 && !isDoorAsked) {
-  console.error(
-    `no target is called ${values.target}; there are:\n  ${[...targets.map(({ name }) => name), 'door'].join('\n  ')}`,
-  );
-  process.exit(2);
-}
+if (chosen.length === 0 && !isDoorAsked)
+  args.readName(values.target ?? '', [...targets.map(({ name }) => name), 'door']);
 
 const tell = (text: string): void => {
   if (!values.json) console.log(text);
@@ -46,9 +48,9 @@ const heaps: HeapReport[] = [];
 let heapFailures = 0;
 const weights = chosen.reduce((sum, target) => sum + (target.weight ?? 1), 0);
 for (const target of chosen) {
-  const count = Math.ceil((Number(values.executions) * (target.weight ?? 1)) / weights);
+  const count = Math.ceil((wanted * (target.weight ?? 1)) / weights);
   const report = await runTarget(target, seed, count, {
-    from: Number(values.from),
+    from,
     onCrash: (crash) => {
       crashes.push(crash);
       console.error(
@@ -69,7 +71,7 @@ for (const target of chosen) {
   );
 }
 
-const door = isDoorAsked ? fuzzDoor(seed, Number(values.door), console.error, values.path) : null;
+const door = isDoorAsked ? fuzzDoor(seed, doorMessages, console.error, values.path) : null;
 if (door !== null) tell(`door: ${JSON.stringify(door)}`);
 
 const slowest = reports.reduce((a, b) => (b.slowestMs > a.slowestMs ? b : a), { name: 'none', slowestMs: 0 });

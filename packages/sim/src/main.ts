@@ -2,8 +2,8 @@
  * Runs worlds from the command line. Exit code 1 when a world breaks a promise or stalls, 2 when it is called wrongly.
  */
 import process from 'node:process';
-import { parseArgs } from 'node:util';
 import { adversaryNames } from './adversaries/index.ts';
+import { Arguments } from './arguments.ts';
 import { installNativeHash } from './native-hash.ts';
 import { drawPlan, type WorldKind, type WorldMode, type WorldOptions } from './plan.ts';
 import { isBad, textOfReport } from './report.ts';
@@ -26,36 +26,53 @@ options:
   --faults 0,3,5|none  --adversaries 1,2|none  --until MS
                              only these of what is planned, as a shrunk world says`;
 
-const { values, positionals } = readArguments();
-if (values.help) {
-  console.log(usage);
-  process.exit(0);
-}
+const args = new Arguments(usage, {
+  allowPositionals: true,
+  options: {
+    nodes: { type: 'string' },
+    seeds: { type: 'string' },
+    from: { type: 'string', default: '1' },
+    workers: { type: 'string' },
+    kind: { type: 'string' },
+    mode: { type: 'string' },
+    byzantine: { type: 'string' },
+    adversary: { type: 'string' },
+    faults: { type: 'string' },
+    adversaries: { type: 'string' },
+    until: { type: 'string' },
+    trace: { type: 'boolean', default: false },
+    full: { type: 'boolean', default: false },
+    shrink: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
+});
+const { values, positionals } = args.given;
 const kinds: readonly WorldKind[] = ['storm', 'restarts', 'calm'];
 const modes: readonly WorldMode[] = ['safety', 'liveness'];
 
 const world: Partial<WorldOptions> = {
-  ...(values.nodes === undefined ? {} : { nodesCount: readCount(values.nodes, 1, 40) }),
-  ...(values.kind === undefined ? {} : { kind: readName(values.kind, kinds) }),
-  ...(values.mode === undefined ? {} : { mode: readName(values.mode, modes) }),
-  ...(values.byzantine === undefined ? {} : { byzantineCount: readCount(values.byzantine, 0, 40) }),
-  ...(values.adversary === undefined ? {} : { adversary: readName(values.adversary, adversaryNames) }),
+  ...(values.nodes === undefined ? {} : { nodesCount: args.readCount(values.nodes, 1, 40) }),
+  ...(values.kind === undefined ? {} : { kind: args.readName(values.kind, kinds) }),
+  ...(values.mode === undefined ? {} : { mode: args.readName(values.mode, modes) }),
+  ...(values.byzantine === undefined ? {} : { byzantineCount: args.readCount(values.byzantine, 0, 40) }),
+  ...(values.adversary === undefined ? {} : { adversary: args.readName(values.adversary, adversaryNames) }),
   ...(values.faults === undefined ? {} : { keptFaults: readList(values.faults) }),
   ...(values.adversaries === undefined ? {} : { keptByzantine: readList(values.adversaries) }),
-  ...(values.until === undefined ? {} : { untilMs: readCount(values.until, 0, 1e9) }),
+  ...(values.until === undefined ? {} : { untilMs: args.readCount(values.until, 0, 1e9) }),
 };
 
-if ((world.byzantineCount ?? 0) >= (world.nodesCount ?? 4)) refuse('somebody must be honest: give more --nodes');
+if ((world.byzantineCount ?? 0) >= (world.nodesCount ?? 4)) args.refuse('somebody must be honest: give more --nodes');
 const seedMax = 2 ** 32 - 1;
 
 installNativeHash();
 if (values.seeds === undefined) {
-  if (positionals.length !== 1) refuse(`one seed, or --seeds N; this is ${positionals.length} seeds`);
-  runOne(readCount(positionals[0]!, 0, seedMax));
+  if (positionals.length !== 1) args.refuse(`one seed, or --seeds N; this is ${positionals.length} seeds`);
+  runOne(args.readCount(positionals[0]!, 0, seedMax));
 } else {
-  if (positionals.length > 0 || values.trace || values.shrink) refuse('a trace, or a shrunk world, is of one seed');
-  const from = readCount(values.from, 0, seedMax);
-  await runMany(from, readCount(values.seeds, 1, seedMax + 1 - from));
+  if (positionals.length > 0 || values.trace || values.shrink)
+    args.refuse('a trace, or a shrunk world, is of one seed');
+  const from = args.readCount(values.from, 0, seedMax);
+  await runMany(from, args.readCount(values.seeds, 1, seedMax + 1 - from));
 }
 
 function runOne(seed: number): void {
@@ -87,7 +104,7 @@ async function runMany(from: number, count: number): Promise<void> {
     from,
     count,
     world,
-    ...(values.workers === undefined ? {} : { workersCount: readCount(values.workers, 1, 256) }),
+    ...(values.workers === undefined ? {} : { workersCount: args.readCount(values.workers, 1, 256) }),
     onBad: (report) => {
       const { seed, nodesCount } = report;
       if (!values.json)
@@ -106,52 +123,6 @@ async function runMany(from: number, count: number): Promise<void> {
   if (summary.violations > 0 || summary.stalls > 0) process.exitCode = 1;
 }
 
-// --- Arguments ------------------------------------------------------------------------------------------------------
-
-function readArguments() {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        nodes: { type: 'string' },
-        seeds: { type: 'string' },
-        from: { type: 'string', default: '1' },
-        workers: { type: 'string' },
-        kind: { type: 'string' },
-        mode: { type: 'string' },
-        byzantine: { type: 'string' },
-        adversary: { type: 'string' },
-        faults: { type: 'string' },
-        adversaries: { type: 'string' },
-        until: { type: 'string' },
-        trace: { type: 'boolean', default: false },
-        full: { type: 'boolean', default: false },
-        shrink: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    });
-  } catch (error) {
-    return refuse(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function readCount(text: string, min: number, max: number): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < min || value > max)
-    return refuse(`"${text}" is no whole number from ${min} to ${max}`);
-  return value;
-}
-
-function readName<T extends string>(text: string, names: readonly T[]): T {
-  return names.find((name) => name === text) ?? refuse(`"${text}" is none of ${names.join(', ')}`);
-}
-
 function readList(text: string): number[] {
-  return text === 'none' ? [] : text.split(',').map((item) => readCount(item, 0, 1e6));
-}
-
-function refuse(message: string): never {
-  console.error(`${message}\n${usage}`);
-  process.exit(2);
+  return text === 'none' ? [] : text.split(',').map((item) => args.readCount(item, 0, 1e6));
 }

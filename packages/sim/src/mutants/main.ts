@@ -1,16 +1,12 @@
 /**
  * Hunts mutants from the command line.
  *
- *     npm run sim:mutants                          all of them
- *     npm run sim:mutants -- --mutant NAME         one; several by naming several
- *     npm run sim:mutants -- --seeds-max N [--from S] [--jobs J] [--json]
- *
  * The world that shows a mutant is run once more with the sources as they are, and must be clean then. Exit code 1 when a
- * mutant was not found, or when its world is not clean without it.
+ * mutant was not found, or when its world is not clean without it; 2 when it is called wrongly.
  */
 import { availableParallelism } from 'node:os';
 import process from 'node:process';
-import { parseArgs } from 'node:util';
+import { Arguments } from '../arguments.ts';
 import { catalogue } from './catalogue.ts';
 import type { Mutant } from './mutant.ts';
 import { type HuntResult, runHunt } from './run-hunt.ts';
@@ -22,7 +18,12 @@ type Row = {
   readonly isControlClean: boolean | null;
 } & HuntResult & { readonly seconds: number };
 
-const { values } = parseArgs({
+const usage = `usage:
+  npm run sim:mutants                          all of them
+  npm run sim:mutants -- --mutant NAME         one; several by naming several
+  npm run sim:mutants -- [--seeds-max N] [--from S] [--jobs J] [--json]`;
+
+const args = new Arguments(usage, {
   options: {
     mutant: { type: 'string', multiple: true },
     'seeds-max': { type: 'string', default: '10000' },
@@ -31,24 +32,26 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
+const { values } = args.given;
+const from = args.readCount(values.from, 0, 2 ** 32 - 1);
+const seedsMax = args.readCount(values['seeds-max'], 1, 1e9);
+const jobs = args.readCount(values.jobs, 1, 256);
 
 const rows = new Map<string, Row>();
 const queue = chosen();
-await Promise.all(Array.from({ length: Number(values.jobs) }, work));
+await Promise.all(Array.from({ length: jobs }, work));
 report();
 
 function chosen(): Mutant[] {
   const names = values.mutant;
   if (names === undefined) return [...catalogue];
   return names.map((name) => {
-    const mutant = catalogue.find((each) => each.name === name);
-    if (mutant === undefined) throw new Error(`no mutant is called ${name}; there are: ${namesOf(catalogue)}`);
-    return mutant;
+    const known = args.readName(
+      name,
+      catalogue.map((mutant) => mutant.name),
+    );
+    return catalogue.find((mutant) => mutant.name === known)!;
   });
-}
-
-function namesOf(mutants: readonly Mutant[]): string {
-  return mutants.map(({ name }) => name).join(', ');
 }
 
 async function work(): Promise<void> {
@@ -61,8 +64,7 @@ async function work(): Promise<void> {
 
 async function hunt({ name, rule }: Mutant): Promise<Row> {
   const startedMs = performance.now();
-  const count = Number(values['seeds-max']);
-  const result = await runHunt({ mutant: name, isMutated: true, from: Number(values.from), count });
+  const result = await runHunt({ mutant: name, isMutated: true, from, count: seedsMax });
   const seconds = Math.round((performance.now() - startedMs) / 100) / 10;
   const found = result.how !== null;
   const control = found ? await runHunt({ mutant: name, isMutated: false, from: result.seed, count: 1 }) : null;

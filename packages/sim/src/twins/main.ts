@@ -3,7 +3,7 @@
  * wrongly.
  */
 import process from 'node:process';
-import { parseArgs } from 'node:util';
+import { Arguments } from '../arguments.ts';
 import { installNativeHash } from '../native-hash.ts';
 import { createTrace } from '../trace.ts';
 import { type Exploration, explore } from './explore.ts';
@@ -17,13 +17,29 @@ const usage = `usage:
   npm run sim:twins -- --schedule T:A.B.C.D [--trace [--full]]
                         this one, by its name`;
 
-const { values } = readArguments();
+const args = new Arguments(usage, {
+  options: {
+    views: { type: 'string', default: `${viewsMax}` },
+    samples: { type: 'string', default: '2000' },
+    seed: { type: 'string', default: '1' },
+    schedule: { type: 'string' },
+    trace: { type: 'boolean', default: false },
+    full: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
+});
+const { values } = args.given;
 installNativeHash();
 if (values.schedule !== undefined) runOne(values.schedule);
-else runMany(readCount(values.views, viewsMax), readCount(values.samples, 1e8), readCount(values.seed, 2 ** 32 - 1));
+else
+  runMany(
+    args.readCount(values.views, 1, viewsMax),
+    args.readCount(values.samples, 1, 1e8),
+    args.readCount(values.seed, 1, 2 ** 32 - 1),
+  );
 
 function runOne(text: string): void {
-  const schedule = textToSchedule(text) ?? refuse(`"${text}" is no schedule`);
+  const schedule = textToSchedule(text) ?? args.refuse(`"${text}" is no schedule`);
   const trace = createTrace({
     mode: values.full ? 'full' : 'story',
     write: (line) => console.log(line),
@@ -75,35 +91,4 @@ function textOf({
       ...what.map((text) => `    ${text}`),
     ]),
   ].join('\n');
-}
-
-// --- Arguments ------------------------------------------------------------------------------------------------------
-
-function readArguments() {
-  try {
-    return parseArgs({
-      options: {
-        views: { type: 'string', default: `${viewsMax}` },
-        samples: { type: 'string', default: '2000' },
-        seed: { type: 'string', default: '1' },
-        schedule: { type: 'string' },
-        trace: { type: 'boolean', default: false },
-        full: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-      },
-    });
-  } catch (error) {
-    return refuse(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function readCount(text: string, max: number): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < 1 || value > max) return refuse(`"${text}" is no whole number from 1 to ${max}`);
-  return value;
-}
-
-function refuse(message: string): never {
-  console.error(`${message}\n${usage}`);
-  process.exit(2);
 }
