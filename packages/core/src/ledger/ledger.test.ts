@@ -9,15 +9,7 @@ import { decodeTransaction } from '../model/transaction.ts';
 import { errorCatalogue } from './errors.ts';
 import { createLedger } from './ledger.ts';
 import { transfer } from './operations/transfer.ts';
-import {
-  readBalance,
-  readDevice,
-  readDevices,
-  readMisbehaviour,
-  readQuota,
-  readReplayWindow,
-  readSuspensions,
-} from './query.ts';
+import { readBalance, readDevice, readDevices, readQuota, readReplayWindow } from './query.ts';
 import {
   createGenesis,
   createMemoryStore,
@@ -338,46 +330,6 @@ test('operations to come are refused by name, unknown ones by number, malformed 
   const malformed = verdictOf([0, 'boreal', 'coin'] as never);
   assert.equal(malformed.code, 'tx.bad-operation');
   assert.match(malformed.message!, /transfer takes 3 or 4 arguments/);
-});
-
-test('misbehaviour is recorded once and suspends its validator, whatever else the block holds', () => {
-  const world = createWorld();
-  const fault = { validator: 'boreal-1', member: 'boreal', kind: 'equivocation', height: 7 };
-  const { events, memberChanges, leaderHints } = world.execute([], { misbehaviour: [fault, fault] });
-  assert.deepEqual(events, [{ type: 'misbehaviour', ...fault }]);
-  assert.deepEqual([memberChanges, leaderHints], [[], [{ validator: 'boreal-1', suspended: true }]]);
-  const again = world.execute([], { misbehaviour: [fault, { ...fault, height: 9 }] });
-  assert.deepEqual(again.leaderHints, [], 'who is suspended is not suspended again');
-  const { validator, kind, height } = fault;
-  assert.deepEqual(readMisbehaviour(world.store), [
-    { validator, kind, height, recordedHeight: 1 },
-    { validator, kind, height: 9, recordedHeight: 2 },
-  ]);
-  assert.deepEqual(readSuspensions(world.store), [{ validator: 'boreal-1', cause: 'proven-fault', sinceHeight: 1 }]);
-});
-
-test('two validators of one member, proven faulty in the same way in one block, are both recorded and suspended', () => {
-  const world = createWorld();
-  const fault = { validator: 'boreal-1', member: 'boreal', kind: 'votes', height: 1 };
-  const misbehaviour = [fault, { ...fault, validator: 'boreal-2' }];
-  const { events, leaderHints } = world.execute([], { misbehaviour });
-  const ids = ['boreal-1', 'boreal-2'];
-  assert.deepEqual(
-    events,
-    ids.map((validator) => ({ type: 'misbehaviour', ...fault, validator })),
-  );
-  assert.deepEqual(
-    leaderHints,
-    ids.map((validator) => ({ validator, suspended: true })),
-  );
-  assert.deepEqual(
-    readSuspensions(world.store).map(({ validator }) => validator),
-    ids,
-  );
-  assert.deepEqual(
-    readMisbehaviour(world.store).map(({ validator }) => validator),
-    ids,
-  );
 });
 
 test('an empty block writes nothing', () => {
