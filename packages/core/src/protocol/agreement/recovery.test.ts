@@ -1,9 +1,10 @@
 /** protocol.md section 3, "Recovery", and what a peer is sent when it connects. Self is 0 of four. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { toValidatorIndex } from '../../model/brands.ts';
+import { toEpoch, toHeight, toValidatorIndex } from '../../model/brands.ts';
 import type { JournalRecord } from '../effects.ts';
 import {
+  batchOf,
   blockOn,
   constants,
   finalization,
@@ -163,4 +164,146 @@ test('what a finalization brings is delivered in order, named by it at its last 
     delivered.map((effect) => effect.finalization),
     [null, null, certificate],
   );
+});
+
+const loose = blockOn({ ...genesisTip, digest: other.digest });
+const child = blockOn(tipOf(loose));
+
+test('what stands on a rejected block is rejected, and nullified, without being asked for', () => {
+  const hand = new Hand();
+  hand.connectAll();
+  hand.hearCertificate(notarization(proposalOf(1, 0, loose), [1, 2, 3]));
+  hand.hear(2, { type: 'block', block: loose });
+  hand.forgetSent();
+  hand.hearCertificate(notarization(proposalOf(2, 1, child), [1, 2, 3]));
+  const certified = hand.journal.flatMap((record) =>
+    record.type === 'certified' ? [`${record.view} ${record.isOk}`] : [],
+  );
+  assert.deepEqual(certified, ['1 false', '2 false']);
+  assert.deepEqual(hand.sentOf('request-block'), []);
+});
+
+test('a notarized view on a parent that is unknown here asks its signers for the parent, and waits', () => {
+  const hand = new Hand();
+  hand.connectAll();
+  hand.forgetSent();
+  const second = blockOn(tipOf(first));
+  hand.hearCertificate(notarization(proposalOf(2, 1, second), [0, 1, 3]));
+  const asked = hand.sentOf('request-certificates');
+  assert.deepEqual(asked.map(({ peers, from, to }) => [peers, from, to]).sort(), [
+    [[1], 1, 1],
+    [[3], 1, 1],
+  ]);
+  assert.equal(hand.view, 1);
+  hand.hearCertificate(notarization(proposal, [1, 2, 3]));
+  hand.hear(1, { type: 'block', block: first });
+  hand.hear(1, { type: 'block', block: second });
+  assert.equal(hand.view, 3);
+});
+
+test('a block proposed again in a later view is certified there without its payload being asked for', () => {
+  const hand = new Hand();
+  hand.hearProposal(proposal, first);
+  hand.hearCertificate(notarization(proposal, [1, 2, 3]));
+  hand.forgetSent();
+  hand.hearCertificate(notarization(proposalOf(2, 1, first), [1, 2, 3]));
+  assert.equal(hand.view, 3);
+  assert.equal(hand.votesOf('finalize', 2).length, 1);
+  assert.deepEqual(hand.sentOf('request-block'), []);
+});
+
+test('records of another epoch restore no certification, and blocks at or below the root no block', () => {
+  const before = new Hand();
+  before.hearProposal(proposal, first);
+  before.hearCertificate(notarization(proposal, [1, 2, 3]));
+  const elsewhere = before.journal.map((record) =>
+    record.type === 'certified' ? { ...record, epoch: toEpoch(2), isOk: false } : record,
+  );
+  const hand = new Hand({ records: elsewhere });
+  hand.hear(1, { type: 'block', block: first });
+  assert.equal(hand.votesOf('finalize', 1).length, 1);
+  const origin = { executed: tipOf(first), outcomes: [genesisOutcome(), outcomeOf(first)] };
+  const restored = new Hand({ origin, records: [{ type: 'block', block: first }] });
+  assert.deepEqual(
+    [...restored.replica.liveRecords()].filter(({ type }) => type === 'block'),
+    [],
+  );
+});
+
+test('a proof of two batches with one number counts after a restart: the author is waited for no more', () => {
+  const accused = toValidatorIndex(1);
+  const held = batchOf(1, 1);
+  const proof = { type: 'batches' as const, accused, first: held, second: batchOf(1, 1, { text: 'other' }) };
+  const records: JournalRecord[] = [{ type: 'batch', batch: held }];
+  assert.equal(new Hand({ records }).replica.status().pendingBatches, 1);
+  const hand = new Hand({ records: [...records, { type: 'evidence', proof }] });
+  assert.equal(hand.replica.status().pendingBatches, 0);
+  assert.equal(hand.replica.status().proofsOfFault, 1);
+  const live = [...hand.replica.liveRecords()].flatMap((record) =>
+    record.type === 'evidence' ? [[record.proof.type, record.proof.accused]] : [],
+  );
+  assert.deepEqual(live, [['batches', 1]]);
+});
+
+test('a result that storage has and the journal contradicts fences at the start; an equal one is forgotten', () => {
+  const { statement } = outcomeOf(first);
+  const origin = {
+    executed: tipOf(first),
+    outcomes: [genesisOutcome(), outcomeOf(first)],
+    certifiedHeight: toHeight(1),
+  };
+  const record = (historySize: number): JournalRecord => ({
+    type: 'own-checkpoint',
+    statement: { ...statement, historySize },
+  });
+  const equal = new Hand({ origin, records: [record(statement.historySize)] });
+  assert.equal(equal.isFenced, false);
+  assert.deepEqual(
+    [...equal.replica.liveRecords()].filter(({ type }) => type === 'own-checkpoint'),
+    [],
+  );
+  const different = new Hand({ origin, records: [record(99)] });
+  assert.equal(different.isFenced, true);
+  const ahead: JournalRecord = { type: 'own-checkpoint', statement: { ...statement, height: toHeight(2) } };
+  const waiting = new Hand({ origin, records: [ahead] });
+  assert.deepEqual(
+    [...waiting.replica.liveRecords()].filter(({ type }) => type === 'own-checkpoint'),
+    [ahead],
+  );
+});
+
+test('what is executed and not known as certified is signed again at the start', () => {
+  const origin = { executed: tipOf(first), outcomes: [genesisOutcome(), outcomeOf(first)] };
+  const signed = (hand: Hand): number[] =>
+    hand.sentOf('checkpoint-signatures').flatMap(({ signatures }) => signatures.map((row) => row.statement.height));
+  assert.deepEqual(signed(new Hand({ origin })), [1]);
+});
+
+test('a replica that is told to sign no more follows, and says so', () => {
+  const hand = new Hand();
+  hand.replica.stopSigning();
+  hand.hearProposal(proposal, first);
+  hand.hearCertificate(notarization(proposal, [1, 2, 3]));
+  hand.hearCertificate(finalization(proposal, [1, 2, 3]));
+  assert.deepEqual(hand.votes, []);
+  assert.deepEqual([hand.replica.status().maySign, hand.replica.status().finalizedHeight], [false, 1]);
+});
+
+test("a leader's block is of now, and above its parent's time where that lies ahead", () => {
+  for (const [aheadMs, expected] of [
+    [-50, 0],
+    [3_000, 3_001],
+  ] as const) {
+    const parent = blockOn(genesisTip, { timeMs: wallStartMs + aheadMs });
+    const hand = new Hand();
+    hand.agreeOn(1, 0, parent);
+    hand.hearCertificate(nullification(2, [1, 2, 3]));
+    const enteredAtMs = hand.nowMs;
+    hand.pass(heartbeatMs - 1);
+    assert.equal(hand.votesOf('notarize', 3).length, 0);
+    hand.pass(1);
+    const [{ block } = { block: first }] = hand.sentOf('proposal');
+    const nowMs = wallStartMs + enteredAtMs + heartbeatMs;
+    assert.equal(block.header.timeMs, expected === 0 ? nowMs : Math.max(nowMs, parent.header.timeMs + 1));
+  }
 });

@@ -124,6 +124,29 @@ test('a leader lists at most 64 batches', () => {
   assert.equal(listBatches(chains, floors, epoch, height, 3).length, blockBatchesMax);
 });
 
+test('a leader passes over what has expired, and stops at what may not follow', () => {
+  const chain = createAuthorChain(toValidatorIndex(1), 4, 0, null);
+  addToChain(chain, batchOf(1, 1, { expiryHeight: 5 }), 0);
+  addToChain(chain, batchOf(1, 2, { base: 2 }), 0);
+  const listedAt = (blockHeight: number) =>
+    listBatches([chain], floors, epoch, toHeight(blockHeight), 0).map(({ seq }) => seq);
+  assert.deepEqual(listedAt(5), [1, 2]);
+  assert.deepEqual(listedAt(6), [2]);
+  const blocked = createAuthorChain(toValidatorIndex(1), 4, 0, null);
+  addToChain(blocked, batchOf(1, 1, { expiryHeight: 5 }), 0);
+  addToChain(blocked, batchOf(1, 2), 0);
+  assert.deepEqual(listBatches([blocked], floors, epoch, toHeight(6), 0), []);
+});
+
+test('of batches equally old the lower author is listed first; floors of unknown authors stay unknown', () => {
+  const chains = chainsWith([1, 1, 1, 1], [0, 1, 2], () => 7).toReversed();
+  assert.deepEqual(
+    listBatches(chains, floors, epoch, height, 3).map(({ author }) => author),
+    [0, 1, 2, 3],
+  );
+  assert.deepEqual(floorsAfter([0, 5], blockOn(genesisTip, { batches: [batchOf(1, 3), batchOf(2, 1)] })), [0, 5]);
+});
+
 test('a number chosen far away costs no time', () => {
   const chain = createAuthorChain(toValidatorIndex(1), 4, 0, null);
   const far = Number.MAX_SAFE_INTEGER - 1;
