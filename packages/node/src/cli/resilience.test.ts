@@ -18,11 +18,14 @@ test('what a network withstands, and what it takes to harm it', () => {
   assert.match(resilienceText(1), /development only/);
 });
 
-test('those who do not take part now are taken off what it withstands', () => {
-  assert.equal(presentText(7, 0), 'right now all 7 take part');
-  assert.equal(presentText(7, 1), 'right now 1 of 7 does not take part: it withstands 1 more');
-  assert.equal(presentText(7, 2), 'right now 2 of 7 do not take part: one more would halt the network');
-  assert.equal(presentText(7, 4), 'right now 4 of 7 do not take part: the network stands still until 2 more do');
+test('those out of order now are taken off what it withstands', () => {
+  assert.equal(presentText(7, 0), 'right now all 7 are well');
+  assert.equal(presentText(7, 1), 'right now 1 of 7 is out of order or proven faulty: it withstands 1 more');
+  assert.equal(
+    presentText(7, 2),
+    'right now 2 of 7 are out of order or proven faulty: one more could halt the network',
+  );
+  assert.equal(presentText(7, 4), 'right now 4 of 7 are out of order or proven faulty: 2 more than it withstands');
 });
 
 test('a host or operator with more validators than the network withstands is warned of', () => {

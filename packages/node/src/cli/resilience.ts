@@ -14,14 +14,14 @@ export function resilienceText(validators: number): string {
   );
 }
 
-/** @param faulty how many do not take part right now, or are proven faulty: they count as faulty, and never shrink the quorum */
+/** @param faulty how many are out of order or proven faulty right now: they count as faulty, and never shrink the quorum */
 export function presentText(validators: number, faulty: number): string {
   const { harmless } = resilienceOf(validators);
-  if (faulty === 0) return `right now all ${validators} take part`;
+  if (faulty === 0) return `right now all ${validators} are well`;
   const rest = harmless - faulty;
-  const share = `right now ${faulty} of ${validators} ${faulty === 1 ? 'does' : 'do'} not take part`;
-  if (rest < 0) return `${share}: the network stands still until ${-rest} more ${rest === -1 ? 'does' : 'do'}`;
-  if (rest === 0) return `${share}: one more would halt the network`;
+  const share = `right now ${faulty} of ${validators} ${faulty === 1 ? 'is' : 'are'} out of order or proven faulty`;
+  if (rest < 0) return `${share}: ${-rest} more than it withstands`;
+  if (rest === 0) return `${share}: one more could halt the network`;
   return `${share}: it withstands ${rest} more`;
 }
 

@@ -131,6 +131,16 @@ test('a finalization of a block beside the finalized chain is a fork: it is told
   assert.equal(hand.delivered.length, executed);
 });
 
+test('a finalization of a block below the finalized ones is no fork: a node that lost its journal has forgotten that one', () => {
+  const block3 = blockOn(tipOf(block2));
+  const hand = new Hand({ origin: { executed: tipOf(block3), finalization: null } });
+  hand.hearCertificate(finalization(proposal1, [1, 2, 3]));
+  hand.hear(1, { type: 'block', block: block1 });
+  hand.pass(10);
+  assert.deepEqual(forksOf(hand), []);
+  assert.equal(hand.replica.status().isSyncing, false);
+});
+
 test('a page of a chain that contradicts the own one is a fork, if it was asked for', () => {
   const hand = handWithChain();
   const other3 = blockOn(tipOf(other2));

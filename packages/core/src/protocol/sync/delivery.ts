@@ -145,8 +145,10 @@ export class Delivery {
     }
     const path = this.#tree.pathFromRoot(digest);
     if (path === null) {
-      // The newest finalization is of a block that does not stand on the finalized ones.
-      this.#accountability.onFork(certificate);
+      // The newest finalization is of a block that does not stand on the finalized ones. One below the root may well be
+      // an ancestor of it: a node that lost its journal remembers more blocks than finalizations.
+      const height = this.#tree.get(digest)?.header.height;
+      if (height !== undefined && height >= this.#tree.root.height) this.#accountability.onFork(certificate);
       this.#target = null;
     } else if ('blocks' in path) {
       const last = path.blocks.at(-1)!;

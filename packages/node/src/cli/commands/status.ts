@@ -48,7 +48,7 @@ async function askNode(
   return status.ok ? { node, status: status.value, error: null } : { node, status: null, error: status.error.code };
 }
 
-/** Validators that do not take part now, as far as the nodes asked know: out of sync, out of reach of all, or proven faulty. */
+/** Validators that are out of order now, as far as the nodes asked know: out of sync, out of reach of all, or proven faulty. */
 function faultyOf(reports: readonly NodeReport[], validators: readonly ValidatorAnswer[]): string[] {
   const answers = reports.flatMap(({ status }) => status ?? []);
   const well = new Set(answers.filter(({ inSync }) => inSync).map(({ node }) => node.id));
@@ -64,7 +64,7 @@ function printJson(reports: readonly NodeReport[], validators: readonly Validato
     ledger: seen?.ledger ?? null,
     validators: seen?.validators ?? null,
     resilience: seen ? resilienceOf(seen.validators) : null,
-    notTakingPart: seen ? faultyOf(reports, validators) : null,
+    outOfOrder: seen ? faultyOf(reports, validators) : null,
     suspended: seen?.suspended ?? null,
     warnings: concentrationWarnings(validators),
     nodes: reports.map(({ node, status, error }) => ({
