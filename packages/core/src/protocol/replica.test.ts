@@ -203,3 +203,56 @@ test('own checkpoint signatures are sent again every tRetry until their height i
   hand.pass(3 * retryMs(constants));
   assert.deepEqual(hand.sentOf('checkpoint-signatures'), []);
 });
+
+test('a record, an input and a message of no known type are bugs', () => {
+  const { replica } = new Hand();
+  const now = { ms: 0, wallMs: 0 };
+  const unknown = { type: 'unknown' } as never;
+  const isOurs = { name: 'AssertionFailed', message: /unreachable/ };
+  assert.throws(() => replica.step(now, unknown), isOurs);
+  assert.throws(() => replica.step(now, { type: 'message', from: toValidatorIndex(1), message: unknown }), isOurs);
+  assert.throws(() => replica.restore(unknown), /restored before the start/);
+  assert.throws(() => new Hand({ records: [unknown] }), isOurs);
+});
+
+test('suspended validators are told ascending; the own views are never skipped', () => {
+  const hand = new Hand();
+  for (const validator of [3, 0, 1])
+    hand.input({ type: 'leader-hint', validator: toValidatorIndex(validator), isSuspended: true });
+  assert.deepEqual(hand.replica.status().suspended, [0, 1, 3]);
+  hand.hearCertificate(nullification(2, [1, 2, 3]));
+  assert.equal(hand.view, 3);
+  assert.equal(hand.votesOf('nullify', 3).length, 0);
+});
+
+test('batches of an executed block are served from storage, and no longer held', () => {
+  const hand = settled();
+  hand.hear(2, { type: 'request-batch', digest: batch.digest });
+  assert.deepEqual([hand.served.length, hand.sentOf('batch').length], [1, 0]);
+  assert.ok(![...hand.replica.liveRecords()].some(({ type }) => type === 'batch'));
+});
+
+test('a result that contradicts the own signature fences with its height, for what it is', () => {
+  const { journal } = settled();
+  const { statement } = outcomeOf(block);
+  const other = { ...statement, historySize: statement.historySize + 1 };
+  const records = journal.map((record) =>
+    record.type === 'own-checkpoint' && record.statement.height === 1 ? { ...record, statement: other } : record,
+  );
+  const hand = new Hand({ records, holdExecution: true });
+  const effects = hand.replica.step({ ms: 0, wallMs: 0 }, { type: 'executed', outcome: outcomeOf(block) });
+  assert.deepEqual(
+    effects.filter(({ type }) => type === 'fence'),
+    [{ type: 'fence', reason: 'diverged', height: 1 }],
+  );
+});
+
+test('what has a limit of its own can be counted', () => {
+  const hand = new Hand();
+  assert.deepEqual(hand.replica.sizes(), { wanted: 0, checkpointHeights: 0, pastViews: 0 });
+  const far = proposalOf(1, 0, block);
+  hand.hearCertificate(notarization(far, [1, 2, 3]));
+  hand.hear(1, { type: 'checkpoint-signatures', signatures: [checkpointOf(1, outcomeOf(block).statement)] });
+  const { wanted, checkpointHeights } = hand.replica.sizes();
+  assert.deepEqual([wanted, checkpointHeights], [1, 1]);
+});

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toValidatorIndex } from '../../model/brands.ts';
+import { certificatesPageMax } from '../../model/message.ts';
 import {
   batchOf,
   blockOn,
@@ -84,8 +85,7 @@ test('the view of a suspended leader is skipped when it is entered, and no longe
   hand.input(hint(true));
   assert.deepEqual(hand.replica.status().suspended, [3]);
   hand.hearCertificate(nullification(1, [1, 2, 3]));
-  assert.equal(reasonsOf(hand).length, 1);
-  assert.match(reasonsOf(hand)[0]!, /^2 /);
+  assert.deepEqual(reasonsOf(hand), ['2 leader-suspended']);
   const forgiven = new Hand();
   forgiven.input(hint(true));
   forgiven.input(hint(false));
@@ -134,4 +134,19 @@ test('in a calm view nothing is nullified, nothing is asked for and no certifica
     hand.votes.map(({ type }) => type),
     ['notarize', 'finalize'],
   );
+});
+
+test('nullifications that a proposal needs are asked of its leader: a page of them, and again after Delta only', () => {
+  const hand = new Hand();
+  hand.connectAll();
+  hand.hearCertificate(nullification(600, [1, 2, 3]));
+  hand.forgetSent();
+  // The leader of view 601 is 2.
+  hand.hearProposal(proposalOf(601, 0, first), first);
+  const asked = () => hand.sentOf('request-certificates').map(({ peers, from, to }) => [peers, from, to]);
+  assert.deepEqual(asked(), [[[2], 1, certificatesPageMax]]);
+  hand.pass(deltaMs - 1);
+  assert.equal(asked().length, 1);
+  hand.pass(1);
+  assert.equal(asked().length, 2);
 });

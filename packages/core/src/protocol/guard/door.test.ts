@@ -13,7 +13,16 @@ import { signCheckpoint } from '../../model/checkpoint-signature.ts';
 import { decodeMessage, encodeMessage, type Message } from '../../model/message.ts';
 import { type SignedVote, type Vote, voteSignedBytes } from '../../model/vote.ts';
 import { ok } from '../../result.ts';
-import { batchOf, blockOn, genesisOutcome, genesisTip, ledgerHash, proposalOf, setOf } from '../testing/hand.ts';
+import {
+  batchOf,
+  blockOn,
+  checkpointOf,
+  genesisOutcome,
+  genesisTip,
+  ledgerHash,
+  proposalOf,
+  setOf,
+} from '../testing/hand.ts';
 import { admitMessage } from './door.ts';
 
 const set = setOf(4);
@@ -211,4 +220,22 @@ test('a proof of two batches, or of two checkpoints, needs the signatures of the
   const stray = sha256(Uint8Array.of(9));
   const elsewhere = { ...checkpoints, first: checkpoint(2, stray), second: checkpoint(3, stray) };
   assert.equal(codeOf({ type: 'evidence', proof: elsewhere }), 'message.unknown-signer');
+  const forged = { ...checkpoints, second: { ...checkpoints.second, signature: checkpoints.first.signature } };
+  assert.equal(codeOf({ type: 'evidence', proof: forged }), 'message.bad-signature');
+});
+
+test('a proof of two batches, or of two checkpoints, of another epoch is not of this set', () => {
+  const accused = toValidatorIndex(2);
+  const [first, second] = ['one', 'two'].map((text) => batchOf(2, 1, { text, epoch: 2 })) as [
+    ReturnType<typeof batchOf>,
+    ReturnType<typeof batchOf>,
+  ];
+  assert.equal(
+    codeOf({ type: 'evidence', proof: { type: 'batches', accused, first, second } }),
+    'message.unknown-signer',
+  );
+  const { statement } = genesisOutcome();
+  const later = (historySize: number) => checkpointOf(2, { ...statement, epoch: toEpoch(2), historySize });
+  const checkpoints = { type: 'checkpoints', accused, first: later(2), second: later(3) } as const;
+  assert.equal(codeOf({ type: 'evidence', proof: checkpoints }), 'message.unknown-signer');
 });
