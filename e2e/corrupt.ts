@@ -15,6 +15,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { auditFolder } from '../packages/node/src/audit/audit.ts';
 import { type CorruptFolders, logicalContent } from './corrupt-folder.ts';
 import { orFail } from './network.ts';
+import { createPick, type Pick } from './pick.ts';
 
 export type CorruptOptions = {
   readonly trials: number;
@@ -37,7 +38,6 @@ export type CorruptSummary = {
   readonly seconds: number;
 };
 
-type Pick = (count: number) => number;
 type Damage = { readonly name: string; apply(bytes: Buffer, pick: Pick): Buffer | null };
 
 const pageBytes = 4096;
@@ -176,15 +176,4 @@ function kindOf(file: string): string {
   if (file.endsWith('.journal')) return 'journal';
   if (file.endsWith('.mark')) return 'mark';
   return file.endsWith('.key') ? 'keys' : file.replace(/^.*\//, '');
-}
-
-/** Numbers below `count`, the same ones for the same seed (mulberry32). */
-function createPick(seed: number): Pick {
-  let state = seed >>> 0;
-  return (count) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * count);
-  };
 }

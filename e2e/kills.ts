@@ -10,6 +10,7 @@ import assert from 'node:assert/strict';
 import { createChecks } from './kills-check.ts';
 import { loadDevices, startLoad } from './kills-load.ts';
 import { type E2eNode, type FoundedNetwork, foundNetwork, sleep, statusOf, until, untilInSync } from './network.ts';
+import { createPick } from './pick.ts';
 
 export type KillsOptions = {
   readonly cycles: number;
@@ -135,15 +136,4 @@ function pickVictims(nodes: readonly E2eNode[], pick: (count: number) => number)
   if (kind >= shares.all + shares.two) return [nodes[first]!];
   const second = (first + 1 + pick(nodes.length - 1)) % nodes.length;
   return [nodes[first]!, nodes[second]!];
-}
-
-/** Numbers below `count`, the same ones for the same seed (mulberry32). */
-function createPick(seed: number): (count: number) => number {
-  let state = seed >>> 0;
-  return (count) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * count);
-  };
 }

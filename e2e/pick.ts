@@ -1,0 +1,14 @@
+/** Chance in tests of real processes, from a seed. */
+
+export type Pick = (count: number) => number;
+
+/** Numbers below `count`, the same ones for the same seed (mulberry32). */
+export function createPick(seed: number): Pick {
+  let state = seed >>> 0;
+  return (count) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * count);
+  };
+}
