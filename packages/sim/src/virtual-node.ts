@@ -206,11 +206,12 @@ export class VirtualNode implements NetworkEnd {
   #sync(done: (error: CairnError | null) => void, isAlive: () => boolean): void {
     const { events } = this.#world;
     const count = this.#unsynced.length;
-    const fate = this.disk.nextSync;
-    this.disk.nextSync = 'whole';
     events.after(this.#random.next() * this.delays.syncMs, () => {
       if (!isAlive()) return;
       const records = this.#unsynced.splice(0, count);
+      // Read at the end: a fault that is over by then makes nobody crash.
+      const fate = this.disk.nextSync;
+      this.disk.nextSync = 'whole';
       if (this.disk.isFull) return done({ code: 'journal.failed', message: 'no space left' });
       if (fate === 'crash-before') return this.#crashForDisk();
       if (fate === 'crash-torn') {

@@ -279,22 +279,22 @@ class World {
     const live = this.#nodes.filter((node) => node.isHonest && node.driver !== null);
     const voting = live.filter((node) => node.fencedFor === null);
     if (voting.length === 0) return { ...notCalm, stalls: ['no honest node is left that votes'] };
-    const last = this.#random.pick(voting);
+    // Nobody can hand anything in at a node that is down.
+    const submit = (name: string) =>
+      this.#random.pick(voting.filter(({ driver }) => driver !== null)).submit([transactionOf(name)]);
     const leaders = new Set(voting.map((node) => node.index));
     const { calmViewsMax = Number.POSITIVE_INFINITY, calmTransactions } = this.#plan;
     const { count, pauseMs } = calmTransactions ?? { count: 0, pauseMs: 0 };
     const calmView = this.#highestView(live);
     for (let i = 0; i < count; i++) {
-      this.#events.after(lastSubmissionMs + i * pauseMs, () =>
-        this.#random.pick(voting).submit([transactionOf(`calm transaction ${i}`)]),
-      );
+      this.#events.after(lastSubmissionMs + i * pauseMs, () => submit(`calm transaction ${i}`));
     }
     const lastAtMs = this.#faultsEndMs + lastSubmissionMs + count * pauseMs;
     let fromView = 0;
     let toView: number | null = null;
     this.#events.at(lastAtMs, () => {
       fromView = this.#highestView(live);
-      last.submit([transactionOf(lastTransaction)]);
+      submit(lastTransaction);
     });
     const endMs = lastAtMs - lastSubmissionMs + options.calmMs;
     let recoveryMs = options.calmMs;
