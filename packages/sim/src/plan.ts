@@ -134,13 +134,15 @@ export function drawPlan(options: WorldOptions): WorldPlan {
   for (const { node, name } of byzantine)
     if (name === 'amnesiac') faults.push(...drawForgetting(options, node, random));
   faults.sort((a, b) => a.atMs - b.atMs);
+  // With slow ledgers re-proposals matter; with quick ones a commit within few views can be asked for.
+  const ledgers = kind === 'calm' && createRandom(seed ^ 0xca1).chance(0.5) ? 'slow' : 'quick';
   return {
     options,
     kind,
     mode,
     profile: kind === 'storm' ? random.pick(stormProfiles) : random.pick(calmProfiles),
     calmProfile: random.pick(calmProfiles),
-    delays: Array.from({ length: nodesCount }, () => drawDelays(kind, random)),
+    delays: Array.from({ length: nodesCount }, () => drawDelays(ledgers, random)),
     byzantine: byzantine.filter(({ node }) => options.keptByzantine?.includes(node) ?? true),
     faults: faults.filter((_, i) => options.keptFaults?.includes(i) ?? true),
     leftDown,
@@ -148,8 +150,8 @@ export function drawPlan(options: WorldOptions): WorldPlan {
   };
 }
 
-function drawDelays(kind: WorldKind, random: Random): NodeDelays {
-  const executeMs = kind === 'calm' ? random.pick([1, 60, 400, 1_000]) : random.pick([1, 10, 60]);
+function drawDelays(ledgers: 'slow' | 'quick', random: Random): NodeDelays {
+  const executeMs = ledgers === 'slow' ? random.pick([1, 60, 400, 1_000]) : random.pick([1, 10, 60]);
   return { syncMs: random.pick([0.1, 2, 10]), executeMs, clockOffsetMs: random.integer(-1_500, 1_500) };
 }
 
