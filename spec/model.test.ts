@@ -18,7 +18,8 @@ const options = { skip: missing === null ? false : `skipped: ${missing}` };
 const checkpointLag = 4;
 const viewsMax = 200;
 const kinds = ['storm', 'restarts', 'calm'] as const;
-const seeds = Array.from({ length: 10 }, (_, i) => i + 1);
+/** Ten seeds of each kind; among the calm ones some in which blocks are proposed again. */
+const firstSeeds = { storm: 1, restarts: 1, calm: 5 } as const;
 
 for (const { name, definitions } of quickChecks) {
   test(`agreement holds in every state: ${name}`, options, async () => {
@@ -37,7 +38,13 @@ for (const { rule, definitions, finding } of mutants) {
 }
 
 const worlds = kinds.flatMap((kind) =>
-  seeds.map((seed) => ({ seed, kind, nodesCount: 4, faultsMs: 3_000, calmMs: 15_000 })),
+  Array.from({ length: 10 }, (_, i) => ({
+    seed: firstSeeds[kind] + i,
+    kind,
+    nodesCount: 4,
+    faultsMs: 3_000,
+    calmMs: 15_000,
+  })),
 );
 const traces = worlds.flatMap((world) => {
   const trace = missing === null ? recordModelTrace(world, viewsMax) : null;

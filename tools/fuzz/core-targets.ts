@@ -113,6 +113,13 @@ export const coreTargets: readonly Target[] = [
     core.batchBytesMax,
   ),
   bytesTarget(
+    'model/fault-proof.ts',
+    'decodeFaultProof',
+    core.decodeFaultProof,
+    () => good.proofs.map(core.encodeFaultProof),
+    core.encodeFaultProof,
+  ),
+  bytesTarget(
     'model/certificate.ts',
     'decodeCertificate',
     decodeCertificate,
