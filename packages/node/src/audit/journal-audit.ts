@@ -21,7 +21,7 @@ import {
 } from '@cairn-ledger/core';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { bytesToRecord } from '../driver/journal-record.ts';
-import { nothingSigned, raiseMark, type Signed, type SigningMark } from '../driver/signing-mark.ts';
+import { nothingSigned, raiseMark, type Signed, type SigningMark, voteRank } from '../driver/signing-mark.ts';
 import type { JournalFile } from '../journal/file-system.ts';
 import { JournalError } from '../journal/journal-error.ts';
 import { readSegmentHeader, startOf } from '../journal/recovery.ts';
@@ -190,7 +190,7 @@ function createMemory({ anchor, self }: JournalAudit, findings: Findings): Memor
     switch (record.type) {
       case 'own-vote':
         addVote(record.vote, where);
-        return [{ epoch: epochOfVote(record.vote), view: viewOfVote(record.vote) }];
+        return [{ epoch: epochOfVote(record.vote), view: viewOfVote(record.vote), vote: voteRank[record.vote.type] }];
       case 'own-checkpoint': {
         const { height } = record.statement;
         const digest = toHex(checkpointDigest(record.statement));

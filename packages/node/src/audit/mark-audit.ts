@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { isAhead, nothingSigned, raiseMark, type SigningMark } from '../driver/signing-mark.ts';
+import { isAhead, nothingSigned, raiseMark, type SigningMark, voteRank } from '../driver/signing-mark.ts';
 import { isNotedAsRolledBack } from '../keys/rolled-back.ts';
 import { readMark, signingMarkPath } from '../keys/signing-mark-file.ts';
 import type { Findings } from './finding.ts';
@@ -35,13 +35,14 @@ export function auditMark(task: MarkAudit, findings: Findings): void {
   if (mark === null || memory === null) return;
   const view = Math.max(memory.finalizedView, task.finalizedView);
   // Nothing is signed for a view at or below a finalized one, so what was forgotten there cannot be contradicted.
-  const remembered = raiseMark(memory.signed, { epoch: anchor.set.epoch, view });
+  const remembered = raiseMark(memory.signed, { epoch: anchor.set.epoch, view, vote: voteRank.finalize });
   if (isAhead(mark, remembered)) {
     const what = `more was signed (${markText(mark)}) than the journal remembers (${markText(remembered)}): its end is lost, or an older one was put back`;
     findings.add('mark', 'audit.behind', what, where);
     return;
   }
-  const settled = joinMarks(memory.settled, task.ownSigned);
+  // Of a view in which it is settled that this node voted, the mark must know; how far is for the journal to remember.
+  const { vote: _vote, ...settled } = joinMarks(memory.settled, task.ownSigned);
   if (!isAhead(settled, mark)) return;
   const what = `the mark (${markText(mark)}) says less than was signed (${markText(settled)})`;
   if (task.wasStopped) findings.add('mark', 'audit.differs', `${what}: an older one was put back`, where);

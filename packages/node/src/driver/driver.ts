@@ -50,7 +50,7 @@ import {
   viewOfVote,
   voteSignedBytes,
 } from '@cairn-ledger/core';
-import { isAhead, raiseMark, type Signed, type SigningMark } from './signing-mark.ts';
+import { isAhead, raiseMark, type Signed, type SigningMark, voteRank } from './signing-mark.ts';
 
 export type { SigningMark } from './signing-mark.ts';
 
@@ -153,7 +153,7 @@ export class Driver {
   start(records: Iterable<JournalRecord> = []): void {
     for (const record of records) this.restore(record);
     // Nothing is signed for a view at or below a finalized one, so what was forgotten there cannot be contradicted.
-    const finalized = { epoch: this.#set.epoch, view: this.replica.agreement.lastFinalized };
+    const finalized = { epoch: this.#set.epoch, view: this.replica.agreement.lastFinalized, vote: voteRank.finalize };
     if (isAhead(this.#mark, raiseMark(this.#remembered, finalized))) this.fence('rolled-back');
     for (const batch of this.replica.batches.held()) this.#ports.onBatch(batch, false);
     this.#collect(this.replica.start(this.#ports.now()));
@@ -440,7 +440,7 @@ function recordOfSigning(effect: SigningEffect): JournalRecord {
 function signedBy(record: JournalRecord, self: ValidatorIndex): Signed[] {
   switch (record.type) {
     case 'own-vote':
-      return [{ epoch: epochOfVote(record.vote), view: viewOfVote(record.vote) }];
+      return [{ epoch: epochOfVote(record.vote), view: viewOfVote(record.vote), vote: voteRank[record.vote.type] }];
     case 'own-checkpoint':
       return [{ checkpointHeight: record.statement.height }];
     case 'batch': {

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
-import { isAhead, nothingSigned, raiseMark } from './signing-mark.ts';
+import { isAhead, nothingSigned, raiseMark, voteRank } from './signing-mark.ts';
 
 const mark = { epoch: 2, view: 10, seq: 5, checkpointHeight: 40 };
 
@@ -25,4 +25,14 @@ test('a mark is ahead where it names anything that is not remembered', () => {
   assert.equal(isAhead(mark, { ...mark, checkpointHeight: 39 }), true);
   assert.equal(isAhead(mark, { ...mark, epoch: 1, view: 99 }), true);
   assert.equal(isAhead(mark, { ...mark, epoch: 3, view: 0, seq: 0 }), false);
+});
+
+test('a disk put back within a view is noticed: the mark knows how far was voted in it', () => {
+  const notarized = raiseMark(mark, { epoch: 2, view: 11, vote: voteRank.notarize });
+  const nullified = raiseMark(notarized, { epoch: 2, view: 11, vote: voteRank.nullify });
+  assert.equal(isAhead(nullified, notarized), true);
+  assert.equal(isAhead(notarized, nullified), false);
+  assert.equal(raiseMark(nullified, { epoch: 2, view: 10, vote: voteRank.finalize }), nullified);
+  assert.equal(isAhead(nullified, raiseMark(notarized, { epoch: 2, view: 11, vote: voteRank.finalize })), false);
+  assert.deepEqual(raiseMark(nullified, { epoch: 2, view: 12 }), { ...mark, view: 12 });
 });

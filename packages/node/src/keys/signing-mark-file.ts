@@ -80,6 +80,7 @@ export function readMark(text: string): SigningMark | null {
     return {
       epoch: count('epoch'),
       view: count('view'),
+      ...(read.vote !== undefined && { vote: count('vote') }),
       seq: count('seq'),
       checkpointHeight: count('checkpointHeight'),
     };
