@@ -13,6 +13,8 @@ import { Driver, type SigningMark } from '../../packages/node/src/driver/driver.
 import { AgreementChecker, SigningChecker, Violations } from '../../packages/sim/src/checkers.ts';
 import { EventQueue } from '../../packages/sim/src/event-queue.ts';
 import { fakeVerifier } from '../../packages/sim/src/fake-crypto.ts';
+import { originOf } from '../../packages/sim/src/stored-origin.ts';
+import type { Executed } from '../../packages/sim/src/virtual-disk.ts';
 import { createDoorChain, type DoorChain } from './door-chain.ts';
 import { durationMsMax } from './execute.ts';
 
@@ -29,13 +31,6 @@ const heardMax = 400;
 export const framesPerMessageMax = (validatorsCount: number): number => 2 * 64 + 1 + 24 * validatorsCount;
 /** Blocks and batches asked for are answered one for one; a page of the chain is one frame. */
 export const bytesPerMessageMax = 8 << 20;
-
-type Executed = {
-  readonly block: core.Block;
-  readonly batches: readonly core.Batch[];
-  readonly finalization: core.Certificate | null;
-  readonly outcome: core.Outcome;
-};
 
 export type DoorOptions = {
   readonly validatorsCount: number;
@@ -219,7 +214,7 @@ export class DoorNode {
     this.#unsynced = [];
     this.driver?.stop();
     this.driver = new Driver(
-      this.#origin(),
+      originOf({ ...world.chain, constants }, this.index, this.disk.executed, this.certifiedHeight),
       {
         now: () => ({ ms: world.events.nowMs, wallMs: Math.floor(1_700_000_000_000 + world.events.nowMs) }),
         defer: (callback) => world.events.after(0, () => isAlive() && callback()),
@@ -258,8 +253,8 @@ export class DoorNode {
         },
         verifier: world.verifier,
         ledger: {
-          execute: (block, batches, finalization) =>
-            world.events.after(1, () => isAlive() && this.#execute(block, batches, finalization)),
+          execute: (block, batches, finalization, misbehaviour) =>
+            world.events.after(1, () => isAlive() && this.#execute(block, batches, finalization, misbehaviour)),
           keepCertified: (statement, signatures) => {
             this.disk.certified.set(statement.height, signatures);
             this.certifiedHeight = Math.max(this.certifiedHeight, statement.height);
@@ -376,42 +371,12 @@ export class DoorNode {
     return this.disk.executed.at(-1)?.outcome ?? this.#world.chain.genesis;
   }
 
-  #origin(): core.ReplicaOrigin {
-    const { ledgerHash, set, genesis } = this.#world.chain;
-    const { executed } = this.disk;
-    const last = executed.at(-1);
-    const floors = set.validators.map(() => ({ seq: 0, digest: null as core.Hash | null }));
-    let finalization: core.Certificate | null = null;
-    for (const each of executed) {
-      for (const { author, seq, digest } of each.block.batches)
-        if (seq > floors[author]!.seq) floors[author] = { seq, digest };
-      finalization = each.finalization ?? finalization;
-    }
-    return {
-      ledgerHash,
-      set,
-      self: core.toValidatorIndex(this.index),
-      rules: 1,
-      constants,
-      executed:
-        last === undefined
-          ? { ...set.genesis, isBoundary: false }
-          : {
-              digest: last.block.digest,
-              height: last.block.header.height,
-              timeMs: last.block.header.timeMs,
-              isBoundary: false,
-            },
-      floors,
-      finalization,
-      outcomes: [genesis, ...executed.slice(-40).map(({ outcome }) => outcome)],
-      certifiedHeight: core.toHeight(this.certifiedHeight),
-      accused: [],
-      suspended: [],
-    };
-  }
-
-  #execute(block: core.Block, batches: readonly core.Batch[], finalization: core.Certificate | null): void {
+  #execute(
+    block: core.Block,
+    batches: readonly core.Batch[],
+    finalization: core.Certificate | null,
+    misbehaviour: readonly core.ProvenFault[],
+  ): void {
     const before = this.lastOutcome.statement;
     let { historyRoot, historySize } = before;
     for (const { transactions } of batches) {
@@ -424,8 +389,10 @@ export class DoorNode {
     const { height, timeMs } = block.header;
     const statement = { ...before, height, historyRoot, historySize, stateRoot: core.sha256(block.headerBytes) };
     const outcome = { statement, timeMs };
-    this.disk.executed.push({ block, batches, finalization, outcome });
+    this.disk.executed.push({ block, batches, finalization, misbehaviour, outcome });
     this.#world.agreement.onExecuted(this.index, block, outcome);
+    for (const { accused } of misbehaviour)
+      this.driver.input({ type: 'leader-hint', validator: accused, isSuspended: true });
     this.driver.input({ type: 'executed', outcome });
   }
 

@@ -12,14 +12,11 @@ import {
   decodeMessage,
   encodeMessage,
   type Fact,
-  type Hash,
   type JournalRecord,
   type Message,
   type Outcome,
   type ProvenFault,
-  type ReplicaOrigin,
   type Result,
-  toHeight,
   toValidatorIndex,
 } from '@cairn-ledger/core';
 import { Driver, type FenceReason } from '@cairn-ledger/node/driver';
@@ -29,6 +26,7 @@ import type { EventQueue } from './event-queue.ts';
 import { fakeVerifier } from './fake-crypto.ts';
 import type { Observer } from './observer.ts';
 import type { Random } from './random.ts';
+import { originOf } from './stored-origin.ts';
 import type { VirtualChain } from './virtual-chain.ts';
 import { VirtualDisk } from './virtual-disk.ts';
 import { executeBlock, serveFromDisk } from './virtual-ledger.ts';
@@ -122,7 +120,7 @@ export class VirtualNode implements NetworkEnd {
     const records = this.disk.records();
     observer?.({ type: 'started', node: this.place, recordsCount: records.length }, events.nowMs);
     this.driver = new Driver(
-      this.#origin(),
+      originOf(chain, this.index, this.disk.executed, this.disk.certifiedHeight),
       {
         now,
         defer: (callback) => events.after(0, () => isAlive() && callback()),
@@ -306,43 +304,6 @@ export class VirtualNode implements NetworkEnd {
   }
 
   // --- Ledger -------------------------------------------------------------------------------------------------------
-
-  #origin(): ReplicaOrigin {
-    const { ledgerHash, set, constants, genesis } = this.#world.chain;
-    const { executed, certifiedHeight } = this.disk;
-    const last = executed.at(-1);
-    const floors = set.validators.map(() => ({ seq: 0, digest: null as Hash | null }));
-    const suspended = [...new Set(executed.flatMap((each) => each.misbehaviour.map(({ accused }) => accused)))];
-    let finalization: Certificate | null = null;
-    for (const each of executed) {
-      for (const { author, seq, digest } of each.block.batches) {
-        if (seq > floors[author]!.seq) floors[author] = { seq, digest };
-      }
-      if (each.finalization !== null) finalization = each.finalization;
-    }
-    return {
-      ledgerHash,
-      set,
-      self: toValidatorIndex(this.index),
-      rules: 1,
-      constants,
-      executed:
-        last === undefined
-          ? { ...set.genesis, isBoundary: false }
-          : {
-              digest: last.block.digest,
-              height: last.block.header.height,
-              timeMs: last.block.header.timeMs,
-              isBoundary: false,
-            },
-      floors,
-      finalization,
-      outcomes: [genesis, ...executed.slice(-40).map(({ outcome }) => outcome)],
-      certifiedHeight: toHeight(certifiedHeight),
-      accused: suspended,
-      suspended,
-    };
-  }
 
   #execute(
     block: Block,

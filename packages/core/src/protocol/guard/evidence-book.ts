@@ -26,6 +26,9 @@ export class EvidenceBook {
   /** One of each kind for each accused is enough. */
   readonly #held = new Map<string, Held>();
 
+  /** The last answer of `#pendingOn`: asked for several times in each step; a chain's accused are another set when they change. */
+  #pending: { readonly accused: Accused; readonly answer: readonly Held[] } | null = null;
+
   constructor(context: ReplicaContext) {
     this.#context = context;
   }
@@ -68,6 +71,7 @@ export class EvidenceBook {
       bytes: bytes.length <= evidenceBytesMax ? bytes : null,
       toldAtMs: ms,
     });
+    this.#pending = null;
   }
 
   #tell(proof: FaultProof, to: 'all' | readonly ValidatorIndex[]): void {
@@ -81,14 +85,16 @@ export class EvidenceBook {
   // --- Blocks -------------------------------------------------------------------------------------------------------
 
   /** Proofs that no block of a chain carries, one for each accused, ascending. */
-  #pendingOn(accused: Accused): Held[] {
-    if (this.#held.size === 0) return [];
+  #pendingOn(accused: Accused): readonly Held[] {
+    if (this.#pending?.accused === accused) return this.#pending.answer;
     const first = new Map<ValidatorIndex, Held>();
     for (const held of this.#held.values()) {
       const { accused: validator } = held.proof;
       if (held.bytes !== null && !accused.has(validator) && !first.has(validator)) first.set(validator, held);
     }
-    return [...first.values()].sort((a, b) => a.proof.accused - b.proof.accused);
+    const answer = [...first.values()].sort((a, b) => a.proof.accused - b.proof.accused);
+    this.#pending = { accused, answer };
+    return answer;
   }
 
   /** What a leader puts into a block on a chain. */
