@@ -22,8 +22,8 @@ function voteNotPersisted(type: 'notarize' | 'nullify'): Mutant {
       },
       {
         file: driver,
-        find: 'return [{ epoch: epochOfVote(record.vote), view: viewOfVote(record.vote) }];',
-        replace: `return record.vote.type === '${type}' ? [] : [{ epoch: epochOfVote(record.vote), view: viewOfVote(record.vote) }];`,
+        find: 'return [{ epoch: epochOfVote(record.vote), view: viewOfVote(record.vote), vote: voteRank[record.vote.type] }];',
+        replace: `return record.vote.type === '${type}' ? [] : [{ epoch: epochOfVote(record.vote), view: viewOfVote(record.vote), vote: voteRank[record.vote.type] }];`,
       },
     ],
     profile: 'any',
