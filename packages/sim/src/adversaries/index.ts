@@ -11,6 +11,7 @@ import { createFramer } from './framer.ts';
 import { createLister } from './lister.ts';
 import { createLyingSyncer } from './lying-syncer.ts';
 import { createMutator } from './mutator.ts';
+import { createResultLiar } from './result-liar.ts';
 import { createSelectiveSender } from './selective-sender.ts';
 import { createSilentLeader } from './silent-leader.ts';
 import { createSkipper } from './skipper.ts';
@@ -42,11 +43,16 @@ const makers = {
   withholder: createWithholder,
 } satisfies Readonly<Record<string, ((parts: AdversaryParts) => Adversary) | null>>;
 
-export type AdversaryName = keyof typeof makers;
+/** Of certain profiles only: more than f of them stand against each other without a fork. */
+const otherMakers = { 'result-liar': createResultLiar };
 
+export type AdversaryName = keyof typeof makers | keyof typeof otherMakers;
+
+/** Those that worlds draw from. */
 export const adversaryNames = Object.keys(makers) as readonly AdversaryName[];
 
 /** Null for a twin, whose words are an honest node's. */
 export function createAdversary(name: AdversaryName, parts: AdversaryParts): Adversary | null {
-  return makers[name]?.(parts) ?? null;
+  if (name in otherMakers) return otherMakers[name as keyof typeof otherMakers](parts);
+  return makers[name as keyof typeof makers]?.(parts) ?? null;
 }

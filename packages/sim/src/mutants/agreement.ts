@@ -8,7 +8,6 @@ const wanted = 'packages/core/src/protocol/agreement/wanted.ts';
 const passOn = 'packages/core/src/protocol/agreement/pass-on.ts';
 const epoch = 'packages/core/src/protocol/epochs/epoch.ts';
 const door = 'packages/core/src/protocol/guard/door.ts';
-const replica = 'packages/core/src/protocol/replica.ts';
 const fetcher = 'packages/core/src/protocol/sync/fetcher.ts';
 const delivery = 'packages/core/src/protocol/sync/delivery.ts';
 
@@ -104,19 +103,6 @@ export const agreementMutants: readonly Mutant[] = [
     nodes: [4],
   },
   {
-    name: 'later-notarize-stands-against-certificate',
-    rule: "R3: a held certificate stands against the leader's later Notarize",
-    edits: [
-      {
-        file: viewState,
-        find: 'if (state.proposal === null) {',
-        replace: 'if (state.proposal === null || (state.leaderVote === signed && state.own.notarize === null)) {',
-      },
-    ],
-    profile: 'equivocators',
-    nodes: [4],
-  },
-  {
     name: 'nullify-never-sent-again',
     rule: 'R5: every tRetry the nullify is sent again',
     edits: [
@@ -166,8 +152,8 @@ export const agreementMutants: readonly Mutant[] = [
         replace: '',
       },
     ],
-    profile: 'jumps',
-    nodes: [7],
+    profile: 'gaps',
+    nodes: [4],
   },
   {
     name: 'no-certifying-after-own-nullify',
@@ -281,19 +267,6 @@ export const agreementMutants: readonly Mutant[] = [
     nodes: sizes,
   },
   {
-    name: 'certificates-not-passed-on',
-    rule: 'R4, R5, R6: a certificate is broadcast once',
-    edits: [
-      {
-        file: passOn,
-        find: 'this.#send(lacking, certificate);\n    const isFinalization',
-        replace: 'const isFinalization',
-      },
-    ],
-    profile: 'jumps',
-    nodes: [4],
-  },
-  {
     name: 'certificates-never-broadcast',
     rule: 'R4, R5, R6: a certificate is broadcast at all',
     edits: [
@@ -304,13 +277,6 @@ export const agreementMutants: readonly Mutant[] = [
       },
     ],
     profile: 'lossy',
-    nodes: [4],
-  },
-  {
-    name: 'nothing-sent-again-on-connecting',
-    rule: 'section 3, Recovery and R7: what matters is sent to who connects',
-    edits: [{ file: replica, find: 'this.agreement.resendTo(peer);', replace: '' }],
-    profile: 'restarts',
     nodes: [4],
   },
   {

@@ -8,13 +8,6 @@ const sizes = [4, 5] as const;
 
 export const checkpointMutants: readonly Mutant[] = [
   {
-    name: 'checkpoint-signatures-not-sent-again',
-    rule: 'signatures are sent again on connecting and every tRetry',
-    edits: [{ file: checkpoints, find: 'if (signatures.length > 0) this.#send(to, signatures);', replace: '' }],
-    profile: 'lossy',
-    nodes: [4],
-  },
-  {
     name: 'checkpoints-not-asked-for',
     rule: 'a node asks every peer for the lowest uncertified height',
     edits: [
@@ -42,26 +35,6 @@ export const checkpointMutants: readonly Mutant[] = [
     nodes: sizes,
   },
   {
-    name: 'highest-checkpoint-asked-for',
-    rule: 'the lowest uncertified height is asked for',
-    edits: [
-      {
-        file: checkpoints,
-        find: 'height: toHeight(this.certifiedHeight + 1) }',
-        replace: 'height: toHeight(Math.max(this.#executedHeight, this.certifiedHeight + 1)) }',
-      },
-    ],
-    profile: 'lossy',
-    nodes: [4],
-  },
-  {
-    name: 'newest-certified-not-answered',
-    rule: 'the answer is all signatures held',
-    edits: [{ file: checkpoints, find: 'if (height < this.certifiedHeight) {', replace: 'if (false) {' }],
-    profile: 'behind',
-    nodes: [4],
-  },
-  {
     name: 'checkpoints-not-signed-after-a-restart',
     rule: 'section 3, Recovery: checkpoint signatures are put back and sent again',
     edits: [{ file: checkpoints, find: 'if (height >= this.certifiedHeight && height > 0)', replace: 'if (false)' }],
@@ -78,7 +51,7 @@ export const checkpointMutants: readonly Mutant[] = [
         replace: 'if (count >= this.#context.set.faultsMax + 1)',
       },
     ],
-    profile: 'any',
+    profile: 'result-liars',
     nodes: [4],
   },
   {
@@ -92,20 +65,6 @@ export const checkpointMutants: readonly Mutant[] = [
       },
     ],
     profile: 'benders',
-    nodes: [4],
-  },
-  {
-    name: 'signatures-ahead-not-kept',
-    rule: 'signatures for heights not yet executed here are kept',
-    edits: [
-      {
-        file: checkpoints,
-        find: 'if (height <= this.#executedHeight + heightsNear) return true;',
-        replace:
-          'if (height <= this.#executedHeight) return true;\n      if (height > this.#executedHeight) return false;',
-      },
-    ],
-    profile: 'any',
     nodes: [4],
   },
 ];

@@ -5,6 +5,7 @@
 import { hash } from 'node:crypto';
 import process from 'node:process';
 import { catalogue } from './catalogue.ts';
+import { covered } from './covered.ts';
 import { loadMutated } from './load-mutated.ts';
 
 export type HuntOrder = {
@@ -27,7 +28,7 @@ process.once('message', async (order: HuntOrder) => {
 });
 
 async function hunt({ mutant: name, isMutated, from, count }: HuntOrder): Promise<void> {
-  const mutant = catalogue.find((each) => each.name === name);
+  const mutant = [...catalogue, ...covered].find((each) => each.name === name);
   if (mutant === undefined) throw new Error(`no mutant is called ${name}`);
   const assertLoaded = isMutated ? loadMutated(mutant) : () => undefined;
   const { installSha256 } = await import('@cairn-ledger/core');

@@ -2,12 +2,13 @@
  * Hunts mutants from the command line.
  *
  * The world that shows a mutant is run once more with the sources as they are, and must be clean then. Exit code 1 when a
- * mutant was not found, or when its world is not clean without it; 2 when it is called wrongly.
+ * mutant was not found (with `--covered`: when one was), or when its world is not clean without it; 2 when it is called wrongly.
  */
 import { availableParallelism } from 'node:os';
 import process from 'node:process';
 import { Arguments } from '../arguments.ts';
 import { catalogue } from './catalogue.ts';
+import { covered } from './covered.ts';
 import type { Mutant } from './mutant.ts';
 import { type HuntResult, runHunt } from './run-hunt.ts';
 
@@ -21,11 +22,13 @@ type Row = {
 const usage = `usage:
   npm run sim:mutants                          all of them
   npm run sim:mutants -- --mutant NAME         one; several by naming several
+  npm run sim:mutants -- --covered             those whose rule others cover: none of them should be found
   npm run sim:mutants -- [--seeds-max N] [--from S] [--jobs J] [--json]`;
 
 const args = new Arguments(usage, {
   options: {
     mutant: { type: 'string', multiple: true },
+    covered: { type: 'boolean', default: false },
     'seeds-max': { type: 'string', default: '10000' },
     from: { type: 'string', default: '1' },
     jobs: { type: 'string', default: String(availableParallelism()) },
@@ -44,13 +47,14 @@ report();
 
 function chosen(): Mutant[] {
   const names = values.mutant;
-  if (names === undefined) return [...catalogue];
+  if (names === undefined) return values.covered ? [...covered] : [...catalogue];
+  const known = [...catalogue, ...covered];
   return names.map((name) => {
-    const known = args.readName(
+    const chosenName = args.readName(
       name,
-      catalogue.map((mutant) => mutant.name),
+      known.map((mutant) => mutant.name),
     );
-    return catalogue.find((mutant) => mutant.name === known)!;
+    return known.find((mutant) => mutant.name === chosenName)!;
   });
 }
 
@@ -82,9 +86,10 @@ function report(): void {
   const found = all.filter((row) => row.found).length;
   // In the order of the catalogue, whoever was ready first.
   const byMutant = Object.fromEntries(
-    catalogue.filter(({ name }) => rows.has(name)).map(({ name }) => [name, rows.get(name)]),
+    [...catalogue, ...covered].filter(({ name }) => rows.has(name)).map(({ name }) => [name, rows.get(name)]),
   );
   if (values.json) console.log(JSON.stringify({ total: all.length, found, byMutant }));
   else console.log(`${found} of ${all.length} found`);
-  if (found < all.length || all.some((row) => row.isControlClean === false)) process.exitCode = 1;
+  const areAsExpected = values.covered ? found === 0 : found === all.length;
+  if (!areAsExpected || all.some((row) => row.isControlClean === false)) process.exitCode = 1;
 }

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { test } from 'node:test';
 import { catalogue } from './catalogue.ts';
+import { covered } from './covered.ts';
 import { repository } from './load-mutated.ts';
 import { editsByFile, mutate } from './mutant.ts';
 import { runHunt } from './run-hunt.ts';
@@ -20,7 +21,7 @@ const quick = [
 const quickSeedsMax = 30;
 
 test('every mutant replaces text that its sources hold exactly once, and what comes out is TypeScript', () => {
-  for (const mutant of catalogue) {
+  for (const mutant of [...catalogue, ...covered]) {
     for (const [file, edits] of editsByFile(mutant)) {
       const text = readFileSync(new URL(file, repository), 'utf8');
       const mutated = mutate(text, edits);
@@ -32,7 +33,8 @@ test('every mutant replaces text that its sources hold exactly once, and what co
 
 test('there are mutants of every chapter, and no name is used twice', () => {
   assert.ok(catalogue.length >= 40);
-  assert.equal(new Set(catalogue.map(({ name }) => name)).size, catalogue.length);
+  const all = [...catalogue, ...covered];
+  assert.equal(new Set(all.map(({ name }) => name)).size, all.length);
 });
 
 test('a mutant whose text has moved on is refused', () => {

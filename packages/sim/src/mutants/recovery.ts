@@ -109,19 +109,6 @@ export const recoveryMutants: readonly Mutant[] = [
     nodes: [4],
   },
   {
-    name: 'own-votes-not-sent-again-after-a-restart',
-    rule: 'Recovery: resend',
-    edits: [
-      {
-        file: agreement,
-        find: 'for (const vote of ownVotesOf(state, this.#context)) {',
-        replace: 'for (const vote of ownVotesOf(state, this.#context).slice(9)) {',
-      },
-    ],
-    profile: 'restarts',
-    nodes: [4],
-  },
-  {
     name: 'certificates-not-persisted',
     rule: 'persist every certificate before passing it on',
     edits: [{ file: agreement, find: persistCertificate, replace: '' }],

@@ -134,6 +134,48 @@ const profiles = {
     }),
   },
 
+  /** One more than f agree on a false result: too few to certify it, too many for another one to be certified. */
+  'result-liars': {
+    kind: 'calm',
+    byzantine: 'none',
+    bend: ({ plan, random, faultsMax }) => ({
+      mode: 'safety',
+      byzantine: drawNodes(plan, faultsMax + 1, random)
+        .sort((a, b) => a - b)
+        .map((node) => ({ node, name: 'result-liar' as const })),
+    }),
+  },
+
+  /**
+   * One node hears nothing while the views that it leads, and those of its slow neighbour, are nullified; when it hears
+   * again the neighbour is gone, so its votes are needed, and it lacks all but the last of those nullifications.
+   */
+  gaps: {
+    kind: 'calm',
+    byzantine: 'none',
+    bend: ({ plan, random }) => {
+      const { nodesCount } = plan.options;
+      const deaf = random.integer(0, nodesCount - 1);
+      const neighbour = (deaf + random.pick([1, nodesCount - 1])) % nodesCount;
+      const fromMs = 700 + random.next() * 400;
+      return {
+        constants: { heartbeatMs: 600_000 },
+        profile: { delayMinMs: 1, delayMaxMs: random.pick([5, 20]), lossShare: 0 },
+        options: { ...plan.options, faultsMs: fromMs + 500 + random.next() * 2_500 },
+        pauseMs: 120,
+        leftDown: [neighbour],
+        faults: [
+          { atMs: fromMs, lastsMs: 60_000, fault: { type: 'one-way-loss', node: deaf, isInbound: true, lossShare: 1 } },
+          {
+            atMs: fromMs,
+            lastsMs: 60_000,
+            fault: { type: 'slow-link', node: neighbour, byMs: random.integer(300, 900) },
+          },
+        ],
+      };
+    },
+  },
+
   /** Leaders that list what may not be listed, and much to list. */
   listers: {
     byzantine: 'all-f',

@@ -102,4 +102,10 @@ export const found: readonly Scenario[] = [
     places: [{ file: `${here}/found.test.ts` }],
     waitsFor: null,
   },
+  {
+    number: 27,
+    what: 'a disk that is put back to between two votes of one view',
+    places: [{ file: `${here}/found.test.ts` }],
+    waitsFor: null,
+  },
 ];

@@ -24,3 +24,34 @@ node 3 got lost, so node 3 waits alone, and gives its view up. It says where it 
   world.untilExecuted('pay', [3], 20 * deltaMs);
   world.finish();
 });
+
+test('27: a disk that is put back to between two votes of one view is noticed by how far the mark says it voted', () => {
+  const world = new ScenarioWorld({
+    name: '27-disk-put-back-within-a-view',
+    tells: `Node 3 notarizes the payment in view 1. Nothing of what the others say then reaches it, so it gives the view up. Its disk
+is put back to between the two votes: of its nullify nothing is left. When it hears of the notarization it could finalize the view
+that it has nullified. The mark beside its keys is of the same view, but says that more was voted in it: so it fences itself.`,
+  });
+  world.start();
+  const hasNotarized = () => world.nodes[3]!.disk.records().some(({ type }) => type === 'own-vote');
+  const end = world.lose('all votes and certificates on the way to node 3', (message, _from, to) => {
+    return to === 3 && (message.type === 'vote' || message.type === 'certificate');
+  });
+  world.submit(0, 'pay');
+  world.until('node 3 notarizes', hasNotarized);
+  world.nodes[3]!.disk.takeSnapshot();
+  const hasNullified = () => world.facts(3, 'nullified').length > 0;
+  world.until('node 3 nullifies', hasNullified);
+  world.settle();
+  world.crash(3);
+  world.nodes[3]!.disk.rollBack();
+  world.note('the disk of node 3 is put back');
+  world.forgetExecuted(3);
+  end();
+  const startedMs = world.nowMs;
+  world.start(3);
+  assert.equal(world.nodes[3]!.fencedFor, 'rolled-back');
+  world.untilExecuted('pay');
+  assert.equal(world.signedSince(3, startedMs), 0);
+  world.finish();
+});
