@@ -307,6 +307,8 @@ export const coreTargets: readonly Target[] = [
         epoch: 1,
         rules: 1,
         misbehaviour: [],
+        validators: [],
+        authors: [],
         height,
         timeMs,
         transactions: [transaction],

@@ -23,6 +23,7 @@ export function createDoorChain(validatorsCount: number): DoorChain {
       votingKey: signers[i]!.voting.publicKey,
       checkpointKey: signers[i]!.checkpoint.publicKey,
       addresses: [],
+      life: null,
     }),
   );
   const ledgerHash = core.sha256(new TextEncoder().encode(`fuzzed network of ${validatorsCount}`));

@@ -62,7 +62,6 @@ export type {
   LeaderHint,
   LedgerBlock,
   MalformedTransaction,
-  MemberChange,
   Misbehaviour,
   NewKey,
   TransactionResult,

@@ -36,6 +36,7 @@ export function createVirtualChain(validatorsCount: number, constants: ProtocolC
     votingKey: signers[i]!.voting.publicKey,
     checkpointKey: signers[i]!.checkpoint.publicKey,
     addresses: [],
+    life: null,
   }));
   const ledgerHash = sha256(new TextEncoder().encode(`world of ${validatorsCount}`));
   const digest = validatorSetDigest(validators);

@@ -10,6 +10,7 @@ import type { Hash } from '../model/brands.ts';
 import { isName } from '../model/names.ts';
 import type { Parameters } from '../model/parameters.ts';
 import { type Transaction, transactionEntry } from '../model/transaction.ts';
+import type { Validator } from '../model/validator-set.ts';
 import { assert, type CairnError } from '../result.ts';
 import { admit, useCounter } from './admission.ts';
 import { applyTransaction } from './apply.ts';
@@ -21,6 +22,7 @@ import { chargeQuota } from './quotas.ts';
 import { type Provenance, readingSourceOf } from './readings.ts';
 import { misbehaviourKind, parametersKind, paths, suspensionKind } from './records.ts';
 import type { Store, Write } from './store.ts';
+import { targetSetAfter } from './target-set.ts';
 import { createWorkingState, type WorkingState } from './working-state.ts';
 
 /** What stood in a batch as a transaction but does not decode as one. */
@@ -41,6 +43,10 @@ export type LedgerBlock = {
   readonly epoch: number;
   readonly transactions: readonly (Transaction | MalformedTransaction)[];
   readonly misbehaviour: readonly Misbehaviour[];
+  /** The set of the block's epoch, ascending by id. */
+  readonly validators: readonly Validator[];
+  /** Ids of the validators that have a batch listed in the block, in any order. */
+  readonly authors: readonly string[];
 };
 
 export type TransactionResult = {
@@ -60,9 +66,6 @@ export type TransactionResult = {
 
 export type NewKey = { readonly kid: Uint8Array; readonly algorithm: KeyAlgorithm; readonly publicKey: Uint8Array };
 
-/** A change of the validator set, which the engine makes effective at an epoch boundary. */
-export type MemberChange = { readonly type: 'add' | 'remove'; readonly validator: string };
-
 /** A validator whose views the engine may skip. */
 export type LeaderHint = { readonly validator: string; readonly suspended: boolean };
 
@@ -74,8 +77,8 @@ export type Execution = {
   /** At most one for each key, ascending by key. */
   readonly writes: readonly Write[];
   readonly newKeys: readonly NewKey[];
-  /** Empty under the present rules. */
-  readonly memberChanges: readonly MemberChange[];
+  /** The set that the ledger wants from now on, ascending by id; null when this block did not change it. */
+  readonly targetSet: readonly Validator[] | null;
   readonly leaderHints: readonly LeaderHint[];
   readonly events: readonly LedgerEvent[];
 };
@@ -123,7 +126,7 @@ export function executeBlock(store: Store, block: LedgerBlock, context: Executio
     entries,
     writes: state.writes(),
     newKeys: blockContext.events.filter((event) => event.type === 'key-registered'),
-    memberChanges: [],
+    targetSet: targetSetAfter(store, state),
     leaderHints: blockContext.leaderHints,
     events: blockContext.events,
   };

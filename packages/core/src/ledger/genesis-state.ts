@@ -1,30 +1,24 @@
 /** The first state: what the genesis document says, as records. Its keys are in force from height 0. */
 import { toHex } from '../bytes/hex.ts';
 import { keyId } from '../crypto/keys.ts';
-import type { Genesis } from '../model/genesis.ts';
+import { type Genesis, nodeKeysOf } from '../model/genesis.ts';
 import type { RegisteredKey } from '../model/registered-key.ts';
-import {
-  assetKind,
-  balanceKind,
-  deviceKind,
-  keyKind,
-  memberKind,
-  parametersKind,
-  paths,
-  validatorKind,
-} from './records.ts';
+import { sortValidators } from '../model/validator-set.ts';
+import { assetKind, balanceKind, deviceKind, keyKind, memberKind, parametersKind, paths } from './records.ts';
 import type { Write } from './store.ts';
+import { writeTargetSet } from './target-set.ts';
 import { createWorkingState, type WorkingState } from './working-state.ts';
 
 /** Every entry of the state at height 0, ascending by key. The genesis must have been decoded, or decode. */
 export function genesisWrites(genesis: Genesis): Write[] {
   const state = createWorkingState({ get: () => null });
   state.set(parametersKind, paths.parameters, genesis.parameters);
-  for (const validator of genesis.validators) state.set(validatorKind, paths.validator(validator.id), validator);
+  writeTargetSet(state, genesis.validators);
   for (const { id, name } of genesis.members) {
     state.set(memberKind, paths.member(id), { name, kids: [], deviceCount: 0, keyCount: 0 });
   }
   for (const key of genesis.keys) writeKey(state, key);
+  for (const key of nodeKeysOf(sortValidators(genesis.validators))) writeKey(state, key);
   for (const { id, decimals, issuer } of genesis.assets) {
     state.set(assetKind, paths.asset(id), { decimals, issuer, issued: 0n, retired: 0n });
   }

@@ -58,7 +58,15 @@ test('real signatures of both algorithms verify under the registered keys, and n
     changed[changed.length - 40]! ^= 1;
     return decode(changed);
   });
-  const block = { height: 1, timeMs: world.timeMs(), rules: 1, epoch: 1, misbehaviour: [] };
+  const block = {
+    height: 1,
+    timeMs: world.timeMs(),
+    rules: 1,
+    epoch: 1,
+    misbehaviour: [],
+    validators: [],
+    authors: [],
+  };
   const { results } = ledger.execute(world.store, { ...block, transactions: [...forged, ...good] });
   assert.deepEqual(
     results.map(({ code }) => code),
@@ -343,7 +351,16 @@ test('a block under rules this release does not know stops the node', () => {
 
 test('a block before the genesis was written stops the node', () => {
   const ledger = createLedger({ genesis: createGenesis(), verify: () => true });
-  const block = { height: 1, timeMs: 1, rules: 1, epoch: 1, transactions: [], misbehaviour: [] };
+  const block = {
+    height: 1,
+    timeMs: 1,
+    rules: 1,
+    epoch: 1,
+    transactions: [],
+    misbehaviour: [],
+    validators: [],
+    authors: [],
+  };
   assert.throws(() => ledger.execute(createMemoryStore(), block), /written from the genesis/);
 });
 

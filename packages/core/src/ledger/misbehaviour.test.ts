@@ -7,9 +7,9 @@ import { createWorld } from './testing/world.ts';
 test('misbehaviour is recorded once and suspends its validator, whatever else the block holds', () => {
   const world = createWorld();
   const fault = { validator: 'boreal-1', member: 'boreal', kind: 'equivocation', height: 7 };
-  const { events, memberChanges, leaderHints } = world.execute([], { misbehaviour: [fault, fault] });
+  const { events, targetSet, leaderHints } = world.execute([], { misbehaviour: [fault, fault] });
   assert.deepEqual(events, [{ type: 'misbehaviour', ...fault }]);
-  assert.deepEqual([memberChanges, leaderHints], [[], [{ validator: 'boreal-1', suspended: true }]]);
+  assert.deepEqual([targetSet, leaderHints], [null, [{ validator: 'boreal-1', suspended: true }]]);
   const again = world.execute([], { misbehaviour: [fault, { ...fault, height: 9 }] });
   assert.deepEqual(again.leaderHints, [], 'who is suspended is not suspended again');
   const { validator, kind, height } = fault;

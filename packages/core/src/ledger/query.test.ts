@@ -17,7 +17,7 @@ import {
   readValidators,
 } from './query.ts';
 import { pathToKey } from './store.ts';
-import { createWorld, people } from './testing/world.ts';
+import { createWorld, people, signerOf } from './testing/world.ts';
 
 const world = createWorld();
 const { store } = world;
@@ -30,7 +30,8 @@ test('members, devices, keys, assets, validators and parameters read as the gene
       ['boreal', 'Boreal AS'],
     ],
   );
-  assert.deepEqual(readMember(store, 'boreal')!.kids, [people.borealPerson.kid]);
+  assert.deepEqual(readMember(store, 'boreal')!.kids, [people.borealPerson.kid, signerOf(101).kid, signerOf(103).kid]);
+  assert.equal(readKey(store, signerOf(101).kid)!.role, 'node');
   assert.deepEqual(
     readDevices(store, 'acme').map(({ id }) => id),
     ['acme/edge', 'acme/meter'],
@@ -41,7 +42,7 @@ test('members, devices, keys, assets, validators and parameters read as the gene
   );
   assert.deepEqual(readDevice(store, 'boreal/pump')!.kids, [people.borealDevice.kid]);
   assert.equal(readKey(store, people.borealDevice.kid)!.algorithm, 'p256');
-  assert.equal(readKeys(store).length, world.genesis.keys.length);
+  assert.equal(readKeys(store).length, world.genesis.keys.length + world.genesis.validators.length);
   assert.deepEqual(
     readAssets(store).map(({ id, decimals }) => [id, decimals]),
     [

@@ -11,7 +11,8 @@
  *     account/<member>/<device>/<asset>       amount; absent when zero
  *     anchor/<hash>/<member>                  [ type, height, transaction id ]
  *     quota/<member>                          [ minute, transactions, bytes ]
- *     validator/<validator>                   Validator
+ *     validator/<validator>                   Validator, of the target set: the set that the ledger wants
+ *     validator-set                           [* id] of the target set, ascending
  *     misbehaviour/<validator>/<height>/<kind>  height of the block that brought the proof
  *     suspension/<validator>                  [ cause, height since which its views may be skipped ]
  *
@@ -29,7 +30,7 @@ import {
   readRegisteredKey,
   registeredKeyToCbor,
 } from '../model/registered-key.ts';
-import { readValidator, type Validator, validatorToCbor } from '../model/validator-set.ts';
+import { readValidator, type Validator, validatorSetMax, validatorToCbor } from '../model/validator-set.ts';
 import { emptyWindow, type ReplayWindow, readWindow, windowToCbor } from './replay-window.ts';
 
 export interface RecordKind<T> {
@@ -86,12 +87,17 @@ export const paths = {
   anchor: (hash: string, member: string) => `anchor/${hash}/${member}`,
   quota: (member: string) => `quota/${member}`,
   validator: (id: string) => `validator/${id}`,
+  validatorSet: 'validator-set',
   misbehaviour: (validator: string, height: number, kind: string) => `misbehaviour/${validator}/${height}/${kind}`,
   suspension: (validator: string) => `suspension/${validator}`,
 } as const;
 
 export const parametersKind: RecordKind<Parameters> = { toCbor: parametersToCbor, read: readParametersShape };
 export const validatorKind: RecordKind<Validator> = { toCbor: validatorToCbor, read: readValidator };
+export const validatorIdsKind: RecordKind<readonly string[]> = {
+  toCbor: (ids) => ids,
+  read: (value) => listOf(value, validatorSetMax, 'validator ids', (id) => readName(id, 'validator id')),
+};
 export const windowKind: RecordKind<ReplayWindow> = { toCbor: windowToCbor, read: readWindow };
 export const balanceKind: RecordKind<bigint> = {
   toCbor: (amount) => amount,

@@ -18,6 +18,8 @@ export interface WorkingState {
   attempt(change: () => CairnError | null): CairnError | null;
   /** Runs `change` to see what it returns; everything it set is as before in any case. */
   rehearse(change: () => CairnError | null): CairnError | null;
+  /** True when the record at `path` was set, and not undone; perhaps to what it was before. */
+  isChanged(path: string): boolean;
   /** Everything that was set, ascending by key, one write for each. */
   writes(): Write[];
 }
@@ -40,6 +42,7 @@ export function createWorkingState(store: Store): WorkingState {
     },
     attempt: (change) => run(change, false),
     rehearse: (change) => run(change, true),
+    isChanged: (path) => slots.get(path)?.isChanged ?? false,
     writes() {
       const changed = [...slots].filter(([, slot]) => slot.isChanged && (slot.isStored || slot.record !== null));
       // Paths are ascii, so the order of their UTF-16 units is the order of their bytes.

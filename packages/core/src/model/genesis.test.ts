@@ -25,6 +25,7 @@ const validator = (id: string, number: number) => ({
   votingKey: keyOf(number + 1),
   checkpointKey: keyOf(number + 2),
   addresses: ['127.0.0.1:7001'],
+  life: null,
 });
 
 const genesis: Genesis = {
@@ -113,6 +114,8 @@ test('a document that contradicts itself is refused, and the message says where'
     [{ balances: [...genesis.balances, { account: 'acme', asset: 'coin', amount: 1n }] }, /more than 2\^64/],
     [{ validators: [] }, /validator set/],
     [{ validators: [{ ...validator('node-a', 20), member: 'nobody' }] }, /names no member/],
+    [{ validators: [{ ...validator('node-a', 20), life: new Uint8Array(16) }] }, /has a life number/],
+    [{ keys: [person, device, { ...person, publicKey: keyOf(20) }] }, /link key of acme is listed/],
     [{ rules: 65_536 }, /rules/],
     [{ timeMs: -1 }, /time/],
     [{ name: 'x'.repeat(101) }, /name/],

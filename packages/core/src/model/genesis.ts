@@ -13,6 +13,9 @@
  *
  * Genesis is height 0 and epoch 0's end: the validators listed sign from epoch 1. It writes two leaves of the history
  * tree, so that no inclusion path is ever empty: the ledger hash, and the digest of the validator set.
+ *
+ * The link keys of its validators are keys of their members too, with the role node: they sign what a node itself has to
+ * tell the ledger (`ready`, `attest`).
  */
 import { type Cbor, type Encodable, encodeCbor } from '../bytes/cbor.ts';
 import { toHex } from '../bytes/hex.ts';
@@ -151,6 +154,17 @@ export function genesisEntries(genesis: Genesis): [Hash, Hash] {
   return [genesisToLedgerHash(genesis), validatorSetDigest(genesis.validators)];
 }
 
+/** The link keys of validators, as keys of their members. */
+export function nodeKeysOf(validators: readonly Validator[]): RegisteredKey[] {
+  return validators.map(({ member, linkKey }) => ({
+    role: 'node',
+    algorithm: 'ed25519',
+    publicKey: linkKey,
+    member,
+    device: null,
+  }));
+}
+
 const memberIdentity = (member: GenesisMember): string => member.id;
 const keyIdentity = (key: RegisteredKey): string => toHex(keyId(key.algorithm, key.publicKey));
 const assetIdentity = (asset: GenesisAsset): string => asset.id;
@@ -184,14 +198,21 @@ function requireConsistent(genesis: Genesis): void {
   /** Accounts that exist, with their number of keys. */
   const accounts = new Map([...members].map((member) => [member, 0]));
   requireShape(members.size > 0, 'there must be a member');
-  for (const { id, member } of genesis.validators) requireShape(members.has(member), `validator ${id} names no member`);
-  for (const { role, member, device } of genesis.keys) {
+  for (const { id, member, life } of genesis.validators) {
+    requireShape(members.has(member), `validator ${id} names no member`);
+    requireShape(life === null, `validator ${id} has a life number, which only a returning one has`);
+  }
+  for (const { role, member, device } of nodeKeysOf(genesis.validators).concat(genesis.keys)) {
     requireShape(members.has(member), `a key names ${member}, which is no member`);
     requireShape(isOwnerOfRole(role, device), 'device keys must name a device, person and node keys none');
     const owner = accountOf(member, device);
     accounts.set(owner, (accounts.get(owner) ?? 0) + 1);
     const keysOfOwnerMax = device === null ? memberKidsMax : deviceKidsMax;
     requireShape(accounts.get(owner)! <= keysOfOwnerMax, `${owner} has more than ${keysOfOwnerMax} keys`);
+  }
+  const kids = new Set(genesis.keys.map(keyIdentity));
+  for (const key of nodeKeysOf(genesis.validators)) {
+    requireShape(!kids.has(keyIdentity(key)), `a link key of ${key.member} is listed among the keys as well`);
   }
   for (const { id, issuer } of genesis.assets) requireShape(members.has(issuer), `the issuer of ${id} is no member`);
   const issued = new Map(genesis.assets.map(({ id }) => [id, 0n]));

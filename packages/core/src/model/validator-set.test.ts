@@ -18,6 +18,7 @@ const validators: readonly Validator[] = ['c', 'a', 'b', 'b-1'].map((id, i) => (
   votingKey: new Uint8Array(32).fill(20 + i),
   checkpointKey: new Uint8Array(32).fill(30 + i),
   addresses: ['127.0.0.1:7000'],
+  life: i === 1 ? new Uint8Array(16).fill(7) : null,
   ...(i === 0 && { host: 'rack 4', operator: 'somebody' }),
 }));
 
@@ -47,6 +48,7 @@ test('the digest of a set does not depend on the order given, but on everything 
     { addresses: [] },
     { host: 'rack 5' },
     { operator: 'else' },
+    { life: new Uint8Array(16) },
   ];
   for (const change of changes) assert.notDeepEqual(validatorSetDigest([{ ...first, ...change }, ...rest]), digest);
 });
@@ -72,6 +74,7 @@ test('a set that is empty, out of order, or has an id or key twice does not read
     ['a checkpoint key twice', [a, { ...b, checkpointKey: a.checkpointKey }]],
     ['a name in capitals', [{ ...a, id: 'A' }]],
     ['a short key', [{ ...a, votingKey: new Uint8Array(31) }]],
+    ['a short life number', [{ ...a, life: new Uint8Array(15) }]],
     ['too many addresses', [{ ...a, addresses: Array.from({ length: 9 }, () => 'h:1') }]],
   ];
   for (const [why, set] of sets) assert.equal(readSet(set.map(validatorToCbor)), null, why);

@@ -2,7 +2,8 @@
  * A validator set: who votes in an epoch, with which keys, and where to reach them.
  *
  *     ValidatorSet = [ + Validator ]                                  ; ascending by id, bytewise
- *     Validator    = [ id, member, linkKey, votingKey, checkpointKey, [* address], host / null, operator / null ]
+ *     Validator    = [ id, member, linkKey, votingKey, checkpointKey, [* address], host / null, operator / null,
+ *                      life: bstr .size 16 / null ]
  *
  * The digest of the set is part of every checkpoint, so a reader knows which keys the next ones are signed with.
  */
@@ -16,6 +17,7 @@ import { isName } from './names.ts';
 
 export const validatorSetMax = 256;
 export const addressesMax = 8;
+export const lifeSizeBytes = 16;
 const textMax = 255;
 
 export type Validator = {
@@ -34,6 +36,11 @@ export type Validator = {
   readonly host?: string;
   /** Who runs it, if not the member itself. */
   readonly operator?: string;
+  /**
+   * 16 bytes: the life number of the safety record it signs with (protocol.md section 6); null for the first record of a
+   * validator of the genesis.
+   */
+  readonly life: Uint8Array | null;
 };
 
 /** Q = n - f, with f = floor((n - 1) / 3) (protocol.md section 1). */
@@ -63,6 +70,7 @@ export function validatorToCbor(validator: Validator): Cbor {
     [...validator.addresses],
     validator.host ?? null,
     validator.operator ?? null,
+    validator.life,
   ];
 }
 
@@ -84,7 +92,11 @@ export function readValidatorSet(value: Cbor): Validator[] {
 }
 
 export function readValidator(value: Cbor): Validator {
-  const [id, member, linkKey, votingKey, checkpointKey, addresses, host, operator] = tupleOf(value, 8, 'validator');
+  const [id, member, linkKey, votingKey, checkpointKey, addresses, host, operator, life] = tupleOf(
+    value,
+    9,
+    'validator',
+  );
   return {
     id: nameOf(id!, 'validator id'),
     member: nameOf(member!, 'member of a validator'),
@@ -94,6 +106,7 @@ export function readValidator(value: Cbor): Validator {
     addresses: listOf(addresses!, addressesMax, 'addresses', (item) => textOf(item, 'address', textMax)),
     ...(host !== null && { host: textOf(host!, 'host', textMax) }),
     ...(operator !== null && { operator: textOf(operator!, 'operator', textMax) }),
+    life: life === null ? null : bytesOf(life!, 'life number', lifeSizeBytes),
   };
 }
 

@@ -12,6 +12,7 @@ const validators = ['alder', 'birch', 'cedar', 'damson'].map((id, i) => ({
   votingKey: new Uint8Array(32).fill(20 + i),
   checkpointKey: new Uint8Array(32).fill(30 + i),
   addresses: [],
+  life: null,
 }));
 
 test('a genesis document is an anchor: its hash, its validators and their quorum', () => {

@@ -31,6 +31,7 @@ const validators = Array.from({ length: 4 }, (_, i) => ({
   votingKey: keysOf(i).voting.publicKey,
   checkpointKey: keysOf(i).checkpoint.publicKey,
   addresses: [],
+  life: null,
 }));
 const setDigest = validatorSetDigest(validators);
 const genesisTip = { digest: ledgerHash, height: toHeight(0), timeMs: 0, isBoundary: false };

@@ -127,6 +127,8 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
         const { id, member } = validators[accused]!;
         return { validator: id, member, kind, height: header.height };
       }),
+      validators,
+      authors: [...new Set(block.batches.map(({ author }) => validators[author]!.id))],
     });
     const historySizeBefore = historyTree.size();
     const history = historyTree.append(execution.entries);

@@ -54,6 +54,7 @@ export function createFakeNetwork(validatorsCount = 4): FakeNetwork {
       votingKey: createKey().publicKey,
       checkpointKey: key.publicKey,
       addresses: [`127.0.0.1:${7000 + index}`],
+      life: null,
     })),
     members: [{ id: 'alder', name: 'Alder' }],
     keys: [

@@ -68,6 +68,7 @@ export function createGenesis(parameters: Partial<Parameters> = {}): Genesis {
       votingKey: signerOf(110 + i).publicKey,
       checkpointKey: signerOf(120 + i).publicKey,
       addresses: [`127.0.0.1:${7000 + i}`],
+      life: null,
     })),
     members: [
       { id: 'acme', name: 'Acme Ltd' },
@@ -145,6 +146,8 @@ export function createWorld(parameters: Partial<Parameters> = {}) {
         epoch: 1,
         rules: 1,
         misbehaviour: [],
+        validators: genesis.validators,
+        authors: [],
         ...block,
         height,
         timeMs,

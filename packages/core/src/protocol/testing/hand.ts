@@ -48,6 +48,7 @@ export function validatorsOf(count: number): Validator[] {
     votingKey: new Uint8Array(32).fill(101 + i),
     checkpointKey: new Uint8Array(32).fill(201 + i),
     addresses: [],
+    life: null,
   }));
 }
 

@@ -68,6 +68,7 @@ export function foundNetwork(plan: NetworkPlan, dir: string, timeMs: number): Re
       votingKey: publicKeys.voting.publicKey,
       checkpointKey: publicKeys.checkpoint.publicKey,
       addresses: [node.address],
+      life: null,
     });
     keys.push({ role: 'gateway', ...publicKeys.gateway, member: node.member, device: null });
   }

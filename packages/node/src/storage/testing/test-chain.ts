@@ -92,6 +92,8 @@ export function createTestChain(chain: ChainDb, options: { deviceCount?: number;
       epoch: 1,
       transactions: opened.flatMap((batch) => batch.transactions),
       misbehaviour: [],
+      validators: [],
+      authors: [],
     });
     const historySizeBefore = history.size();
     const { tileWrites } = history.append(execution.entries);

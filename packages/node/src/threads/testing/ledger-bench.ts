@@ -35,7 +35,17 @@ const genesis: Genesis = {
   timeMs: 1_700_000_000_000,
   rules: 1,
   parameters: defaultParameters,
-  validators: [],
+  validators: [
+    {
+      id: 'node-1',
+      member: 'acme',
+      linkKey: nobleSigner('ed25519', new Uint8Array(32).fill(9)).publicKey,
+      votingKey: new Uint8Array(32).fill(10),
+      checkpointKey: new Uint8Array(32).fill(11),
+      addresses: [],
+      life: null,
+    },
+  ],
   members: [{ id: 'acme', name: 'Acme Ltd' }],
   keys: [{ role: 'device', algorithm: 'ed25519', publicKey: device.publicKey, member: 'acme', device: 'd0' }],
   assets: [],
