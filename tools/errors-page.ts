@@ -35,6 +35,7 @@ const families: readonly (readonly [family: string, about: string])[] = [
   ['audit', '`cairn audit`'],
   ['doctor', '`cairn doctor`'],
   ['outbox', 'The outbox of a gateway'],
+  ['anchor', 'Trust anchors and epoch proofs: following the validators from one epoch to the next'],
   ['receipt', 'Why a receipt does not verify'],
   ['proof', 'Proofs of a part of the state'],
   ['merkle', 'Paths in Merkle trees; usually inside the message of another error'],

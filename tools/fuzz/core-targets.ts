@@ -40,7 +40,12 @@ const credulous: core.Verifier = { id: 'credulous', verify: () => true, checkPub
 const set = setOf(4);
 const world = createWorld();
 
-const ownLimits: readonly number[] = [core.transactionBytesMax, core.batchBytesMax, core.receiptBytesMax];
+const ownLimits: readonly number[] = [
+  core.transactionBytesMax,
+  core.batchBytesMax,
+  core.receiptBytesMax,
+  core.epochProofBytesMax,
+];
 
 function bytesTarget<T>(
   path: string,
@@ -118,6 +123,14 @@ export const coreTargets: readonly Target[] = [
     core.decodeFaultProof,
     () => good.proofs.map(core.encodeFaultProof),
     core.encodeFaultProof,
+  ),
+  bytesTarget(
+    'model/epoch-proof.ts',
+    'decodeEpochProof',
+    core.decodeEpochProof,
+    () => good.epochProofs.map(core.encodeEpochProof),
+    core.encodeEpochProof,
+    core.epochProofBytesMax,
   ),
   bytesTarget(
     'model/certificate.ts',

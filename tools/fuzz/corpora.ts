@@ -58,6 +58,15 @@ export const proofs: readonly core.FaultProof[] = [
   },
 ];
 
+const life = new Uint8Array(core.lifeSizeBytes).fill(9);
+export const epochProofs: readonly core.EpochProof[] = [
+  { signatures: [0, 1, 3].map((signer) => checkpointOf(signer, statement)), validators: validatorsOf(5) },
+  {
+    signatures: [checkpointOf(7, statements[1]!)],
+    validators: validatorsOf(1).map((each) => ({ ...each, addresses: ['a:1', 'b:2'], host: 'h', operator: 'o', life })),
+  },
+];
+
 const messages: readonly Message[] = [
   { type: 'proposal', vote: notarize(0, proposal), block },
   { type: 'vote', vote: nullify(2, 9), entry: certificates[1]! },

@@ -157,6 +157,14 @@ export {
   receiptHeaderOf,
   signCheckpoint,
 } from './model/checkpoint-signature.ts';
+export type { EpochProof } from './model/epoch-proof.ts';
+export {
+  decodeEpochProof,
+  encodeEpochProof,
+  epochProofBytesMax,
+  epochProofToCbor,
+  readEpochProof,
+} from './model/epoch-proof.ts';
 export {
   decodeFaultProof,
   encodeFaultProof,
@@ -208,6 +216,7 @@ export {
 } from './model/transaction.ts';
 export type { Validator } from './model/validator-set.ts';
 export {
+  lifeSizeBytes,
   quorum,
   readValidator,
   readValidatorSet,

@@ -224,6 +224,11 @@ export const clientErrors = {
     'Empty it with the release that wrote it.',
   ],
 
+  'anchor.malformed': [
+    'The bytes are not an epoch proof or a trust anchor of Cairn',
+    'Check how the file was saved, or ask another node for the proofs.',
+  ],
+
   'receipt.malformed': ['The bytes are not a receipt of Cairn', 'Check how it was saved, or ask a node for it again.'],
   'receipt.bad-signature': ['A signature on the receipt is false', askAnotherNode],
   'receipt.duplicate-signer': ['The receipt counts a validator twice', askAnotherNode],

@@ -14,10 +14,14 @@ import {
   type CheckpointStatement,
   checkpointSignedBytes,
   checkpointStatementToCbor,
+  issuedSecondsMax,
   protectedHeaderOf,
   readCheckpointStatement,
 } from './checkpoint.ts';
 import type { Validator } from './validator-set.ts';
+
+/** What a checkpoint signature is checked with. */
+export type CheckpointSigner = Pick<Validator, 'id' | 'checkpointKey'>;
 
 export type CheckpointSignature = {
   readonly statement: CheckpointStatement;
@@ -28,7 +32,10 @@ export type CheckpointSignature = {
 };
 
 /** The receipt header that a signature covers. */
-export function receiptHeaderOf(signature: Omit<CheckpointSignature, 'signature'>, validator: Validator): Uint8Array {
+export function receiptHeaderOf(
+  signature: Omit<CheckpointSignature, 'signature'>,
+  validator: CheckpointSigner,
+): Uint8Array {
   const { statement, issuedSeconds } = signature;
   return protectedHeaderOf({
     statement,
@@ -38,9 +45,9 @@ export function receiptHeaderOf(signature: Omit<CheckpointSignature, 'signature'
   });
 }
 
-const kids = new WeakMap<Validator, Uint8Array>();
+const kids = new WeakMap<CheckpointSigner, Uint8Array>();
 
-function checkpointKidOf(validator: Validator): Uint8Array {
+function checkpointKidOf(validator: CheckpointSigner): Uint8Array {
   let kid = kids.get(validator);
   if (kid === undefined) {
     kid = keyId('ed25519', validator.checkpointKey);
@@ -52,7 +59,7 @@ function checkpointKidOf(validator: Validator): Uint8Array {
 export function signCheckpoint(
   statement: CheckpointStatement,
   signer: ValidatorIndex,
-  validator: Validator,
+  validator: CheckpointSigner,
   issuedSeconds: number,
   key: Signer,
 ): CheckpointSignature {
@@ -66,7 +73,7 @@ export function signCheckpoint(
 }
 
 /** What must hold for a signature to be believed. */
-export function checkpointSignatureCheck(signature: CheckpointSignature, validator: Validator): SignatureCheck {
+export function checkpointSignatureCheck(signature: CheckpointSignature, validator: CheckpointSigner): SignatureCheck {
   return {
     publicKey: validator.checkpointKey,
     message: checkpointSignedBytes(receiptHeaderOf(signature, validator), signature.statement.historyRoot),
@@ -88,7 +95,7 @@ export function readCheckpointSignature(value: Cbor): CheckpointSignature {
   return {
     statement: readCheckpointStatement(statement!),
     signer: toValidatorIndex(uintOf(signer!, 'signer', 65_535)),
-    issuedSeconds: uintOf(issuedSeconds!, 'time'),
+    issuedSeconds: uintOf(issuedSeconds!, 'time', issuedSecondsMax),
     signature: bytesOf(signature!, 'signature', 64),
   };
 }

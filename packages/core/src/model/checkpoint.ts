@@ -49,7 +49,7 @@ const structureLabel = 395;
 const statementLabel = -65537;
 
 /** The last moment that ECMAScript dates reach, so that every time can be shown. */
-const issuedSecondsMax = 8_640_000_000_000;
+export const issuedSecondsMax = 8_640_000_000_000;
 
 /** COSE algorithm of checkpoint signatures: Ed25519 (RFC 9864). */
 const checkpointAlgorithm = -19;
