@@ -34,9 +34,10 @@ export function createDoorChain(validatorsCount: number): DoorChain {
   return {
     ledgerHash,
     signers,
-    set: core.createEpochSet(epoch, validators, validatorSet, { digest: ledgerHash, height, timeMs: 0 }),
+    set: core.createEpochSet(epoch, validators, validatorSet, { digest: ledgerHash, height, timeMs: 0 }, 1),
     genesis: {
       timeMs: 0,
+      target: core.createEpochTarget(validators, 1),
       statement: {
         ledgerHash,
         epoch,

@@ -388,7 +388,7 @@ export class DoorNode {
     }
     const { height, timeMs } = block.header;
     const statement = { ...before, height, historyRoot, historySize, stateRoot: core.sha256(block.headerBytes) };
-    const outcome = { statement, timeMs };
+    const outcome = { statement, timeMs, target: this.lastOutcome.target };
     this.disk.executed.push({ block, batches, finalization, misbehaviour, outcome });
     this.#world.agreement.onExecuted(this.index, block, outcome);
     for (const { accused } of misbehaviour)

@@ -259,6 +259,7 @@ const storage: readonly Target[] = [
           readOrigin(
             { ...stored, finalization: bytes, outcomes: [] } as unknown as Parameters<typeof readOrigin>[0],
             indexOf,
+            core.createEpochTarget([], 1),
           ),
         () =>
           readOrigin(
@@ -268,6 +269,7 @@ const storage: readonly Target[] = [
               outcomes: [{ statement: bytes, timeMs: 1 }],
             } as unknown as Parameters<typeof readOrigin>[0],
             indexOf,
+            core.createEpochTarget([], 1),
           ),
         () => openBatch(bytes, 1),
       ];

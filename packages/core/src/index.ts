@@ -165,6 +165,8 @@ export {
   epochProofToCbor,
   readEpochProof,
 } from './model/epoch-proof.ts';
+export type { EpochTarget } from './model/epoch-target.ts';
+export { createEpochTarget } from './model/epoch-target.ts';
 export {
   decodeFaultProof,
   encodeFaultProof,
@@ -236,8 +238,15 @@ export { createTrustAnchor, firstEpoch, genesisToTrustAnchor } from './proof/tru
 export type { ProtocolConstants } from './protocol/constants.ts';
 export { defaultConstants } from './protocol/constants.ts';
 export type { Effect, Fact, Input, Instant, JournalRecord, Outcome, ProvenFault } from './protocol/effects.ts';
-export type { EpochSet } from './protocol/epochs/epoch.ts';
-export { createEpochSet, leaderOf, resilienceOf } from './protocol/epochs/epoch.ts';
+export type { EpochGenesis, EpochSet, PreviousEpoch } from './protocol/epochs/epoch.ts';
+export {
+  createEpochSet,
+  indexIn,
+  isChange,
+  leaderOf,
+  nextEpochSet,
+  resilienceOf,
+} from './protocol/epochs/epoch.ts';
 export { type Accused, accusedAfter, createEvidenceReader, freshProofs } from './protocol/guard/block-evidence.ts';
 export { admitMessage } from './protocol/guard/door.ts';
 export { areConflictingVotes, provesFault } from './protocol/guard/evidence.ts';

@@ -11,6 +11,7 @@ import { MessageChannel } from 'node:worker_threads';
 import {
   type CairnError,
   createEpochSet,
+  createEpochTarget,
   decodeCheckpointStatement,
   type Fact,
   type ReplicaOrigin,
@@ -97,7 +98,8 @@ async function runNode({ config, founding, log, closers, life, failure }: Parts)
   const { keys, genesis, genesisBytes, ledgerHash, validators, self } = founding;
   const startedAtMs = performance.now();
   const genesisTip = { digest: ledgerHash, height: toHeight(0), timeMs: genesis.timeMs };
-  const set = createEpochSet(toEpoch(1), validators, validatorSetDigest(validators), genesisTip);
+  const set = createEpochSet(toEpoch(1), validators, validatorSetDigest(validators), genesisTip, genesis.rules);
+  const target = createEpochTarget(validators, genesis.rules);
   const indexOf = new Map(validators.map((validator, i) => [validator.id, toValidatorIndex(i)]));
   const metrics = createNodeMetrics(validators);
 
@@ -130,7 +132,7 @@ async function runNode({ config, founding, log, closers, life, failure }: Parts)
           else log.info('validator.cleared', { validator: id });
           if (validator !== undefined) life.driver?.input({ type: 'leader-hint', validator, isSuspended });
         }
-        lastOutcome = { statement: orThrow(decodeCheckpointStatement(statement)), timeMs };
+        lastOutcome = { statement: orThrow(decodeCheckpointStatement(statement)), timeMs, target };
         life.driver?.input({ type: 'executed', outcome: lastOutcome });
       },
       onFailed: failure.fail,
@@ -139,11 +141,11 @@ async function runNode({ config, founding, log, closers, life, failure }: Parts)
   closers.add(() => ledger.stop());
   closers.add(() => verification.stop());
   const origin: ReplicaOrigin = {
-    ...readOrigin(ledger.origin, indexOf),
+    ...readOrigin(ledger.origin, indexOf, target),
     ledgerHash,
     set,
-    self: toValidatorIndex(self),
-    rules: genesis.rules,
+    selfId: config.validatorId,
+    previous: null,
     constants: genesis.parameters,
   };
   let lastOutcome = origin.outcomes.at(-1)!;

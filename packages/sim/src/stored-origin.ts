@@ -1,5 +1,5 @@
 /** Where a replica starts from: what its storage holds of the chain, as a node reads it from its database. */
-import { type Certificate, type Hash, type ReplicaOrigin, toHeight, toValidatorIndex } from '@cairn-ledger/core';
+import { type Certificate, type Hash, type ReplicaOrigin, toHeight } from '@cairn-ledger/core';
 import type { VirtualChain } from './virtual-chain.ts';
 import type { Executed } from './virtual-disk.ts';
 
@@ -26,8 +26,8 @@ export function originOf(
   return {
     ledgerHash,
     set,
-    self: toValidatorIndex(index),
-    rules: 1,
+    selfId: set.validators[index]!.id,
+    previous: null,
     constants,
     executed:
       last === undefined

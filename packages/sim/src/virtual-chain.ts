@@ -2,6 +2,7 @@
 import {
   type CheckpointStatement,
   createEpochSet,
+  createEpochTarget,
   type EpochSet,
   type Hash,
   type Outcome,
@@ -53,9 +54,9 @@ export function createVirtualChain(validatorsCount: number, constants: ProtocolC
   const genesis = { digest: ledgerHash, height: toHeight(0), timeMs: 0 };
   return {
     ledgerHash,
-    set: createEpochSet(toEpoch(1), validators, digest, genesis),
+    set: createEpochSet(toEpoch(1), validators, digest, genesis, 1),
     signers,
-    genesis: { statement, timeMs: 0 },
+    genesis: { statement, timeMs: 0, target: createEpochTarget(validators, 1) },
     constants,
   };
 }

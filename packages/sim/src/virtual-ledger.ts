@@ -26,7 +26,7 @@ export function executeBlock(disk: VirtualDisk, genesis: Outcome, finalized: Omi
       Uint8Array.from(misbehaviour, ({ accused }) => accused),
     ),
   };
-  const outcome = { statement, timeMs: block.header.timeMs };
+  const outcome = { statement, timeMs: block.header.timeMs, target: genesis.target };
   disk.executed.push({ ...finalized, outcome });
   return outcome;
 }

@@ -8,9 +8,8 @@ import type { EpochSet } from './epochs/epoch.ts';
 export type ReplicaContext = {
   readonly ledgerHash: Hash;
   readonly set: EpochSet;
+  /** Place of this node in the set; one past its end where it is no validator. */
   readonly self: ValidatorIndex;
-  /** Rule set that new blocks are executed under. */
-  readonly rules: number;
   readonly constants: ProtocolConstants;
   /** The moment of the step under way. */
   now: Instant;

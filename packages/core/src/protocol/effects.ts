@@ -12,12 +12,17 @@ import type { Epoch, Hash, Height, ValidatorIndex, View } from '../model/brands.
 import type { Certificate } from '../model/certificate.ts';
 import type { CheckpointStatement } from '../model/checkpoint.ts';
 import type { CheckpointSignature } from '../model/checkpoint-signature.ts';
+import type { EpochTarget } from '../model/epoch-target.ts';
 import type { FaultProof } from '../model/fault-proof.ts';
 import type { Message } from '../model/message.ts';
 import type { SignedVote, Vote } from '../model/vote.ts';
 
-/** The outcome of executing a block, and that block's time in milliseconds. */
-export type Outcome = { readonly statement: CheckpointStatement; readonly timeMs: number };
+/** The outcome of executing a block, that block's time in milliseconds, and by whom the ledger wants to be agreed on after it. */
+export type Outcome = {
+  readonly statement: CheckpointStatement;
+  readonly timeMs: number;
+  readonly target: EpochTarget;
+};
 
 /** A moment: `ms` runs evenly and only forward (timers); `wallMs` is the clock on the wall (block time). */
 export type Instant = { readonly ms: number; readonly wallMs: number };

@@ -8,7 +8,7 @@
 import { toHex } from '../bytes/hex.ts';
 import type { Verified } from '../crypto/verified.ts';
 import type { Verifier } from '../crypto/verifier.ts';
-import type { Hash, Height, ValidatorIndex } from '../model/brands.ts';
+import { type Hash, type Height, toValidatorIndex, type ValidatorIndex } from '../model/brands.ts';
 import type { Certificate } from '../model/certificate.ts';
 import { type CheckpointStatement, checkpointDigest } from '../model/checkpoint.ts';
 import type { FaultProof } from '../model/fault-proof.ts';
@@ -21,7 +21,7 @@ import { Checkpoints } from './checkpoints/checkpoints.ts';
 import { type ProtocolConstants, skipTimeoutMs } from './constants.ts';
 import type { ReplicaContext } from './context.ts';
 import type { Effect, Input, Instant, JournalRecord, Outcome } from './effects.ts';
-import type { EpochSet } from './epochs/epoch.ts';
+import { type EpochSet, indexIn, type PreviousEpoch } from './epochs/epoch.ts';
 import { Accountability } from './guard/accountability.ts';
 import { createEvidenceReader } from './guard/block-evidence.ts';
 import { EvidenceBook } from './guard/evidence-book.ts';
@@ -34,14 +34,16 @@ import { Fetcher } from './sync/fetcher.ts';
 export type ReplicaOrigin = {
   readonly ledgerHash: Hash;
   readonly set: EpochSet;
-  readonly self: ValidatorIndex;
-  readonly rules: number;
+  /** Id of this node, which need not be a validator of the set. */
+  readonly selfId: string;
+  /** The epoch before; null in the first one. */
+  readonly previous: PreviousEpoch | null;
   readonly constants: ProtocolConstants;
-  /** The last executed block, or the epoch's genesis. */
+  /** The last executed block, or the epoch's genesis; no boundary block, since the next epoch begins with that. */
   readonly executed: ChainTip;
   /** Highest number listed of each author up to that block in this epoch, and its digest. */
   readonly floors: readonly { readonly seq: number; readonly digest: Hash | null }[];
-  /** Finalization of the last executed block that has one of its own; null at genesis. */
+  /** Finalization of the last executed block of this epoch that has one of its own; null at its genesis. */
   readonly finalization: Certificate | null;
   /** Own outcomes of the last executed heights, genesis included: at least L + 1 or all. */
   readonly outcomes: readonly Outcome[];
@@ -91,11 +93,12 @@ export class Replica {
 
   /** @param verifier checks the proofs of fault in blocks; everything else comes in verified */
   constructor(origin: ReplicaOrigin, verifier: Verifier, now: Instant) {
+    const { set, constants } = origin;
+    const self = indexIn(set, origin.selfId) ?? toValidatorIndex(set.validators.length);
     this.#context = {
       ledgerHash: origin.ledgerHash,
       set: origin.set,
-      self: origin.self,
-      rules: origin.rules,
+      self,
       constants: origin.constants,
       now,
       maySign: true,
@@ -106,7 +109,6 @@ export class Replica {
       prove: (proof) => this.#prove(proof),
       isProven: (accused, type) => this.#evidence.has(accused, type),
     };
-    const { set, self, constants } = origin;
     const proofsIn = createEvidenceReader(set, origin.ledgerHash, verifier);
     this.#evidence = new EvidenceBook(this.#context);
     this.#suspended = new Set(origin.suspended);

@@ -71,7 +71,7 @@ export function auditGenesis(folder: NodeFolder, trusted: Uint8Array | null, fin
     genesis: genesis.value,
     genesisBytes,
     ledgerHash,
-    set: createEpochSet(toEpoch(1), validators, validatorSetDigest(validators), tip),
+    set: createEpochSet(toEpoch(1), validators, validatorSetDigest(validators), tip, genesis.value.rules),
   };
 }
 

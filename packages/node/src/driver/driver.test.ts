@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import {
   type CheckpointStatement,
   createEpochSet,
+  createEpochTarget,
   decodeMessage,
   defaultConstants,
   type Instant,
@@ -34,6 +35,7 @@ const validators = Array.from({ length: 4 }, (_, i) => ({
   life: null,
 }));
 const setDigest = validatorSetDigest(validators);
+const target = createEpochTarget(validators, 1);
 const genesisTip = { digest: ledgerHash, height: toHeight(0), timeMs: 0, isBoundary: false };
 const statement = (height: number, mark = 0): CheckpointStatement => ({
   ledgerHash,
@@ -57,14 +59,14 @@ function createNode(disk: { journal: JournalRecord[]; mark: SigningMark } = { jo
   const batches: number[] = [];
   const origin: ReplicaOrigin = {
     ledgerHash,
-    set: createEpochSet(toEpoch(1), validators, setDigest, genesisTip),
-    self: toValidatorIndex(0),
-    rules: 1,
+    set: createEpochSet(toEpoch(1), validators, setDigest, genesisTip, 1),
+    selfId: 'v0',
+    previous: null,
     constants: { ...defaultConstants, deltaMs: 100 },
     executed: genesisTip,
     floors: validators.map(() => ({ seq: 0, digest: null })),
     finalization: null,
-    outcomes: [{ statement: statement(0), timeMs: 0 }],
+    outcomes: [{ statement: statement(0), timeMs: 0, target }],
     certifiedHeight: toHeight(0),
     accused: [],
     suspended: [],

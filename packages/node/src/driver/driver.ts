@@ -30,6 +30,7 @@ import {
   type Hash,
   type Input,
   type Instant,
+  indexIn,
   type JournalRecord,
   type Message,
   type Outcome,
@@ -42,6 +43,7 @@ import {
   signBatch,
   signCheckpoint,
   signedBytes,
+  toValidatorIndex,
   type UnsignedBatch,
   unreachable,
   type ValidatorIndex,
@@ -127,14 +129,14 @@ export class Driver {
   constructor(origin: ReplicaOrigin, ports: DriverPorts, mark: SigningMark) {
     this.#ports = ports;
     this.#set = origin.set;
-    this.#self = origin.self;
+    this.#self = indexIn(origin.set, origin.selfId) ?? toValidatorIndex(origin.set.validators.length);
     this.#ledgerHash = origin.ledgerHash;
     this.#mark = mark;
     this.replica = new Replica(origin, ports.verifier, ports.now());
     this.#remembered = {
       epoch: origin.set.epoch,
       view: 0,
-      seq: origin.floors[origin.self]?.seq ?? 0,
+      seq: origin.floors[this.#self]?.seq ?? 0,
       checkpointHeight: origin.executed.height,
     };
   }

@@ -7,6 +7,7 @@
 import {
   type Block,
   type CheckpointStatement,
+  createEpochTarget,
   createHistoryTree,
   createLedger,
   createStateTree,
@@ -62,6 +63,7 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
   const ledger = createLedger({ genesis, verify, checkPublicKey: sodiumVerifier.checkPublicKey });
   const validators = sortValidators(genesis.validators);
   const setDigest = validatorSetDigest(genesis.validators);
+  const target = createEpochTarget(genesis.validators, genesis.rules);
 
   if (chain.tip() === null) commitGenesis();
   const stateTree: StateTree = createStateTree(chain.entries);
@@ -163,7 +165,7 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
       results: execution.results,
       historySizeBefore,
     };
-    return { outcome: { statement, timeMs: header.timeMs }, executed, leaderHints: execution.leaderHints };
+    return { outcome: { statement, timeMs: header.timeMs, target }, executed, leaderHints: execution.leaderHints };
   }
 
   /** Notes the verdicts on signatures for `verify`. */

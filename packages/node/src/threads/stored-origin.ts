@@ -3,6 +3,7 @@ import {
   type Certificate,
   decodeCertificate,
   decodeCheckpointStatement,
+  type EpochTarget,
   type ReplicaOrigin,
   toHash,
   toHeight,
@@ -11,10 +12,14 @@ import {
 import { orThrow } from '../failure.ts';
 import type { StoredOrigin } from './messages.ts';
 
-export type ChainOrigin = Omit<ReplicaOrigin, 'ledgerHash' | 'set' | 'self' | 'rules' | 'constants'>;
+export type ChainOrigin = Omit<ReplicaOrigin, 'ledgerHash' | 'set' | 'selfId' | 'previous' | 'constants'>;
 
 /** @throws NodeFailed where the database holds what cannot be decoded */
-export function readOrigin(stored: StoredOrigin, indexOf: ReadonlyMap<string, ValidatorIndex>): ChainOrigin {
+export function readOrigin(
+  stored: StoredOrigin,
+  indexOf: ReadonlyMap<string, ValidatorIndex>,
+  target: EpochTarget,
+): ChainOrigin {
   let finalization: Certificate | null = null;
   if (stored.finalization !== null) finalization = orThrow(decodeCertificate(stored.finalization));
   return {
@@ -29,6 +34,7 @@ export function readOrigin(stored: StoredOrigin, indexOf: ReadonlyMap<string, Va
     outcomes: stored.outcomes.map(({ statement, timeMs }) => ({
       statement: orThrow(decodeCheckpointStatement(statement)),
       timeMs,
+      target,
     })),
     certifiedHeight: toHeight(stored.certifiedHeight),
     accused: indicesOf(stored.accused, indexOf),

@@ -160,7 +160,7 @@ export class Agreement {
       {
         epoch: this.#context.set.epoch,
         height,
-        rules: this.#context.rules,
+        rules: this.#context.set.rules,
         parent: digest,
         timeMs: Math.max(parent.timeMs + 1, this.#context.now.wallMs),
         checkpoint,

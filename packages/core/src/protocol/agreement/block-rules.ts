@@ -31,10 +31,10 @@ export function checkNewBlock(
   batches: BatchBook,
   proofsIn: EvidenceReader,
   certified: Hash | null,
-  { constants, now, rules, set }: ReplicaContext,
+  { constants, now, set }: ReplicaContext,
 ): BlockVerdict {
   const { header } = block;
-  const isOfHere = header.epoch === set.epoch && header.rules === rules;
+  const isOfHere = header.epoch === set.epoch && header.rules === set.rules;
   if (!isOfHere || parent.isBoundary || header.nextSet !== null) return { type: 'invalid' };
   if (!linksTo(block, parent)) return { type: 'invalid' };
   const proofs = proofsIn(block);

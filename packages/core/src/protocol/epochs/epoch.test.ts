@@ -39,7 +39,7 @@ test('what an attacker needs is told as in protocol.md section 1', () => {
 
 test('an epoch keeps what it begins with, and has validators', () => {
   const genesis = { digest: ledgerHash, height: toHeight(7), timeMs: 9 };
-  const set = createEpochSet(toEpoch(3), validatorsOf(4), ledgerHash, genesis);
+  const set = createEpochSet(toEpoch(3), validatorsOf(4), ledgerHash, genesis, 1);
   assert.deepEqual([set.epoch, set.validators.length, set.digest, set.genesis], [3, 4, ledgerHash, genesis]);
-  assert.throws(() => createEpochSet(toEpoch(1), [], ledgerHash, genesis), /has validators/);
+  assert.throws(() => createEpochSet(toEpoch(1), [], ledgerHash, genesis, 1), /has validators/);
 });

@@ -14,6 +14,7 @@ import { toEpoch, toHeight, toValidatorIndex, toView } from '../../model/brands.
 import { type Certificate, createCertificate } from '../../model/certificate.ts';
 import { type CheckpointStatement, checkpointDigest } from '../../model/checkpoint.ts';
 import type { CheckpointSignature } from '../../model/checkpoint-signature.ts';
+import { createEpochTarget, type EpochTarget } from '../../model/epoch-target.ts';
 import type { FaultProof } from '../../model/fault-proof.ts';
 import type { Message } from '../../model/message.ts';
 import { type Validator, validatorSetDigest } from '../../model/validator-set.ts';
@@ -40,9 +41,11 @@ const noVerifier: Verifier = {
   checkPublicKey: () => ok(undefined),
 };
 
+export const validatorIdOf = (index: number): string => `v${String(index).padStart(3, '0')}`;
+
 export function validatorsOf(count: number): Validator[] {
   return Array.from({ length: count }, (_, i) => ({
-    id: `v${String(i).padStart(3, '0')}`,
+    id: validatorIdOf(i),
     member: `m${i}`,
     linkKey: new Uint8Array(32).fill(1 + i),
     votingKey: new Uint8Array(32).fill(101 + i),
@@ -55,7 +58,7 @@ export function validatorsOf(count: number): Validator[] {
 export function setOf(count: number): EpochSet {
   const validators = validatorsOf(count);
   const genesis = { digest: ledgerHash, height: toHeight(0), timeMs: 0 };
-  return createEpochSet(toEpoch(1), validators, validatorSetDigest(validators), genesis);
+  return createEpochSet(toEpoch(1), validators, validatorSetDigest(validators), genesis, 1);
 }
 
 export const genesisTip: ChainTip = { digest: ledgerHash, height: toHeight(0), timeMs: 0, isBoundary: false };
@@ -151,9 +154,10 @@ export function blockOn(parent: ChainTip, fields: BlockFields = {}): Block {
   );
 }
 
-export function genesisOutcome(): Outcome {
+export function genesisOutcome(validatorsCount = 4): Outcome {
   return {
     timeMs: 0,
+    target: createEpochTarget(validatorsOf(validatorsCount), 1),
     statement: {
       ledgerHash,
       epoch: toEpoch(1),
@@ -168,9 +172,10 @@ export function genesisOutcome(): Outcome {
 }
 
 /** What executing a block gives: here a function of the block alone. */
-export function outcomeOf(block: Block): Outcome {
+export function outcomeOf(block: Block, target: EpochTarget = genesisOutcome().target): Outcome {
   const { height, timeMs } = block.header;
-  return { timeMs, statement: { ...genesisOutcome().statement, height, stateRoot: sha256(block.headerBytes) } };
+  const { statement } = genesisOutcome();
+  return { timeMs, target, statement: { ...statement, height, stateRoot: sha256(block.headerBytes) } };
 }
 
 export function checkpointOf(signer: number, statement: CheckpointStatement): CheckpointSignature {
@@ -204,7 +209,6 @@ export function createBench(validatorsCount: number, self = 0): Bench {
       ledgerHash,
       set: setOf(validatorsCount),
       self: toValidatorIndex(self),
-      rules: 1,
       constants,
       now: { ms: 0, wallMs: wallStartMs },
       maySign: true,
@@ -250,6 +254,7 @@ export class Hand {
   isFenced = false;
   nowMs: number;
   readonly #holdExecution: boolean;
+  readonly #target: EpochTarget;
   #waiting: Block[] = [];
 
   constructor(options: HandOptions = {}) {
@@ -257,16 +262,17 @@ export class Hand {
     this.self = options.self ?? 0;
     this.nowMs = options.startMs ?? 0;
     this.#holdExecution = options.holdExecution ?? false;
+    this.#target = createEpochTarget(this.set.validators, this.set.rules);
     const origin: ReplicaOrigin = {
       ledgerHash,
       set: this.set,
-      self: toValidatorIndex(this.self),
-      rules: 1,
+      selfId: validatorIdOf(this.self),
+      previous: null,
       constants,
       executed: genesisTip,
       floors: this.set.validators.map(() => ({ seq: 0, digest: null })),
       finalization: null,
-      outcomes: [genesisOutcome()],
+      outcomes: [genesisOutcome(this.set.validators.length)],
       certifiedHeight: toHeight(0),
       accused: [],
       suspended: [],
@@ -333,7 +339,7 @@ export class Hand {
 
   execute(): void {
     const block = this.#waiting.shift();
-    if (block !== undefined) this.input({ type: 'executed', outcome: outcomeOf(block) });
+    if (block !== undefined) this.input({ type: 'executed', outcome: outcomeOf(block, this.#target) });
   }
 
   /** A block in one view, agreed on by everybody: proposed, notarized and finalized with the votes of 1 and 2. */
@@ -408,7 +414,7 @@ export class Hand {
           this.delivered.push(effect.block);
           this.misbehaviour.push(...effect.misbehaviour);
           if (this.#holdExecution) this.#waiting.push(effect.block);
-          else inputs.push({ type: 'executed', outcome: outcomeOf(effect.block) });
+          else inputs.push({ type: 'executed', outcome: outcomeOf(effect.block, this.#target) });
           break;
         case 'certified-checkpoint':
           this.certifiedHeights.push(effect.statement.height);
