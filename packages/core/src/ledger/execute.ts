@@ -22,7 +22,7 @@ import { chargeQuota } from './quotas.ts';
 import { type Provenance, readingSourceOf } from './readings.ts';
 import { misbehaviourKind, parametersKind, paths, suspensionKind } from './records.ts';
 import type { Store, Write } from './store.ts';
-import { targetSetAfter } from './target-set.ts';
+import { targetRulesOf, targetSetAfter } from './target-set.ts';
 import { createWorkingState, type WorkingState } from './working-state.ts';
 
 /** What stood in a batch as a transaction but does not decode as one. */
@@ -79,6 +79,8 @@ export type Execution = {
   readonly newKeys: readonly NewKey[];
   /** The set that the ledger wants from now on, ascending by id; null when this block did not change it. */
   readonly targetSet: readonly Validator[] | null;
+  /** Number of the rules that the ledger wants from now on. */
+  readonly targetRules: number;
   readonly leaderHints: readonly LeaderHint[];
   readonly events: readonly LedgerEvent[];
 };
@@ -127,6 +129,7 @@ export function executeBlock(store: Store, block: LedgerBlock, context: Executio
     writes: state.writes(),
     newKeys: blockContext.events.filter((event) => event.type === 'key-registered'),
     targetSet: targetSetAfter(store, state),
+    targetRules: targetRulesOf(state),
     leaderHints: blockContext.leaderHints,
     events: blockContext.events,
   };

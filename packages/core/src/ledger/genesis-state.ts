@@ -4,7 +4,16 @@ import { keyId } from '../crypto/keys.ts';
 import { type Genesis, nodeKeysOf } from '../model/genesis.ts';
 import type { RegisteredKey } from '../model/registered-key.ts';
 import { sortValidators } from '../model/validator-set.ts';
-import { assetKind, balanceKind, deviceKind, keyKind, memberKind, parametersKind, paths } from './records.ts';
+import {
+  assetKind,
+  balanceKind,
+  deviceKind,
+  keyKind,
+  memberKind,
+  parametersKind,
+  paths,
+  targetRulesKind,
+} from './records.ts';
 import type { Write } from './store.ts';
 import { writeTargetSet } from './target-set.ts';
 import { createWorkingState, type WorkingState } from './working-state.ts';
@@ -14,6 +23,7 @@ export function genesisWrites(genesis: Genesis): Write[] {
   const state = createWorkingState({ get: () => null });
   state.set(parametersKind, paths.parameters, genesis.parameters);
   writeTargetSet(state, genesis.validators);
+  state.set(targetRulesKind, paths.targetRules, genesis.rules);
   for (const { id, name } of genesis.members) {
     state.set(memberKind, paths.member(id), { name, kids: [], deviceCount: 0, keyCount: 0 });
   }

@@ -13,6 +13,7 @@
  *     quota/<member>                          [ minute, transactions, bytes ]
  *     validator/<validator>                   Validator, of the target set: the set that the ledger wants
  *     validator-set                           [* id] of the target set, ascending
+ *     target-rules                            number of the rules that the ledger wants
  *     misbehaviour/<validator>/<height>/<kind>  height of the block that brought the proof
  *     suspension/<validator>                  [ cause, height since which its views may be skipped ]
  *
@@ -20,7 +21,7 @@
  */
 import type { Cbor, Encodable } from '../bytes/cbor.ts';
 import { bytesOf, listOf, requireShape, textOf, tupleOf, uintOf } from '../bytes/shape.ts';
-import { displayNameMax, uint64Max } from '../model/genesis.ts';
+import { displayNameMax, rulesMax, uint64Max } from '../model/genesis.ts';
 import { type Parameters, parametersToCbor, readParametersShape } from '../model/parameters.ts';
 import {
   deviceKidsMax,
@@ -88,6 +89,7 @@ export const paths = {
   quota: (member: string) => `quota/${member}`,
   validator: (id: string) => `validator/${id}`,
   validatorSet: 'validator-set',
+  targetRules: 'target-rules',
   misbehaviour: (validator: string, height: number, kind: string) => `misbehaviour/${validator}/${height}/${kind}`,
   suspension: (validator: string) => `suspension/${validator}`,
 } as const;
@@ -106,6 +108,11 @@ export const balanceKind: RecordKind<bigint> = {
 export const misbehaviourKind: RecordKind<number> = {
   toCbor: (height) => height,
   read: (value) => uintOf(value, 'height'),
+};
+
+export const targetRulesKind: RecordKind<number> = {
+  toCbor: (rules) => rules,
+  read: (value) => uintOf(value, 'rules', rulesMax),
 };
 
 const suspensionCauses = ['proven-fault'] as const;

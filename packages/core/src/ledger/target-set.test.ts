@@ -18,6 +18,11 @@ test('genesis writes its validators as the target set, and their link keys as no
   }
 });
 
+test('an execution tells the rules that the ledger wants, at first those of the genesis', () => {
+  const world = createWorld();
+  assert.equal(world.execute([]).targetRules, world.genesis.rules);
+});
+
 test('a target set is told when it differs from the one before the block, and only then', () => {
   const { store, genesis } = createWorld();
   const [one, two, three, four] = genesis.validators;

@@ -1,5 +1,5 @@
 /**
- * The target set: the validators that the ledger wants. The engine knows the set of the present epoch, and follows with an
+ * The target set: the validators that the ledger wants, and with them the rules it wants. The engine knows the set of the present epoch, and follows with an
  * epoch boundary (protocol.md section 5); the ledger never deals with epochs.
  *
  * It stands in one record for each validator, and one that lists their ids, since execution reads by path alone.
@@ -7,7 +7,7 @@
 import { equalBytes } from '../bytes/hex.ts';
 import { sortValidators, type Validator, validatorSetDigest } from '../model/validator-set.ts';
 import { assert } from '../result.ts';
-import { paths, validatorIdsKind, validatorKind } from './records.ts';
+import { paths, targetRulesKind, validatorIdsKind, validatorKind } from './records.ts';
 import type { Store } from './store.ts';
 import { createWorkingState, type WorkingState } from './working-state.ts';
 
@@ -19,6 +19,13 @@ export function targetSetOf(state: WorkingState): Validator[] {
     assert(validator !== null, 'every validator of the target set has a record');
     return validator;
   });
+}
+
+/** Number of the rules that the ledger wants. */
+export function targetRulesOf(state: WorkingState): number {
+  const rules = state.get(targetRulesKind, paths.targetRules);
+  assert(rules !== null, 'the genesis names the first rules');
+  return rules;
 }
 
 /** Puts `validators` in place of the target set. */

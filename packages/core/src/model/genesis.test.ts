@@ -121,6 +121,8 @@ test('a document that contradicts itself is refused, and the message says where'
     [{ name: 'x'.repeat(101) }, /name/],
     [{ parameters: { ...defaultParameters, checkpointLag: 0 } }, /checkpointLag must be at least 1/],
     [{ parameters: { ...defaultParameters, bytesPerMinute: 65_534 } }, /bytesPerMinute/],
+    [{ parameters: { ...defaultParameters, memberVotesPercent: 50 } }, /memberVotesPercent must be at least 51/],
+    [{ parameters: { ...defaultParameters, memberVotesPercent: 101 } }, /memberVotesPercent/],
   ];
   for (const [change, message] of cases) assert.match(refusal({ ...genesis, ...change }), message);
 });

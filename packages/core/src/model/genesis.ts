@@ -67,6 +67,7 @@ const formatVersion = 1;
 export const membersMax = 1_000;
 export const displayNameMax = 100;
 export const decimalsMax = 18;
+export const rulesMax = 65_535;
 export const uint64Max = (1n << 64n) - 1n;
 const keysMax = 100_000;
 const assetsMax = 1_000;
@@ -104,7 +105,7 @@ export function decodeGenesis(bytes: Uint8Array): Result<Genesis, CairnError> {
       const read: Genesis = {
         name: textOf(field(2), 'name', displayNameMax),
         timeMs: uintOf(field(3), 'time'),
-        rules: uintOf(field(4), 'rules', 65_535),
+        rules: uintOf(field(4), 'rules', rulesMax),
         parameters: readParametersShape(field(5)),
         validators: readValidatorSet(field(6)),
         members: listOf(field(7), membersMax, 'members', readMember),

@@ -1,9 +1,11 @@
 /**
- * Parameters of a network: fixed by its genesis, kept in the state under `parameters`. The first five are the protocol's
- * constants (protocol.md section 8), the others limit what one member may use of everybody's nodes.
+ * Parameters of a network: set by its genesis, changed by votes of its members, kept in the state under `parameters`. The first five are the protocol's
+ * constants (protocol.md section 8), the next four limit what one member may use of everybody's nodes, and the last one
+ * says how many members must agree to a proposal.
  *
  *     Parameters = { 1 => deltaMs, 2 => heartbeatMs, 3 => clockDriftMs, 4 => checkpointLag, 5 => retentionHeights,
- *                    6 => transactionsPerMinute, 7 => bytesPerMinute, 8 => devicesMax, 9 => keysMax }   ; all uint
+ *                    6 => transactionsPerMinute, 7 => bytesPerMinute, 8 => devicesMax, 9 => keysMax,
+ *                    10 => memberVotesPercent }                                                          ; all uint
  */
 import type { Cbor } from '../bytes/cbor.ts';
 import { requireShape, uintOf } from '../bytes/shape.ts';
@@ -23,6 +25,11 @@ export type Parameters = {
   readonly devicesMax: number;
   /** Keys one member may register over time, revoked ones included: a kid is remembered for ever. */
   readonly keysMax: number;
+  /**
+   * A proposal passes when yes * 100 >= memberVotesPercent * members. From 51 to 100, so always by a majority of all members;
+   * 67 is always more than two thirds.
+   */
+  readonly memberVotesPercent: number;
 };
 
 export const defaultParameters: Parameters = {
@@ -35,6 +42,7 @@ export const defaultParameters: Parameters = {
   bytesPerMinute: 1 << 30,
   devicesMax: 100_000,
   keysMax: 1_000_000,
+  memberVotesPercent: 67,
 };
 
 type Field = { readonly name: keyof Parameters; readonly min: number; readonly max: number };
@@ -50,6 +58,7 @@ const fields: readonly Field[] = [
   { name: 'bytesPerMinute', min: 65_535, max: Number.MAX_SAFE_INTEGER },
   { name: 'devicesMax', min: 0, max: Number.MAX_SAFE_INTEGER },
   { name: 'keysMax', min: 1, max: Number.MAX_SAFE_INTEGER },
+  { name: 'memberVotesPercent', min: 51, max: 100 },
 ];
 
 export function parametersToCbor(parameters: Parameters): Cbor {
