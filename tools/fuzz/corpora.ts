@@ -85,6 +85,31 @@ const messages: readonly Message[] = [
   { type: 'batch', batch: batches[1]! },
   { type: 'chain', blocks: [block, blockWithEvidence], finalization: certificates[2]! },
   ...proofs.map((proof): Message => ({ type: 'evidence', proof })),
+  { type: 'request-snapshot', from: toHeight(1) },
+  { type: 'request-state', height: toHeight(9), paths: ['', '0a', '00ff'] },
+  { type: 'request-tiles', size: 70_000, places: [{ level: 1, index: 2 }] },
+  { type: 'request-outcome', height: toHeight(9) },
+  {
+    type: 'snapshot',
+    snapshot: {
+      height: toHeight(1),
+      statements: [...statements],
+      signatures: [checkpointOf(1, statement)],
+      blocks: [block, blockWithEvidence],
+      finalization: certificates[2]!,
+      floors: [{ author: toValidatorIndex(3), seq: 4, digest: block.digest, height: toHeight(1) }],
+    },
+  },
+  {
+    type: 'state',
+    height: toHeight(9),
+    parts: [
+      { type: 'node', path: '0', children: new Array(16).fill(block.digest) },
+      { type: 'bucket', path: '00ff', entries: [{ key: Uint8Array.of(1, 2), value: new Uint8Array(40) }] },
+    ],
+  },
+  { type: 'tiles', size: 300, tiles: [{ level: 0, index: 1, hashes: new Uint8Array(64) }] },
+  { type: 'outcome', height: toHeight(9), outcome: { statement, verdicts: Uint8Array.of(0x80) } },
 ];
 export const encodedMessages = messages.map(encodeMessage);
 export const encodedBlocks = [block, blockWithEvidence].map(core.encodeBlock);

@@ -66,6 +66,8 @@ export type {
   NewKey,
   TransactionResult,
 } from './ledger/execute.ts';
+export type { TileExtent } from './ledger/history-edge.ts';
+export { fullTileRoot, isRightEdge, rightEdgeOf, tileCountAt } from './ledger/history-edge.ts';
 export type { HistoryReader, TileStore } from './ledger/history-reader.ts';
 export { createHistoryReader } from './ledger/history-reader.ts';
 export type { HistoryAppend, HistoryTree, TileWrite } from './ledger/history-tree.ts';
@@ -122,9 +124,10 @@ export type { Provenance } from './ledger/readings.ts';
 export { readingSourceOf } from './ledger/readings.ts';
 export type { ReplayWindow } from './ledger/replay-window.ts';
 export type { StateEntry } from './ledger/state-bucket.ts';
+export { bucketHashOf, isEmptyStatePart, isStatePart, nodeHashOf, stateBucketDepth } from './ledger/state-parts.ts';
 export type { StateProof } from './ledger/state-proof.ts';
 export { verifyStateProof } from './ledger/state-proof.ts';
-export type { EntrySource, StateTree } from './ledger/state-tree.ts';
+export type { EntrySource, FrozenStateTree, StateTree } from './ledger/state-tree.ts';
 export { createStateTree } from './ledger/state-tree.ts';
 export type { ListingStore, Store, Write } from './ledger/store.ts';
 export { keyToPath, pathToKey } from './ledger/store.ts';
@@ -200,6 +203,25 @@ export {
 export type { KeyRole, RegisteredKey } from './model/registered-key.ts';
 export type { TransactionContent, UnsignedTransaction } from './model/sign-transaction.ts';
 export { completeTransaction, prepareTransaction, signTransaction } from './model/sign-transaction.ts';
+export type {
+  FloorClaim,
+  Snapshot,
+  StatePart,
+  StateRow,
+  StoredOutcome,
+  SyncMessage,
+  Tile,
+  TilePlace,
+} from './model/sync-message.ts';
+export {
+  snapshotBlocksMax,
+  snapshotSignaturesMax,
+  stateBucketEntriesMax,
+  statePageBytesMax,
+  statePageEntriesMax,
+  statePathsMax,
+  tilePlacesMax,
+} from './model/sync-message.ts';
 export type {
   HashEnvelope,
   RawOperation,

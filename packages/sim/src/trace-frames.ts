@@ -56,6 +56,22 @@ export function messageText(message: Message, names: TraceNames): string {
     }
     case 'evidence':
       return `evidence: ${message.proof.type} of ${message.proof.accused}`;
+    case 'request-snapshot':
+      return `asks for a snapshot from height ${message.from}`;
+    case 'request-state':
+      return `asks for ${message.paths.length} parts of the state of height ${message.height}`;
+    case 'request-tiles':
+      return `asks for tiles of the history of ${message.size} transactions`;
+    case 'request-outcome':
+      return `asks for the outcome of height ${message.height}`;
+    case 'snapshot':
+      return message.snapshot === null ? 'no snapshot now' : `snapshot of height ${message.snapshot.height}`;
+    case 'state':
+      return `${message.parts?.length ?? 'no'} parts of the state of height ${message.height}`;
+    case 'tiles':
+      return `${message.tiles?.length ?? 'no'} tiles of the history of ${message.size} transactions`;
+    case 'outcome':
+      return `outcome of height ${message.height}`;
     default:
       return unreachable(message);
   }

@@ -55,6 +55,15 @@ export interface StateTree {
   prove(keyHash: Hash): StateProof;
   /** Hashes of the 16 children of the node at a path of nibbles; null where that is a bucket. For finding a difference. */
   childrenOf(path: readonly number[]): Hash[] | null;
+  /** A copy of all hashes that later updates do not touch: 2.5 MiB, well below a millisecond. */
+  freeze(): FrozenStateTree;
+}
+
+/** The hashes of a state that was. */
+export interface FrozenStateTree {
+  root(): Hash;
+  /** As that of the tree; null also below a bucket, where there is nothing. */
+  childrenOf(path: readonly number[]): Hash[] | null;
 }
 
 /** A bucket or node below one of the 65,536: its number of entries and its hash. */
@@ -99,15 +108,31 @@ export function createStateTree(source: EntrySource): StateTree {
       return { bucket: entriesOf(path), nodes: nodes.reverse() };
     },
     childrenOf(path) {
-      if (path.length < bucketDepth)
-        return childHashes(
-          upperNode(
-            path.length,
-            path.reduce((index, nibble) => index * childCount + nibble, 0),
-          ),
-        );
+      if (path.length < bucketDepth) return upperChildren(rows, path);
       const text = path.map(nibbleText).join('');
       return partAt(text).count > bucketEntriesMax ? childHashes(splitNode(text)) : null;
+    },
+    freeze() {
+      const frozenRows = rows.map((row) => row.slice());
+      /** Of split buckets only, and of what is split below them. */
+      const splits = new Map<string, Hash[]>();
+      const addSplit = (path: string): void => {
+        splits.set(path, childHashes(splitNode(path)));
+        for (let nibble = 0; nibble < childCount; nibble++) {
+          const child = path + nibbleText(nibble);
+          if (parts.get(child)!.count > bucketEntriesMax) addSplit(child);
+        }
+      };
+      counts.forEach((count, bucket) => {
+        if (count > bucketEntriesMax) addSplit(pathOfBucket(bucket));
+      });
+      return {
+        root: () => toHash(frozenRows[0]!.slice()),
+        childrenOf: (path) =>
+          path.length < bucketDepth
+            ? upperChildren(frozenRows, path)
+            : (splits.get(path.map(nibbleText).join(''))?.slice() ?? null),
+      };
     },
   };
 
@@ -212,8 +237,7 @@ export function createStateTree(source: EntrySource): StateTree {
 
   /** What is hashed for a node of the upper rows. */
   function upperNode(depth: number, index: number): Uint8Array {
-    const at = index * childCount * hashBytes;
-    return withTag(nodeTag, rows[depth + 1]!.subarray(at, at + childCount * hashBytes));
+    return upperNodeOf(rows, depth, index);
   }
 
   /** What is hashed for a split bucket. */
@@ -237,6 +261,16 @@ export function createStateTree(source: EntrySource): StateTree {
   function readEntries(path: string): Uint8Array {
     return joinEntries([...source.entriesBetween(firstUnder(path), lastUnder(path))]);
   }
+}
+
+function upperNodeOf(rows: readonly Uint8Array[], depth: number, index: number): Uint8Array {
+  const at = index * childCount * hashBytes;
+  return withTag(nodeTag, rows[depth + 1]!.subarray(at, at + childCount * hashBytes));
+}
+
+function upperChildren(rows: readonly Uint8Array[], path: readonly number[]): Hash[] {
+  const index = path.reduce((above, nibble) => above * childCount + nibble, 0);
+  return childHashes(upperNodeOf(rows, path.length, index));
 }
 
 function emptyRows(): Uint8Array[] {

@@ -71,6 +71,51 @@ const samples: { readonly [T in MessageType]: readonly Extract<Message, { type: 
       proof: { type: 'votes', accused: toValidatorIndex(2), first: nullify(2, 3), second: finalize(2, proposal) },
     },
   ],
+  'request-snapshot': [{ type: 'request-snapshot', from: toHeight(7) }],
+  'request-state': [{ type: 'request-state', height: toHeight(9), paths: ['', '0af', 'f'.repeat(64)] }],
+  'request-tiles': [
+    { type: 'request-tiles', size: 70_000, places: [] },
+    { type: 'request-tiles', size: 70_000, places: [{ level: 1, index: 2 }] },
+  ],
+  'request-outcome': [{ type: 'request-outcome', height: toHeight(9) }],
+  snapshot: [
+    { type: 'snapshot', snapshot: null },
+    {
+      type: 'snapshot',
+      snapshot: {
+        height: toHeight(1),
+        statements: [genesisOutcome().statement],
+        signatures: [checkpointOf(1, genesisOutcome().statement)],
+        blocks: [block],
+        finalization: finalization(proposal, [0, 1, 2]),
+        floors: [{ author: toValidatorIndex(3), seq: 9, digest, height: toHeight(1) }],
+      },
+    },
+  ],
+  state: [
+    { type: 'state', height: toHeight(9), parts: null },
+    {
+      type: 'state',
+      height: toHeight(9),
+      parts: [
+        { type: 'node', path: '', children: new Array(16).fill(digest) },
+        { type: 'bucket', path: '00ff', entries: [{ key: Uint8Array.of(1), value: new Uint8Array(0) }] },
+        { type: 'bucket', path: '00fe', entries: [] },
+      ],
+    },
+  ],
+  tiles: [
+    { type: 'tiles', size: 300, tiles: null },
+    { type: 'tiles', size: 300, tiles: [{ level: 1, index: 0, hashes: digest }] },
+  ],
+  outcome: [
+    { type: 'outcome', height: toHeight(9), outcome: null },
+    {
+      type: 'outcome',
+      height: toHeight(0),
+      outcome: { statement: genesisOutcome().statement, verdicts: Uint8Array.of(0x80) },
+    },
+  ],
 };
 
 for (const [type, messages] of Object.entries(samples)) {
@@ -90,7 +135,7 @@ test('data takes the bulk channel, everything agreement waits for the control ch
     .flat()
     .filter((message) => channelOf(message) === 'bulk')
     .map(({ type }) => type);
-  assert.deepEqual(bulk, ['block', 'batch', 'chain']);
+  assert.deepEqual([...new Set(bulk)], ['block', 'batch', 'chain', 'snapshot', 'state', 'tiles', 'outcome']);
 });
 
 /** A message with one field changed, at a path of indices. */
@@ -118,6 +163,17 @@ for (const [what, bytes] of [
     changed(samples['request-certificates'][0]!, [3], 5 + certificatesPageMax),
   ],
   ['an acknowledgement for an author no set has', changed(samples.acknowledgement[1]!, [2, 0, 0], 256)],
+  ['a path that is not hexadecimal', changed(samples['request-state'][0]!, [2, 0], 'AF')],
+  ['a path longer than a key', changed(samples['request-state'][0]!, [2, 0], '0'.repeat(65))],
+  ['more paths than a page', changed(samples['request-state'][0]!, [2], new Array<string>(257).fill(''))],
+  ['a node of 15 children', changed(samples.state[1]!, [2, 0, 2], new Array<Uint8Array>(15).fill(digest))],
+  ['a bucket of 257 entries', changed(samples.state[1]!, [2, 1, 2], new Array<Cbor>(257).fill([digest, digest]))],
+  ['a tile of no hashes', changed(samples.tiles[1]!, [2, 0, 2], new Uint8Array(0))],
+  ['a tile of 257 hashes', changed(samples.tiles[1]!, [2, 0, 2], new Uint8Array(257 * 32))],
+  ['half a hash in a tile', changed(samples.tiles[1]!, [2, 0, 2], new Uint8Array(48))],
+  ['a tile of level 9', changed(samples.tiles[1]!, [2, 0, 0], 9)],
+  ['a snapshot that does not end with a finalization', changed(samples.snapshot[1]!, [1, 4, 0], 0)],
+  ['more statements than a snapshot has', changed(samples.snapshot[1]!, [1, 1], new Array<Cbor>(2_049).fill(0))],
   [
     'more blocks than a page',
     encodeCbor([14, new Array<Uint8Array>(chainBlocksMax + 1).fill(encodeBlock(block)), null]),

@@ -29,12 +29,14 @@ import {
   readCheckpointSignature,
 } from './checkpoint-signature.ts';
 import { type FaultProof, faultProofToCbor, readFaultProof } from './fault-proof.ts';
+import { readSyncMessage, type SyncMessage, syncMessageFields } from './sync-message.ts';
 import { readSignedVote, type SignedVote, signedVoteToCbor } from './vote.ts';
 
 /** How far a validator's copy of an author's batches reaches without gaps, and the digest of the last one. */
 export type AcknowledgementRow = { readonly author: ValidatorIndex; readonly seq: number; readonly digest: Hash };
 
 export type Message =
+  | SyncMessage
   | { readonly type: 'proposal'; readonly vote: SignedVote; readonly block: Block }
   | { readonly type: 'vote'; readonly vote: SignedVote; readonly entry: Certificate | null }
   | { readonly type: 'certificate'; readonly certificate: Certificate }
@@ -83,10 +85,28 @@ const messageTypes: readonly MessageType[] = [
   'batch',
   'chain',
   'evidence',
+  'request-snapshot',
+  'request-state',
+  'request-tiles',
+  'request-outcome',
+  'snapshot',
+  'state',
+  'tiles',
+  'outcome',
 ];
 
+const bulkTypes: ReadonlySet<MessageType> = new Set([
+  'batch',
+  'block',
+  'chain',
+  'snapshot',
+  'state',
+  'tiles',
+  'outcome',
+]);
+
 export function channelOf(message: Message): Channel {
-  return message.type === 'batch' || message.type === 'block' || message.type === 'chain' ? 'bulk' : 'control';
+  return bulkTypes.has(message.type) ? 'bulk' : 'control';
 }
 
 export function encodeMessage(message: Message): Uint8Array {
@@ -126,6 +146,15 @@ function fieldsOf(message: Message): Cbor[] {
       return [message.blocks.map(encodeBlock), certificateToCbor(message.finalization)];
     case 'evidence':
       return [faultProofToCbor(message.proof)];
+    case 'request-snapshot':
+    case 'request-state':
+    case 'request-tiles':
+    case 'request-outcome':
+    case 'snapshot':
+    case 'state':
+    case 'tiles':
+    case 'outcome':
+      return syncMessageFields(message);
     default:
       return unreachable(message);
   }
@@ -206,6 +235,15 @@ function readFields(type: MessageType, fields: Cbor[]): Message {
     }
     case 'evidence':
       return { type, proof: readFaultProof(tupleOf(fields, 1, type)[0]!) };
+    case 'request-snapshot':
+    case 'request-state':
+    case 'request-tiles':
+    case 'request-outcome':
+    case 'snapshot':
+    case 'state':
+    case 'tiles':
+    case 'outcome':
+      return readSyncMessage(type, fields);
     default:
       return unreachable(type);
   }

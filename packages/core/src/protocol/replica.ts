@@ -334,7 +334,17 @@ export class Replica {
         return;
       case 'request-boundary':
       case 'request-chain':
+      case 'request-snapshot':
+      case 'request-state':
+      case 'request-tiles':
+      case 'request-outcome':
         this.#context.emit({ type: 'serve', to: from, request: message });
+        return;
+      case 'snapshot':
+      case 'state':
+      case 'tiles':
+      case 'outcome':
+        // A replica asks for none of these; who does takes them off the link before it.
         return;
       case 'block':
         if (this.#fetcher.isWanted('block', message.block.digest)) this.agreement.acceptBlock(message.block);

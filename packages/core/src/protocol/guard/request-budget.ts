@@ -17,11 +17,16 @@ export function requestCost(message: Message): number {
     case 'request-certificates':
       return Math.max(1, Math.min(message.to - message.from + 1, certificatesPageMax));
     case 'request-chain':
+    case 'request-tiles':
       return 16;
+    case 'request-snapshot':
+    case 'request-state':
+      return 128;
     case 'request-block':
     case 'request-batch':
     case 'request-checkpoint':
     case 'request-boundary':
+    case 'request-outcome':
       return 1;
     default:
       return 0;
