@@ -24,6 +24,7 @@ const families: readonly (readonly [family: string, about: string])[] = [
   ['gateway', 'MQTT messages that never become a transaction'],
   ['journal', 'The safety record'],
   ['storage', 'The databases'],
+  ['snapshot', 'Synchronising from a snapshot'],
   ['config', 'Settings; the node does not start'],
   ['keyfile', 'Key files'],
   ['counter', 'Counter files, beside the keys'],

@@ -245,6 +245,15 @@ const storage: readonly Target[] = [
     ],
     run: (bytes) => {
       const stored = {
+        epoch: {
+          epoch: 1,
+          genesisHeight: 0,
+          genesis: { digest: good.ledgerHash, timeMs: 1 },
+          validators: good.genesis.validators,
+          digest: core.validatorSetDigest(good.genesis.validators),
+          rules: 1,
+        },
+        previous: null,
         digest: good.ledgerHash,
         height: 1,
         timeMs: 1,
@@ -253,13 +262,11 @@ const storage: readonly Target[] = [
         accused: ['v'],
         suspended: ['v'],
       };
-      const indexOf = new Map<string, core.ValidatorIndex>();
       const attempts = [
         () =>
           readOrigin(
             { ...stored, finalization: bytes, outcomes: [] } as unknown as Parameters<typeof readOrigin>[0],
-            indexOf,
-            core.createEpochTarget([], 1),
+            'v',
           ),
         () =>
           readOrigin(
@@ -268,8 +275,7 @@ const storage: readonly Target[] = [
               finalization: null,
               outcomes: [{ statement: bytes, timeMs: 1 }],
             } as unknown as Parameters<typeof readOrigin>[0],
-            indexOf,
-            core.createEpochTarget([], 1),
+            'v',
           ),
         () => openBatch(bytes, 1),
       ];

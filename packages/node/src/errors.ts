@@ -245,6 +245,11 @@ export const nodeErrors = {
     'The node stops. Check space, permissions and health of the disk, then start it again.',
   ),
 
+  'snapshot.differs': inside(
+    'A snapshot is not the state that a quorum signed',
+    'Nothing of it was kept: the node tries again with what other nodes have.',
+  ),
+
   'config.missing': inside(
     'A file of the configuration is missing',
     'Give the folder of a node; `cairn init` and `cairn dev` make one.',

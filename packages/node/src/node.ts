@@ -8,18 +8,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers';
 import { MessageChannel } from 'node:worker_threads';
-import {
-  type CairnError,
-  createEpochSet,
-  createEpochTarget,
-  decodeCheckpointStatement,
-  type Fact,
-  type ReplicaOrigin,
-  toEpoch,
-  toHeight,
-  toValidatorIndex,
-  validatorSetDigest,
-} from '@cairn-ledger/core';
+import { type CairnError, type Fact, type ReplicaOrigin, toValidatorIndex } from '@cairn-ledger/core';
 import { type Closers, createClosers } from './closers.ts';
 import { type Founding, readFounding } from './config/founding.ts';
 import type { NodeConfig } from './config/node-config.ts';
@@ -39,7 +28,7 @@ import { createNodeMetrics } from './node-metrics.ts';
 import { type EdgeClient, startEdgeClient } from './threads/edge-client.ts';
 import { startLedgerClient } from './threads/ledger-client.ts';
 import { createMempool } from './threads/mempool.ts';
-import { readOrigin } from './threads/stored-origin.ts';
+import { readOrigin, readOutcome } from './threads/stored-origin.ts';
 import { createVerificationPool } from './threads/verification-pool.ts';
 import { createTimer } from './timer.ts';
 import { createPeerConduct } from './transport/peer-conduct.ts';
@@ -97,9 +86,6 @@ type Parts = {
 async function runNode({ config, founding, log, closers, life, failure }: Parts): Promise<RunningNode> {
   const { keys, genesis, genesisBytes, ledgerHash, validators, self } = founding;
   const startedAtMs = performance.now();
-  const genesisTip = { digest: ledgerHash, height: toHeight(0), timeMs: genesis.timeMs };
-  const set = createEpochSet(toEpoch(1), validators, validatorSetDigest(validators), genesisTip, genesis.rules);
-  const target = createEpochTarget(validators, genesis.rules);
   const indexOf = new Map(validators.map((validator, i) => [validator.id, toValidatorIndex(i)]));
   const metrics = createNodeMetrics(validators);
 
@@ -125,14 +111,14 @@ async function runNode({ config, founding, log, closers, life, failure }: Parts)
         failure.fail,
       ),
     {
-      onExecuted: ({ statement, timeMs, leaderHints }) => {
+      onExecuted: ({ outcome, leaderHints }) => {
         for (const { validator: id, suspended: isSuspended } of leaderHints) {
           const validator = indexOf.get(id);
           if (isSuspended) log.warn('validator.suspended', { validator: id });
           else log.info('validator.cleared', { validator: id });
           if (validator !== undefined) life.driver?.input({ type: 'leader-hint', validator, isSuspended });
         }
-        lastOutcome = { statement: orThrow(decodeCheckpointStatement(statement)), timeMs, target };
+        lastOutcome = readOutcome(outcome);
         life.driver?.input({ type: 'executed', outcome: lastOutcome });
       },
       onFailed: failure.fail,
@@ -141,13 +127,11 @@ async function runNode({ config, founding, log, closers, life, failure }: Parts)
   closers.add(() => ledger.stop());
   closers.add(() => verification.stop());
   const origin: ReplicaOrigin = {
-    ...readOrigin(ledger.origin, indexOf, target),
+    ...readOrigin(ledger.origin, config.validatorId),
     ledgerHash,
-    set,
-    selfId: config.validatorId,
-    previous: null,
     constants: genesis.parameters,
   };
+  const { set } = origin;
   let lastOutcome = origin.outcomes.at(-1)!;
 
   const mempool = createMempool((transactions) => driver.input({ type: 'transactions', transactions }));

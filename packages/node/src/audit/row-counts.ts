@@ -22,7 +22,7 @@ export function auditRowCounts({ chain, database, findings }: ChainAudit, summar
     if (found > count)
       findings.add(kind, 'audit.surplus', `${table} has ${found} rows, the chain has ${count}`, { table });
   }
-  for (const { author, epoch, seq, digest } of findings.guard('batch', { table: 'floors' }, () => chain.floors()) ??
+  for (const { author, epoch, seq, digest } of findings.guard('batch', { table: 'floors' }, () => chain.floors(1)) ??
     []) {
     const last = summary.floors.get(author);
     if (last?.epoch === epoch && last.seq === seq && equalBytes(last.digest, digest)) continue;

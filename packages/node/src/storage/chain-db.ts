@@ -9,6 +9,8 @@
  */
 import {
   assert,
+  type CairnError,
+  decodeShape,
   type EntrySource,
   equalBytes,
   fail,
@@ -19,6 +21,7 @@ import {
   type TileStore,
   type TileWrite,
   type TransactionResult,
+  uintOf,
   type Write,
 } from '@cairn-ledger/core';
 import {
@@ -31,6 +34,15 @@ import {
   tilesPerLevelMax,
 } from './chain-schema.ts';
 import { type Database, openDatabase } from './database.ts';
+import {
+  createEpochTable,
+  type EpochTable,
+  insertEpoch,
+  insertTarget,
+  type NewEpoch,
+  type NewTarget,
+} from './epoch-table.ts';
+import { type ChainSnapshot, importSnapshot } from './snapshot-import.ts';
 import { createEntrySource, createStateStore, writeState } from './state-table.ts';
 import { StorageError } from './storage-error.ts';
 import { batchesPerBlockMax, batchIdOf, type TransactionPlace } from './transaction-place.ts';
@@ -64,6 +76,10 @@ export type NewBlock = {
   /** The own checkpoint statement of this height, round 0. */
   readonly statement: Uint8Array;
   readonly historySize: number;
+  /** The epoch that starts from this block: with the genesis and with a boundary block. */
+  readonly epochStart: NewEpoch | null;
+  /** The target after this height, where it is another one than before; with the genesis always. */
+  readonly target: Omit<NewTarget, 'height'> | null;
 };
 
 export type StoredBlock = {
@@ -83,10 +99,11 @@ export type StoredBlock = {
 
 export type StoredBatch = NewBatch & { readonly height: number };
 
-/** The last batch of an author that a block lists (protocol.md section 2). */
+/** The last batch of an author that a block of an epoch lists (protocol.md section 2). */
 export type Floor = {
-  readonly author: number;
   readonly epoch: number;
+  /** Index in the set of that epoch. */
+  readonly author: number;
   readonly seq: number;
   readonly digest: Uint8Array;
 };
@@ -136,6 +153,7 @@ export class ChainDb {
   /** The state as the state tree wants it. */
   readonly entries: EntrySource;
   readonly tiles: TileStore;
+  readonly epochs: EpochTable;
 
   constructor(database: Database) {
     this.#database = database;
@@ -143,6 +161,7 @@ export class ChainDb {
     this.store = createStateStore(database, this.#statements);
     this.entries = createEntrySource(database, this.#statements);
     this.tiles = { get: (level, index) => this.#tile(level, index) };
+    this.epochs = createEpochTable(database, this.#statements);
   }
 
   /** Of the file, in bytes, without its log. */
@@ -177,13 +196,40 @@ export class ChainDb {
       for (const [i, batch] of block.batches.entries()) this.#insertBatch(batchIdOf(height, i), batch);
       writeState(this.#statements, block.writes);
       for (const { level, index, hashes } of block.tileWrites) putTile.run(tileIdOf(level, index), hashes);
-      insertCheckpoint.run(height, 0, block.statement);
+      insertCheckpoint.run(height, 0, block.statement, null);
+      if (block.epochStart !== null) insertEpoch(this.#statements, block.epochStart);
+      if (block.target !== null) insertTarget(this.#statements, { height, ...block.target });
     });
+  }
+
+  /**
+   * Founds a new chain at the snapshot's height, durable when this returns. What is in it must be verified; what can be told
+   * from the snapshot itself is checked once more as it is written.
+   *
+   * Errors: `snapshot.differs` (nothing is written, and the database can still be used), and those of a failed write.
+   */
+  importSnapshot(snapshot: ChainSnapshot): Result<void, CairnError> {
+    return importSnapshot(this, this.#database, this.#statements, snapshot);
   }
 
   /** The highest block; null in a new database. */
   tip(): StoredBlock | null {
     return this.#block(() => this.#statements.tip.get());
+  }
+
+  /**
+   * The height that this chain was founded at from a snapshot; 0 where it has everything from the genesis on. Of this height
+   * and the ones below it batches, verdicts and history are not held.
+   */
+  foundedHeight(): number {
+    const row = this.#database.read('reading where the chain begins', () => this.#statements.getMeta.get('founded'));
+    if (row === undefined) return 0;
+    const height = decodeShape('storage.damaged', (row as { value: Uint8Array }).value, (value) =>
+      uintOf(value, 'height'),
+    );
+    if (!height.ok)
+      throw new StorageError('storage.damaged', 'where the chain begins cannot be read: repair it from peers');
+    return height.value;
   }
 
   /** The lowest height held; null in a new database. */
@@ -205,14 +251,14 @@ export class ChainDb {
     return this.#block(() => this.#statements.finalizedFrom.get(height));
   }
 
-  /** The highest block that has a finalization of its own; null before the first. */
-  latestFinalized(): StoredBlock | null {
-    return this.#block(() => this.#statements.latestFinalized.get());
+  /** The highest block above a height that has a finalization of its own; null before the first. */
+  latestFinalized(aboveHeight = 0): StoredBlock | null {
+    return this.#block(() => this.#statements.latestFinalized.get(aboveHeight));
   }
 
-  /** The last listed batch of each author, by index. */
-  floors(): Floor[] {
-    return this.#database.read('reading the floors', () => this.#statements.floors.all()) as Floor[];
+  /** The last listed batch of each author of an epoch, by index. */
+  floors(epoch: number): Floor[] {
+    return this.#database.read('reading the floors', () => this.#statements.floors.all(epoch)) as Floor[];
   }
 
   /** Leaves of the history tree after a height; 0 for the one before the first. */
@@ -271,6 +317,20 @@ export class ChainDb {
     return this.#checkpoint(() => this.#statements.latestCertified.get());
   }
 
+  /** The highest certified one of these heights, both included. */
+  certifiedBetween(first: number, last: number): StoredCheckpoint | null {
+    return this.#checkpoint(() => this.#statements.certifiedBetween.get(first, last));
+  }
+
+  /**
+   * Heights of boundary blocks of whose checkpoints no quorum's signatures are kept yet, ascending. They are what proves
+   * the epoch behind them, so they must be had even when a higher checkpoint is certified.
+   */
+  openBoundaries(): number[] {
+    const rows = this.#database.read('reading the epochs', () => this.#statements.openBoundaries.all());
+    return (rows as { height: number }[]).map(({ height }) => height);
+  }
+
   /** The lowest height whose checkpoint is not certified; null when all are. */
   lowestUncertified(): number | null {
     const row = this.#database.read('reading checkpoints', () => this.#statements.lowestUncertified.get());
@@ -314,7 +374,7 @@ export class ChainDb {
   #insertBatch(id: number, { digest, epoch, author, seq, bytes }: NewBatch): void {
     assert(bytes.length <= batchPartBytes * partsPerBatchMax, 'a batch has at most 128 parts');
     this.#statements.insertBatch.run(id, digest, epoch, author, seq, bytes.length);
-    this.#statements.putFloor.run(author, epoch, seq, digest);
+    this.#statements.putFloor.run(epoch, author, seq, digest);
     for (let part = 0; part * batchPartBytes < bytes.length; part++) {
       const piece = bytes.subarray(part * batchPartBytes, (part + 1) * batchPartBytes);
       this.#statements.insertPart.run(id * partsPerBatchMax + part, piece);

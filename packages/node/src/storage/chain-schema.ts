@@ -9,7 +9,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 
-export const chainSchemaVersion = 1;
+export const chainSchemaVersion = 2;
 export const batchPartBytes = 16_352;
 export const partsPerBatchMax = 128;
 export const tilesPerLevelMax = 2 ** 44;
@@ -33,11 +33,21 @@ export const chainSchema = `
   CREATE TABLE checkpoints (
     height INTEGER NOT NULL, round INTEGER NOT NULL, statement BLOB NOT NULL, signatures BLOB, PRIMARY KEY (height, round)
   ) WITHOUT ROWID;
-  CREATE TABLE floors (author INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, seq INTEGER NOT NULL, digest BLOB NOT NULL);
+  CREATE TABLE floors (
+    epoch INTEGER NOT NULL, author INTEGER NOT NULL, seq INTEGER NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (epoch, author)
+  ) WITHOUT ROWID;
+  CREATE TABLE epochs (
+    epoch INTEGER PRIMARY KEY, genesis_height INTEGER NOT NULL, genesis_digest BLOB, genesis_time_ms INTEGER,
+    validators BLOB NOT NULL, rules INTEGER
+  );
+  CREATE UNIQUE INDEX epochs_by_height ON epochs (genesis_height);
+  CREATE TABLE targets (height INTEGER PRIMARY KEY, validators BLOB NOT NULL, rules INTEGER NOT NULL);
   CREATE INDEX uncertified ON checkpoints (height) WHERE signatures IS NULL;
 `;
 
 const blockColumns = `height, digest, header, body, view, finalization, time_ms AS timeMs, history_size AS historySize, verdicts`;
+const checkpointColumns = 'height, round, statement, signatures';
+const epochColumns = `epoch, genesis_height AS genesisHeight, genesis_digest AS digest, genesis_time_ms AS timeMs, validators, rules`;
 const batchColumns = 'id, digest, epoch, author, seq, size';
 
 export function prepareChain(sqlite: DatabaseSync) {
@@ -61,10 +71,27 @@ export function prepareChain(sqlite: DatabaseSync) {
 
     insertBatch: sqlite.prepare(`INSERT INTO batches (${batchColumns}) VALUES (?, ?, ?, ?, ?, ?)`),
     insertPart: sqlite.prepare('INSERT INTO batch_parts (id, bytes) VALUES (?, ?)'),
-    putFloor: sqlite.prepare('INSERT OR REPLACE INTO floors (author, epoch, seq, digest) VALUES (?, ?, ?, ?)'),
-    floors: sqlite.prepare('SELECT author, epoch, seq, digest FROM floors ORDER BY author'),
+    putFloor: sqlite.prepare('INSERT OR REPLACE INTO floors (epoch, author, seq, digest) VALUES (?, ?, ?, ?)'),
+    floors: sqlite.prepare('SELECT epoch, author, seq, digest FROM floors WHERE epoch = ? ORDER BY author'),
+
+    insertEpoch: sqlite.prepare(
+      `INSERT INTO epochs (epoch, genesis_height, genesis_digest, genesis_time_ms, validators, rules)
+       VALUES (?, ?, ?, ?, ?, ?)`,
+    ),
+    epoch: sqlite.prepare(`SELECT ${epochColumns} FROM epochs WHERE epoch = ?`),
+    epochAt: sqlite.prepare(
+      `SELECT ${epochColumns} FROM epochs WHERE genesis_height < ? ORDER BY genesis_height DESC LIMIT 1`,
+    ),
+    epochsFrom: sqlite.prepare(`SELECT ${epochColumns} FROM epochs WHERE epoch >= ? ORDER BY epoch LIMIT ?`),
+    latestEpoch: sqlite.prepare(`SELECT ${epochColumns} FROM epochs ORDER BY epoch DESC LIMIT 1`),
+    insertTarget: sqlite.prepare('INSERT INTO targets (height, validators, rules) VALUES (?, ?, ?)'),
+    targetAt: sqlite.prepare(
+      'SELECT height, validators, rules FROM targets WHERE height <= ? ORDER BY height DESC LIMIT 1',
+    ),
+    targetsAfter: sqlite.prepare('SELECT height, validators, rules FROM targets WHERE height > ? ORDER BY height'),
+
     latestFinalized: sqlite.prepare(
-      `SELECT ${blockColumns} FROM blocks WHERE finalization IS NOT NULL ORDER BY height DESC LIMIT 1`,
+      `SELECT ${blockColumns} FROM blocks WHERE height > ? AND finalization IS NOT NULL ORDER BY height DESC LIMIT 1`,
     ),
     batchByDigest: sqlite.prepare(`SELECT ${batchColumns} FROM batches WHERE digest = ? LIMIT 1`),
     batchesBetween: sqlite.prepare(`SELECT ${batchColumns} FROM batches WHERE id BETWEEN ? AND ? ORDER BY id`),
@@ -83,14 +110,23 @@ export function prepareChain(sqlite: DatabaseSync) {
     tile: sqlite.prepare('SELECT hashes FROM history_tiles WHERE id = ?'),
     putTile: sqlite.prepare('INSERT OR REPLACE INTO history_tiles (id, hashes) VALUES (?, ?)'),
 
-    insertCheckpoint: sqlite.prepare('INSERT INTO checkpoints (height, round, statement) VALUES (?, ?, ?)'),
+    insertCheckpoint: sqlite.prepare(`INSERT INTO checkpoints (${checkpointColumns}) VALUES (?, ?, ?, ?)`),
     certify: sqlite.prepare('UPDATE checkpoints SET signatures = ? WHERE height = ? AND round = ?'),
     checkpoint: sqlite.prepare(
-      'SELECT height, round, statement, signatures FROM checkpoints WHERE height = ? ORDER BY round DESC LIMIT 1',
+      `SELECT ${checkpointColumns} FROM checkpoints WHERE height = ? ORDER BY round DESC LIMIT 1`,
     ),
     latestCertified: sqlite.prepare(
-      `SELECT height, round, statement, signatures FROM checkpoints WHERE signatures IS NOT NULL
+      `SELECT ${checkpointColumns} FROM checkpoints WHERE signatures IS NOT NULL
        ORDER BY height DESC, round DESC LIMIT 1`,
+    ),
+    certifiedBetween: sqlite.prepare(
+      `SELECT ${checkpointColumns} FROM checkpoints WHERE signatures IS NOT NULL AND height BETWEEN ? AND ?
+       ORDER BY height DESC, round DESC LIMIT 1`,
+    ),
+    openBoundaries: sqlite.prepare(
+      `SELECT genesis_height AS height FROM epochs WHERE genesis_height > 0 AND NOT EXISTS (
+         SELECT 1 FROM checkpoints WHERE checkpoints.height = genesis_height AND signatures IS NOT NULL
+       ) ORDER BY genesis_height`,
     ),
     lowestUncertified: sqlite.prepare('SELECT MIN(height) AS height FROM checkpoints WHERE signatures IS NULL'),
   };

@@ -74,7 +74,7 @@ function rowsToEntries(rows: readonly Row[]): StateEntry[] {
     .sort((a, b) => compareBytes(a.keyHash, b.keyHash));
 }
 
-function bucketOf(keyHash: Uint8Array): number {
+export function bucketOf(keyHash: Uint8Array): number {
   return (keyHash[0]! << 8) | keyHash[1]!;
 }
 

@@ -5,30 +5,36 @@
  * Height 0 is the genesis: its state and its two leaves are written when the database is new.
  */
 import {
+  assert,
   type Block,
   type CheckpointStatement,
   createEpochTarget,
   createHistoryTree,
   createLedger,
   createStateTree,
+  type EpochSet,
   encodeCheckpointStatement,
+  equalBytes,
+  firstEpoch,
   type Genesis,
   type Hash,
   type HistoryTree,
+  isChange,
   type KeyAlgorithm,
   type LeaderHint,
   type Ledger,
+  nextEpochSet,
   type Outcome,
   type ProvenFault,
   type StateTree,
   sortValidators,
   type Transaction,
-  toEpoch,
   toHeight,
   validatorSetDigest,
 } from '@cairn-ledger/core';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import type { ChainDb, NewBlock } from '../storage/chain-db.ts';
+import { epochSetToStored, storedToEpochSet } from '../storage/epoch-table.ts';
 import type { ExecutedBlock } from '../storage/view-block.ts';
 import type { PreparedBatch } from './batch-preparer.ts';
 import { verdict } from './messages.ts';
@@ -61,9 +67,7 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
     return sodiumVerifier.verify(algorithm, publicKey, transaction.signedBytes, transaction.signature);
   };
   const ledger = createLedger({ genesis, verify, checkPublicKey: sodiumVerifier.checkPublicKey });
-  const validators = sortValidators(genesis.validators);
-  const setDigest = validatorSetDigest(genesis.validators);
-  const target = createEpochTarget(genesis.validators, genesis.rules);
+  const lag = genesis.parameters.checkpointLag;
 
   if (chain.tip() === null) commitGenesis();
   const stateTree: StateTree = createStateTree(chain.entries);
@@ -87,28 +91,40 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
       results: [],
       writes,
       tileWrites: history.tileWrites,
-      statement: encodeCheckpointStatement(statementOf(0, 1, history.root, history.size, stateRoot)),
+      statement: encodeCheckpointStatement({
+        ledgerHash,
+        epoch: firstEpoch,
+        height: toHeight(0),
+        round: 0,
+        historySize: history.size,
+        historyRoot: history.root,
+        stateRoot,
+        validatorSet: validatorSetDigest(genesis.validators),
+      }),
       historySize: history.size,
+      epochStart: {
+        epoch: firstEpoch,
+        genesisHeight: 0,
+        genesis: { digest: ledgerHash, timeMs: genesis.timeMs },
+        validators: sortValidators(genesis.validators),
+        rules: genesis.rules,
+      },
+      target: { validators: genesis.validators, rules: genesis.rules },
     });
   }
 
-  function statementOf(
-    height: number,
-    epoch: number,
-    historyRoot: Hash,
-    historySize: number,
-    stateRoot: Hash,
-  ): CheckpointStatement {
-    return {
-      ledgerHash,
-      epoch: toEpoch(epoch),
-      height: toHeight(height),
-      round: 0,
-      historySize,
-      historyRoot,
-      stateRoot,
-      validatorSet: setDigest,
-    };
+  /**
+   * The epoch that begins with this block; null unless it is a boundary block, which it is iff the ledger wanted something
+   * else L heights ago than the block's epoch has (protocol.md section 5).
+   */
+  function epochAfter({ header, digest }: Block, set: EpochSet): EpochSet | null {
+    const wanted = chain.epochs.targetAt(Math.max(0, header.height - lag));
+    const { height, timeMs } = header;
+    const next = isChange(set, wanted) ? nextEpochSet(set, wanted, { digest, height, timeMs }) : null;
+    const isAsAgreed =
+      next === null ? header.nextSet === null : header.nextSet !== null && equalBytes(header.nextSet, next.digest);
+    assert(isAsAgreed, 'an epoch ends with the block that the ledger says, for the set that it says');
+    return next;
   }
 
   function commit(block: NewBlock): void {
@@ -118,6 +134,10 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
 
   function execute({ block, view: agreedView, finalization, batches, misbehaviour }: FinalizedBlock) {
     const { header } = block;
+    const set = storedToEpochSet(chain.epochs.at(header.height));
+    const { validators } = set;
+    assert(header.epoch === set.epoch && header.rules === set.rules, 'a block is of the epoch of its height');
+    const next = epochAfter(block, set);
     noteVerdicts(batches);
     const execution = ledger.execute(chain.store, {
       height: header.height,
@@ -135,7 +155,18 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
     const historySizeBefore = historyTree.size();
     const history = historyTree.append(execution.entries);
     const stateRoot = stateTree.update(execution.writes);
-    const statement = statementOf(header.height, header.epoch, history.root, history.size, stateRoot);
+    const statement: CheckpointStatement = {
+      ledgerHash,
+      epoch: header.epoch,
+      height: header.height,
+      round: 0,
+      historySize: history.size,
+      historyRoot: history.root,
+      stateRoot,
+      validatorSet: (next ?? set).digest,
+    };
+    const before = chain.epochs.targetAt(header.height - 1);
+    const target = execution.targetSet === null ? before : createEpochTarget(execution.targetSet, before.rules);
     const newBlock: NewBlock = {
       height: header.height,
       digest: block.digest,
@@ -156,6 +187,8 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
       tileWrites: history.tileWrites,
       statement: encodeCheckpointStatement(statement),
       historySize: history.size,
+      epochStart: next === null ? null : epochSetToStored(next),
+      target: target === before ? null : target,
     };
     commit(newBlock);
     const executed = {

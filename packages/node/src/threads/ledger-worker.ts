@@ -7,13 +7,11 @@ import { join } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import {
   assert,
-  checkpointStatementToCbor,
   decodeBlock,
   decodeGenesis,
   decodeMessage,
-  encodeCbor,
+  encodeCheckpointStatement,
   encodeMessage,
-  readSuspensions,
   sha256,
 } from '@cairn-ledger/core';
 import { installNodeSha256 } from '../crypto/sha256.ts';
@@ -26,12 +24,11 @@ import { openViewDb, type ViewDb } from '../storage/view-db.ts';
 import { followChain } from '../storage/view-follow.ts';
 import { type BatchPreparer, createBatchPreparer, type PreparedBatch } from './batch-preparer.ts';
 import { type ChainExecutor, createChainExecutor } from './chain-executor.ts';
-import type { FromLedger, LedgerNews, LedgerSettings, StoredOrigin, ToLedger } from './messages.ts';
+import type { FromLedger, LedgerNews, LedgerSettings, ToLedger } from './messages.ts';
 import { serveFromStorage } from './serve-from-storage.ts';
+import { originOf } from './stored-origin.ts';
 import { yieldToAgreement } from './thread-priority.ts';
 
-/** Outcomes of the last heights that a starting replica is told: more than any checkpoint lag. */
-const outcomesAtStart = 64;
 const metricsEveryMs = 1_000;
 
 installNodeSha256();
@@ -59,7 +56,7 @@ function run(): void {
   const executor = createChainExecutor(genesis, ledgerHash, chain);
   const view = orThrow(followChain(orThrow(openViewDb(join(settings.dataDir, 'view.db'))), chain));
   const preparer = createBatchPreparer(chain.store, sodiumVerifier);
-  const origin = originOf(chain, genesis.validators.length);
+  const origin = originOf(chain, genesis.parameters.checkpointLag);
   post({ type: 'ready', origin });
 
   const metricsTimer = setInterval(() => tellMetrics(chain, view, preparer), metricsEveryMs);
@@ -121,9 +118,9 @@ function execute(
     batches,
     misbehaviour: message.misbehaviour,
   });
-  const { statement, timeMs } = outcome;
+  const { statement, timeMs, target } = outcome;
   // The checkpoint need not wait for the view.
-  post({ type: 'executed', statement: encodeCbor(checkpointStatementToCbor(statement)), timeMs, leaderHints });
+  post({ type: 'executed', outcome: { statement: encodeCheckpointStatement(statement), timeMs, target }, leaderHints });
   const viewBlock = executedToView(executed);
   orThrow(view.applyBlock(viewBlock));
   const ids = new Uint8Array(viewBlock.transactions.length * 32);
@@ -153,29 +150,4 @@ function tellMetrics(chain: ChainDb, view: ViewDb, preparer: BatchPreparer): voi
       ],
     },
   });
-}
-
-/** Where the chain stands: what a replica needs to go on. */
-function originOf(chain: ChainDb, validatorsCount: number): StoredOrigin {
-  const tip = chain.tip()!;
-  const floors = chain.floors();
-  const suspensions = readSuspensions(chain.store);
-  const outcomes = [];
-  for (let height = Math.max(0, tip.height - outcomesAtStart); height <= tip.height; height++) {
-    outcomes.push({ statement: chain.checkpoint(height)!.statement, timeMs: chain.blockByHeight(height)!.timeMs });
-  }
-  return {
-    digest: tip.digest,
-    height: tip.height,
-    timeMs: tip.timeMs,
-    floors: Array.from({ length: validatorsCount }, (_, author) => {
-      const floor = floors.find((row) => row.author === author);
-      return { seq: floor?.seq ?? 0, digest: floor?.digest ?? null };
-    }),
-    finalization: chain.latestFinalized()?.finalization ?? null,
-    outcomes,
-    certifiedHeight: chain.latestCertified()?.height ?? 0,
-    accused: suspensions.flatMap(({ cause, validator }) => (cause === 'proven-fault' ? [validator] : [])),
-    suspended: suspensions.map(({ validator }) => validator),
-  };
 }

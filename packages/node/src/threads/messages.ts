@@ -7,10 +7,11 @@
  *     edge <--> main (agreement): submitted transactions and whether they are safe; status
  *     ledger --> edge: what was executed and certified
  */
-import type { CairnError, LeaderHint, ProvenFault } from '@cairn-ledger/core';
+import type { CairnError, EpochTarget, LeaderHint, ProvenFault } from '@cairn-ledger/core';
 import type { LogLevel, NodeConfig } from '../config/node-config.ts';
 import type { NodeStatus } from '../http/edge-port.ts';
 import type { MetricSamples } from '../metrics.ts';
+import type { StoredEpoch } from '../storage/epoch-table.ts';
 
 /** One byte for each transaction of a batch. */
 export const verdict = { unknownKey: 0, valid: 1, invalid: 2 } as const;
@@ -48,14 +49,32 @@ export type ToLedger =
   | { readonly type: 'serve'; readonly request: Uint8Array; readonly number: number }
   | { readonly type: 'stop' };
 
-/** Where the chain stands, for a replica that starts. */
+export type StoredOutcome = {
+  readonly statement: Uint8Array;
+  readonly timeMs: number;
+  readonly target: EpochTarget;
+};
+
+/** Where the chain stands, for a replica that starts in the epoch of the block above the tip. */
 export type StoredOrigin = {
+  readonly epoch: StoredEpoch;
+  /** The epoch before; null in the first one. */
+  readonly previous: {
+    readonly epoch: StoredEpoch;
+    /** Highest number listed of each author in it, by index; 0 for none. */
+    readonly floors: readonly number[];
+    /** Whether a quorum's signatures of its boundary's checkpoint are kept. */
+    readonly isCertified: boolean;
+  } | null;
+  /** Of the last executed block, the tip. */
   readonly digest: Uint8Array;
   readonly height: number;
   readonly timeMs: number;
+  /** Of the epoch, by index of the author. */
   readonly floors: readonly { readonly seq: number; readonly digest: Uint8Array | null }[];
+  /** Of the highest block of the epoch that has one of its own. */
   readonly finalization: Uint8Array | null;
-  readonly outcomes: readonly { readonly statement: Uint8Array; readonly timeMs: number }[];
+  readonly outcomes: readonly StoredOutcome[];
   readonly certifiedHeight: number;
   /** Ids of validators. */
   readonly accused: readonly string[];
@@ -66,8 +85,7 @@ export type FromLedger =
   | { readonly type: 'ready'; readonly origin: StoredOrigin }
   | {
       readonly type: 'executed';
-      readonly statement: Uint8Array;
-      readonly timeMs: number;
+      readonly outcome: StoredOutcome;
       readonly leaderHints: readonly LeaderHint[];
     }
   | { readonly type: 'served'; readonly number: number; readonly answer: Uint8Array | null }

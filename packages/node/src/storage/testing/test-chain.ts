@@ -24,6 +24,7 @@ import {
   toEpoch,
   toHeight,
   toValidatorIndex,
+  type Validator,
 } from '@cairn-ledger/core';
 import type { ChainDb, NewBlock } from '../chain-db.ts';
 import { executedToView, type OpenedBatch, openBatch } from '../view-block.ts';
@@ -31,6 +32,17 @@ import type { ViewBlock } from '../view-db.ts';
 
 export const genesisTimeMs = 1_700_000_000_000;
 const batchSize = 1000;
+
+/** The epoch's only one; it signs nothing. */
+const validator: Validator = {
+  id: 'node-1',
+  member: 'acme',
+  linkKey: new Uint8Array(32).fill(1),
+  votingKey: new Uint8Array(32).fill(2),
+  checkpointKey: new Uint8Array(32).fill(3),
+  addresses: [],
+  life: null,
+};
 
 export type TestChain = ReturnType<typeof createTestChain>;
 
@@ -76,7 +88,18 @@ export function createTestChain(chain: ChainDb, options: { deviceCount?: number;
 
   function genesisBlock(): { block: NewBlock; view: ViewBlock } {
     const { writes, leaves } = ledger.genesis();
-    const block = blockOf({ writes, tileWrites: history.append(leaves).tileWrites });
+    const block = blockOf({
+      writes,
+      tileWrites: history.append(leaves).tileWrites,
+      epochStart: {
+        epoch: 1,
+        genesisHeight: 0,
+        genesis: { digest: ledgerHash, timeMs: genesisTimeMs },
+        validators: [validator],
+        rules: 1,
+      },
+      target: { validators: [validator], rules: 1 },
+    });
     return { block, view: { height: 0, digest: block.digest, transactions: [] } };
   }
 
@@ -125,6 +148,8 @@ export function createTestChain(chain: ChainDb, options: { deviceCount?: number;
       tileWrites: [],
       statement: new TextEncoder().encode(`statement ${height}`),
       historySize: history.size(),
+      epochStart: null,
+      target: null,
       ...parts,
     };
   }

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import {
   assert,
   type Block,
@@ -11,48 +12,58 @@ import {
   decodeBatch,
   defaultParameters,
   encodeBatch,
+  encodeCbor,
   encodeCertificate,
   type Genesis,
   genesisToLedgerHash,
+  isChange,
   nobleSigner,
+  type Outcome,
   sha256,
   signBatch,
+  sortValidators,
   toEpoch,
   toHeight,
   toValidatorIndex,
   toView,
+  type Validator,
+  validatorToCbor,
 } from '@cairn-ledger/core';
 import { signTransaction } from '@cairn-ledger/sdk';
 import { type ChainDb, openChainDb } from '../../storage/chain-db.ts';
+import { storedToEpochSet } from '../../storage/epoch-table.ts';
 import type { PreparedBatch } from '../batch-preparer.ts';
 import { type ChainExecutor, createChainExecutor } from '../chain-executor.ts';
 
 export const device = nobleSigner('ed25519', new Uint8Array(32).fill(7));
 export const stranger = nobleSigner('ed25519', new Uint8Array(32).fill(8));
 
-const genesis: Genesis = {
+export const genesis: Genesis = {
   name: 'bench',
   timeMs: 1_700_000_000_000,
   rules: 1,
   parameters: defaultParameters,
-  validators: [
-    {
-      id: 'node-1',
-      member: 'acme',
-      linkKey: nobleSigner('ed25519', new Uint8Array(32).fill(9)).publicKey,
-      votingKey: new Uint8Array(32).fill(10),
-      checkpointKey: new Uint8Array(32).fill(11),
-      addresses: [],
-      life: null,
-    },
-  ],
+  validators: [validatorNamed('node-1', 9)],
   members: [{ id: 'acme', name: 'Acme Ltd' }],
   keys: [{ role: 'device', algorithm: 'ed25519', publicKey: device.publicKey, member: 'acme', device: 'd0' }],
   assets: [],
   balances: [],
 };
-const ledgerHash = genesisToLedgerHash(genesis);
+export const ledgerHash = genesisToLedgerHash(genesis);
 let counter = 0n;
+
+/** Keys are told apart by `fill`, and sign nothing. */
+export function validatorNamed(id: string, fill: number): Validator {
+  return {
+    id,
+    member: 'acme',
+    linkKey: nobleSigner('ed25519', new Uint8Array(32).fill(fill)).publicKey,
+    votingKey: new Uint8Array(32).fill(fill + 1),
+    checkpointKey: new Uint8Array(32).fill(fill + 2),
+    addresses: [],
+    life: null,
+  };
+}
 
 export function transaction(signer = device): Uint8Array {
   counter++;
@@ -69,10 +80,14 @@ export function forged(): Uint8Array {
   return bytes;
 }
 
-export function batchBytes(seq: number, transactions: readonly Uint8Array[]): Uint8Array {
+export function batchBytes(
+  seq: number,
+  transactions: readonly Uint8Array[],
+  { epoch = 1, author = 0 }: { readonly epoch?: number; readonly author?: number } = {},
+): Uint8Array {
   const fields = {
-    epoch: toEpoch(1),
-    author: toValidatorIndex(0),
+    epoch: toEpoch(epoch),
+    author: toValidatorIndex(author),
     seq,
     base: 1,
     previous: new Uint8Array(seq === 1 ? 0 : 32),
@@ -84,8 +99,16 @@ export function batchBytes(seq: number, transactions: readonly Uint8Array[]): Ui
 export type LedgerBench = {
   readonly chain: ChainDb;
   readonly executor: ChainExecutor;
-  /** Executes the next block with these batches; a finalization of its own unless it is to have none. */
-  execute(batches: readonly PreparedBatch[], isFinalizedItself?: boolean): { block: Block; codes: string[] };
+  /**
+   * Executes the next block with these batches; a finalization of its own unless it is to have none. It is a boundary block
+   * when the ledger has wanted another set for long enough.
+   */
+  execute(
+    batches: readonly PreparedBatch[],
+    isFinalizedItself?: boolean,
+  ): { block: Block; codes: string[]; outcome: Outcome };
+  /** Makes the ledger want something else from the tip on, as if a block had said so. */
+  want(validators: readonly Validator[], rules?: number): void;
   /** Opens the database again, as after a restart. */
   again(): LedgerBench;
   end(): void;
@@ -101,31 +124,42 @@ export function createLedgerBench(dir = mkdtempSync(join(tmpdir(), 'cairn-ledger
     executor,
     execute(batches, isFinalizedItself = true) {
       const tip = chain.tip()!;
+      const set = storedToEpochSet(chain.epochs.latest()!);
+      const { epoch, rules } = set;
+      const height = toHeight(tip.height + 1);
+      const wanted = chain.epochs.targetAt(Math.max(0, height - genesis.parameters.checkpointLag));
       const block = createBlock(
         {
-          epoch: toEpoch(1),
-          height: toHeight(tip.height + 1),
-          rules: 1,
+          epoch,
+          height,
+          rules,
           parent: tip.digest as Block['digest'],
           timeMs: tip.timeMs + 1000,
           checkpoint: sha256(new Uint8Array(0)),
-          nextSet: null,
+          nextSet: isChange(set, wanted) ? wanted.digest : null,
         },
         batches.map(({ batch: { header, digest } }) => ({ author: header.author, seq: header.seq, digest })),
         [],
       );
       const view = toView(block.header.height);
-      const proposal = { epoch: toEpoch(1), view, parentView: toView(view - 1), digest: block.digest };
+      const proposal = { epoch, view, parentView: toView(view - 1), digest: block.digest };
       const vote = { type: 'finalize' as const, proposal };
       const certificate = createCertificate([{ vote, signer: toValidatorIndex(0), signature: new Uint8Array(64) }]);
-      const { executed } = executor.execute({
+      const { executed, outcome } = executor.execute({
         block,
         view: isFinalizedItself ? view : 0,
         finalization: isFinalizedItself ? encodeCertificate(certificate) : null,
         batches,
         misbehaviour: [],
       });
-      return { block, codes: executed.results.map((result) => result.code) };
+      return { block, codes: executed.results.map((result) => result.code), outcome };
+    },
+    want(validators, rules = 1) {
+      const database = new DatabaseSync(join(dir, 'chain.db'));
+      database
+        .prepare('INSERT INTO targets (height, validators, rules) VALUES (?, ?, ?)')
+        .run(chain.tip()!.height, encodeCbor(sortValidators(validators).map(validatorToCbor)), rules);
+      database.close();
     },
     again() {
       chain.close();
