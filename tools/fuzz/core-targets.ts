@@ -41,6 +41,7 @@ const set = setOf(4);
 const world = createWorld();
 
 const ownLimits: readonly number[] = [
+  core.anchorFileBytesMax,
   core.transactionBytesMax,
   core.batchBytesMax,
   core.receiptBytesMax,
@@ -131,6 +132,21 @@ export const coreTargets: readonly Target[] = [
     () => good.epochProofs.map(core.encodeEpochProof),
     core.encodeEpochProof,
     core.epochProofBytesMax,
+  ),
+  bytesTarget(
+    'proof/trust-files.ts',
+    'decodeEpochsFile',
+    core.decodeEpochsFile,
+    () => good.epochsFiles,
+    core.encodeEpochsFile,
+  ),
+  bytesTarget(
+    'proof/trust-files.ts',
+    'decodeAnchorFile',
+    core.decodeAnchorFile,
+    () => good.anchors.map(core.encodeAnchorFile),
+    core.encodeAnchorFile,
+    core.anchorFileBytesMax,
   ),
   bytesTarget(
     'model/certificate.ts',
@@ -291,6 +307,19 @@ export const coreTargets: readonly Target[] = [
     sizeMax: core.receiptBytesMax,
     corpus: () => good.bundles,
     run: (bytes) => verdictOf(core.verifyReceipt(good.network.anchor, bytes, good.acceptedTransaction, credulous)),
+  },
+  {
+    name: 'followEpochs',
+    covers: ['packages/core/src/proof/epochs.ts#followEpochs'],
+    sizeMax: usualMax,
+    corpus: () => good.epochsFiles,
+    run: (bytes) => {
+      const file = core.decodeEpochsFile(bytes);
+      if (!file.ok) return verdictOf(file);
+      // The same proofs again, the other way round: compared with those that were followed.
+      const proofs = [...file.value.proofs, ...[...file.value.proofs].reverse()];
+      return verdictOf(core.followEpochs(core.anchorToChain(good.anchors[0]!), proofs, credulous));
+    },
   },
   {
     name: 'verifyStateProof',

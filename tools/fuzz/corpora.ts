@@ -67,6 +67,23 @@ export const epochProofs: readonly core.EpochProof[] = [
   },
 ];
 
+const [setOne, setTwo] = [validatorsOf(4), validatorsOf(5)];
+export const anchors = [
+  core.setToTrustAnchor(ledgerHash, epoch, setOne, 1),
+  core.setToTrustAnchor(ledgerHash, toEpoch(9), setTwo, 2 ** 32),
+];
+/** The end of an epoch of `from` validators, at some height, and `to` that come next. */
+function endOf(number: number, from: number, to: number, height: number): core.EpochProof {
+  const validatorSet = core.validatorSetDigest(validatorsOf(to));
+  const end = { ...statement, epoch: toEpoch(number), height: toHeight(height), validatorSet };
+  return { signatures: Array.from({ length: from }, (_, i) => checkpointOf(i, end)), validators: validatorsOf(to) };
+}
+export const epochsFiles = [
+  [endOf(1, 4, 5, 10), endOf(2, 5, 4, 20), endOf(3, 4, 4, 30)],
+  [endOf(1, 4, 4, 8), endOf(2, 4, 1, 9)],
+  [],
+].map((proofs) => core.encodeEpochsFile({ ledgerHash, proofs }));
+
 const messages: readonly Message[] = [
   { type: 'proposal', vote: notarize(0, proposal), block },
   { type: 'vote', vote: nullify(2, 9), entry: certificates[1]! },

@@ -252,10 +252,35 @@ export type { Proposal, SignedVote, Vote } from './model/vote.ts';
 export { epochOfVote, isSameProposal, readVote, viewOfVote, voteSignedBytes, voteToCbor } from './model/vote.ts';
 export type { CheckpointRows, VerifiedCheckpoint } from './proof/checkpoint.ts';
 export { verifyCheckpoint } from './proof/checkpoint.ts';
+export type { EpochChain } from './proof/epochs.ts';
+export {
+  anchorOfEpoch,
+  anchorToChain,
+  epochOf,
+  followEpochs,
+  newestAnchor,
+  verifyEpochProof,
+} from './proof/epochs.ts';
 export type { VerifiedReceipt } from './proof/receipt.ts';
-export { verifyBundle, verifyReceipt } from './proof/receipt.ts';
+export { epochOfReceipt, verifyBundle, verifyReceipt, verifyReceiptOverEpochs } from './proof/receipt.ts';
 export type { AnchorValidator, TrustAnchor } from './proof/trust-anchor.ts';
-export { createTrustAnchor, firstEpoch, genesisToTrustAnchor } from './proof/trust-anchor.ts';
+export { createTrustAnchor, firstEpoch, genesisToTrustAnchor, setToTrustAnchor } from './proof/trust-anchor.ts';
+export type { EpochsFile } from './proof/trust-files.ts';
+export {
+  anchorFileBytesMax,
+  decodeAnchorFile,
+  decodeEpochsFile,
+  encodeAnchorFile,
+  encodeEpochsFile,
+  epochsFileBytesMax,
+} from './proof/trust-files.ts';
+export type { TrustPeriodCheck } from './proof/trust-period.ts';
+export {
+  checkTrustPeriod,
+  confirmationsNeeded,
+  defaultTrustPeriodSeconds,
+  isWithinTrustPeriod,
+} from './proof/trust-period.ts';
 // protocol
 export type { ProtocolConstants } from './protocol/constants.ts';
 export { defaultConstants } from './protocol/constants.ts';

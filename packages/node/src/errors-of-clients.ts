@@ -7,6 +7,7 @@
 type Words = readonly [title: string, whatToDo: string];
 
 const askAnotherNode = 'Ask another node. If that one gives the same, look at how receipt and transaction were saved.';
+const askForProofs = 'Ask another node for the proofs: GET /v1/epochs, or `cairn show <id> --save <file>` with --node.';
 const fromPeer =
   'Nothing, if it passes: the bytes are dropped, and a peer that goes on is kept out. If it is always the same peer, tell its operator.';
 const repairFirst = 'Keep the folder, check disk and memory; docs/operations.md, "Audit", says what to do by class.';
@@ -228,6 +229,28 @@ export const clientErrors = {
     'The bytes are not an epoch proof or a trust anchor of Cairn',
     'Check how the file was saved, or ask another node for the proofs.',
   ],
+  'anchor.bad-signature': ['A signature on the epoch proof is false', askForProofs],
+  'anchor.duplicate-signer': ['The epoch proof counts a validator twice', askForProofs],
+  'anchor.mixed-checkpoints': ['The signatures on the epoch proof are of different checkpoints', askForProofs],
+  'anchor.too-few-signatures': ['Fewer validators than a quorum of the old epoch signed the proof', askForProofs],
+  'anchor.too-old': [
+    'The trust anchor is older than the trust period, and too few nodes confirm what came after it',
+    'Name f + 1 nodes that do not belong together, or take a newer anchor from a source you trust.',
+  ],
+  'anchor.two-futures': [
+    'An alarm: validators of one epoch have signed two different ends of it',
+    'Trust no node of the network until its members have said which future is theirs, and keep both proofs: they name who signed both.',
+  ],
+  'anchor.unknown-signer': ['A signer of the epoch proof is not a validator of the old epoch', askForProofs],
+  'anchor.wrong-epoch': [
+    'The epoch proof is of another epoch than the next one',
+    'Give all proofs in the order of their epochs, from that of the trust anchor on.',
+  ],
+  'anchor.wrong-ledger': [
+    'The epoch proof or the trust anchor is of another ledger',
+    'Take genesis, anchor and proofs of one network.',
+  ],
+  'anchor.wrong-set': ['The validators that the epoch proof lists are not those that were signed', askForProofs],
 
   'receipt.malformed': ['The bytes are not a receipt of Cairn', 'Check how it was saved, or ask a node for it again.'],
   'receipt.bad-signature': ['A signature on the receipt is false', askAnotherNode],
@@ -242,7 +265,7 @@ export const clientErrors = {
   'receipt.too-few-signatures': ['Fewer validators than a quorum signed it', 'Ask a node again later, or another one.'],
   'receipt.unknown-epoch': [
     'The receipt is of an epoch that the trust anchor does not know',
-    'Use an anchor of that epoch.',
+    'Save the receipt again with `cairn show <id> --save <file>`, which writes the proofs of the epochs beside it; for one from before the anchor, verify from the genesis.',
   ],
   'receipt.unknown-signer': ['A signer of the receipt is not a validator of its epoch', askAnotherNode],
   'receipt.wrong-ledger': ['The receipt is of another ledger', 'Check it with the genesis of its own network.'],

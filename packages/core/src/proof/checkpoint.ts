@@ -72,7 +72,7 @@ export function verifyCheckpoint(
     const names = wrong.map(({ id }) => id).join(', ');
     return refuse('receipt.bad-signature', `The signature of ${names} on it is false. Ask another node.`);
   }
-  return ok({ statement, signers: signers.value.map(({ id }) => id), issuedSeconds: medianOf(headers) });
+  return ok({ statement, signers: signers.value.map(({ id }) => id), issuedSeconds: medianSecondsOf(headers) });
 }
 
 /** The validators of the anchor that the headers name, checked to be what they claim. */
@@ -86,12 +86,7 @@ function signersOf(anchor: TrustAnchor, headers: readonly CheckpointHeader[]): R
         'It is of another ledger than the trust anchor. Use the genesis of its network.',
       );
     }
-    if (statement.epoch !== anchor.epoch) {
-      return refuse(
-        'receipt.unknown-epoch',
-        `It was signed in epoch ${statement.epoch}; the trust anchor knows the validators of epoch ${anchor.epoch} only. Use an anchor of epoch ${statement.epoch}.`,
-      );
-    }
+    if (statement.epoch !== anchor.epoch) return unknownEpoch(anchor, statement.epoch);
     const signer = anchor.validators.find((validator) => validator.id === id);
     if (signer === undefined || !equalBytes(keyId('ed25519', signer.checkpointKey), kid)) {
       return refuse(
@@ -107,9 +102,19 @@ function signersOf(anchor: TrustAnchor, headers: readonly CheckpointHeader[]): R
 }
 
 /** Honest signers state the same time and are more than half of a quorum, so the middle one is theirs. */
-function medianOf(headers: readonly CheckpointHeader[]): number {
-  const times = headers.map(({ issuedSeconds }) => issuedSeconds).sort((a, b) => a - b);
+export function medianSecondsOf(signed: readonly { readonly issuedSeconds: number }[]): number {
+  const times = signed.map(({ issuedSeconds }) => issuedSeconds).sort((a, b) => a - b);
   return times[(times.length - (times.length % 2)) / 2]!;
+}
+
+function unknownEpoch(anchor: TrustAnchor, epoch: number): Result<never, CairnError> {
+  return refuse(
+    'receipt.unknown-epoch',
+    epoch < anchor.epoch
+      ? `It was signed in epoch ${epoch}; the trust anchor begins with epoch ${anchor.epoch}. Verify it from the genesis, or from an anchor of epoch ${epoch} or before.`
+      : `It was signed in epoch ${epoch}; the trust anchor leads no further than epoch ${anchor.epoch}, because the proofs of the changes of validators in between are missing. ` +
+          'Save the receipt again with `cairn show <id> --save <file>`, which writes the proofs beside it, or take them from GET /v1/epochs of any node.',
+  );
 }
 
 function refuse(code: string, message: string): Result<never, CairnError> {

@@ -16,7 +16,13 @@ const ledgerHash = sha256(Uint8Array.of(0));
 const ids = ['a', 'b', 'c', 'd'];
 const signers = ids.map((_, i) => nobleSigner('ed25519', new Uint8Array(32).fill(i + 1)));
 const validators = ids.map((id, i) => ({ id, checkpointKey: signers[i]!.publicKey }));
-const anchor = createTrustAnchor(ledgerHash, toEpoch(1), validators);
+const anchor = createTrustAnchor({
+  ledgerHash,
+  epoch: toEpoch(1),
+  validators,
+  setDigest: ledgerHash,
+  certifiedSeconds: 0,
+});
 const transaction = Uint8Array.of(1, 2, 3);
 const leaves = [transaction, Uint8Array.of(4), Uint8Array.of(5)].map((bytes) => leafHash(sha256(bytes)));
 

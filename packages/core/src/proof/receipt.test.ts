@@ -22,17 +22,21 @@ import {
   type ReceiptRow,
   receiptsToBundle,
 } from '../model/receipt.ts';
-import { verifyBundle, verifyReceipt } from './receipt.ts';
+import { anchorToChain, type EpochChain, followEpochs, newestAnchor } from './epochs.ts';
+import { verifyBundle, verifyReceipt, verifyReceiptOverEpochs } from './receipt.ts';
+import * as epochs from './testing/epochs.ts';
 import { createTrustAnchor } from './trust-anchor.ts';
 
 const ledgerHash = sha256(Uint8Array.of(0));
 const ids = ['alder', 'birch', 'cedar', 'damson'] as const;
 const signers = ids.map((_, i) => nobleSigner('ed25519', new Uint8Array(32).fill(i + 1)));
-const anchor = createTrustAnchor(
+const anchor = createTrustAnchor({
   ledgerHash,
-  toEpoch(1),
-  ids.map((id, i) => ({ id, checkpointKey: signers[i]!.publicKey })),
-);
+  epoch: toEpoch(1),
+  validators: ids.map((id, i) => ({ id, checkpointKey: signers[i]!.publicKey })),
+  setDigest: sha256(Uint8Array.of(4)),
+  certifiedSeconds: 0,
+});
 
 const transactions = [7, 8, 9].map((byte) => Uint8Array.of(byte, byte));
 const transaction = transactions[1]!;
@@ -115,9 +119,40 @@ test('a receipt of another ledger is refused', () => {
   assert.equal(codeOf(proof, rows), 'receipt.wrong-ledger');
 });
 
-test('a receipt of an epoch the anchor does not know is refused', () => {
+test('a receipt of an epoch the anchor does not know is refused, with the way to what is missing', () => {
   const rows = [0, 1, 2].map((i) => signRow(i, { epoch: toEpoch(2) }));
   assert.equal(codeOf(proof, rows), 'receipt.unknown-epoch');
+  const later = verifyReceipt(anchor, encodeBundle({ proof, rows }), transaction, nobleVerifier);
+  assert.match(!later.ok ? later.error.message : '', /epoch 2; .*no further than epoch 1.*cairn show .*\/v1\/epochs/);
+  const fifth = { ...anchor, epoch: toEpoch(5) };
+  const before = verifyReceipt(fifth, encodeBundle({ proof, rows }), transaction, nobleVerifier);
+  assert.match(!before.ok ? before.error.message : '', /epoch 2; .*begins with epoch 5.*from the genesis/);
+});
+
+test('a receipt is verified with the validators of its own epoch, reached over the proofs', () => {
+  const [oldSet, newSet] = [epochs.setOf('alder', 'birch', 'cedar', 'damson'), epochs.setOf('birch', 'cedar', 'elm')];
+  const start = anchorToChain(epochs.anchorOf(1, oldSet));
+  const chain = followEpochs(start, [epochs.proofOf(1, oldSet, newSet)], nobleVerifier);
+  assert.ok(chain.ok);
+  const receiptOf = (epoch: number, ids: readonly string[]) => {
+    const rows = ids.map((id) =>
+      signRow(0, { ledgerHash: epochs.ledgerHash, epoch: toEpoch(epoch) }, { id, signer: epochs.signerOf(id) }),
+    );
+    return encodeBundle({ proof, rows });
+  };
+  const codeIn = (over: EpochChain, epoch: number, ids: readonly string[]) => {
+    const verified = verifyReceiptOverEpochs(over, receiptOf(epoch, ids), transaction, nobleVerifier);
+    return verified.ok ? verified.value.statement.epoch : verified.error.code;
+  };
+  assert.equal(codeIn(chain.value, 1, ['alder', 'birch', 'cedar']), 1, 'old receipts stay valid');
+  assert.equal(codeIn(chain.value, 2, ['birch', 'cedar', 'elm']), 2);
+  assert.equal(codeIn(chain.value, 2, ['alder', 'birch', 'cedar']), 'receipt.unknown-signer');
+  assert.equal(codeIn(chain.value, 1, ['birch', 'cedar', 'elm']), 'receipt.unknown-signer');
+  assert.equal(codeIn(start, 2, ['birch', 'cedar', 'elm']), 'receipt.unknown-epoch');
+  assert.equal(
+    codeIn(anchorToChain(newestAnchor(chain.value)), 1, ['alder', 'birch', 'cedar']),
+    'receipt.unknown-epoch',
+  );
 });
 
 test('signers outside the set, or with a key of their own, are refused', () => {

@@ -7,10 +7,11 @@
 import { sha256 } from '../crypto/hash.ts';
 import { leafHash, rootFromInclusionProof } from '../crypto/merkle.ts';
 import type { Verifier } from '../crypto/verifier.ts';
-import type { Height } from '../model/brands.ts';
+import type { Epoch, Height } from '../model/brands.ts';
 import { type DecodedBundle, decodeBundle } from '../model/receipt.ts';
 import { type CairnError, fail, ok, type Result } from '../result.ts';
 import { type VerifiedCheckpoint, verifyCheckpoint } from './checkpoint.ts';
+import { anchorOfEpoch, type EpochChain, newestAnchor } from './epochs.ts';
 import type { TrustAnchor } from './trust-anchor.ts';
 
 export type VerifiedReceipt = VerifiedCheckpoint & {
@@ -35,6 +36,26 @@ export function verifyReceipt(
 ): Result<VerifiedReceipt, CairnError> {
   const bundle = decodeBundle(receipt);
   return bundle.ok ? verifyBundle(anchor, bundle.value, transaction, verifier) : bundle;
+}
+
+/** The same with the anchor of the receipt's own epoch, as far as the chain leads. */
+export function verifyReceiptOverEpochs(
+  chain: EpochChain,
+  receipt: Uint8Array,
+  transaction: Uint8Array,
+  verifier: Verifier,
+): Result<VerifiedReceipt, CairnError> {
+  const bundle = decodeBundle(receipt);
+  if (!bundle.ok) return bundle;
+  const epoch = epochOfReceipt(bundle.value);
+  // Without an anchor of that epoch, the nearest one refuses and tells what is missing.
+  const nearest = epoch < chain.anchors[0]!.epoch ? chain.anchors[0]! : newestAnchor(chain);
+  return verifyBundle(anchorOfEpoch(chain, epoch) ?? nearest, bundle.value, transaction, verifier);
+}
+
+/** The epoch whose validators signed a receipt, as it says itself. */
+export function epochOfReceipt(bundle: DecodedBundle): Epoch {
+  return bundle.headers[0]!.statement.epoch;
 }
 
 /** The same for a decoded bundle, as `receiptsToBundle` makes one of standard receipts. */

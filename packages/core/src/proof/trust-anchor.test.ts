@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { sha256 } from '../crypto/hash.ts';
 import { encodeGenesis } from '../model/genesis.ts';
 import { defaultParameters } from '../model/parameters.ts';
-import { createTrustAnchor, firstEpoch, genesisToTrustAnchor } from './trust-anchor.ts';
+import { validatorSetDigest } from '../model/validator-set.ts';
+import { createTrustAnchor, firstEpoch, genesisToTrustAnchor, setToTrustAnchor } from './trust-anchor.ts';
 
 const validators = ['alder', 'birch', 'cedar', 'damson'].map((id, i) => ({
   id,
@@ -18,7 +19,7 @@ const validators = ['alder', 'birch', 'cedar', 'damson'].map((id, i) => ({
 test('a genesis document is an anchor: its hash, its validators and their quorum', () => {
   const bytes = encodeGenesis({
     name: 'Forest',
-    timeMs: 1_700_000_000_000,
+    timeMs: 1_700_000_000_999,
     rules: 1,
     parameters: defaultParameters,
     validators,
@@ -33,7 +34,9 @@ test('a genesis document is an anchor: its hash, its validators and their quorum
     ledgerHash: sha256(bytes),
     epoch: firstEpoch,
     validators: validators.map(({ id, checkpointKey }) => ({ id, checkpointKey })),
+    setDigest: validatorSetDigest(validators),
     quorum: 3,
+    certifiedSeconds: 1_700_000_000,
   });
 });
 
@@ -45,5 +48,12 @@ test('bytes that are no genesis are no anchor', () => {
 test('a set in which one key stands for two validators is no anchor', () => {
   const [first, second] = validators;
   const twice = [first!, { ...second!, checkpointKey: first!.checkpointKey }];
-  assert.throws(() => createTrustAnchor(sha256(Uint8Array.of(0)), firstEpoch, twice), /different keys/);
+  assert.throws(() => setToTrustAnchor(sha256(Uint8Array.of(0)), firstEpoch, twice, 0), /different keys/);
+});
+
+test('the validators of an anchor ascend by id, in whatever order they were given', () => {
+  const parts = { ledgerHash: sha256(Uint8Array.of(0)), epoch: firstEpoch, certifiedSeconds: 5 };
+  const setDigest = validatorSetDigest(validators);
+  const anchor = createTrustAnchor({ ...parts, setDigest, validators: [...validators].reverse() });
+  assert.deepEqual(anchor, setToTrustAnchor(parts.ledgerHash, firstEpoch, validators, 5));
 });
