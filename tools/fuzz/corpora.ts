@@ -126,6 +126,8 @@ const messages: readonly Message[] = [
     ],
   },
   { type: 'tiles', size: 300, tiles: [{ level: 0, index: 1, hashes: new Uint8Array(64) }] },
+  { type: 'request-epochs', from: epoch },
+  { type: 'epochs', proofs: [{ signatures: [checkpointOf(1, statement)], validators: validatorsOf(4) }] },
   { type: 'outcome', height: toHeight(9), outcome: { statement, verdicts: Uint8Array.of(0x80) } },
 ];
 export const encodedMessages = messages.map(encodeMessage);

@@ -214,6 +214,7 @@ export type {
   TilePlace,
 } from './model/sync-message.ts';
 export {
+  epochProofsMax,
   snapshotBlocksMax,
   snapshotSignaturesMax,
   stateBucketEntriesMax,

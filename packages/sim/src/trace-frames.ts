@@ -70,6 +70,10 @@ export function messageText(message: Message, names: TraceNames): string {
       return `${message.parts?.length ?? 'no'} parts of the state of height ${message.height}`;
     case 'tiles':
       return `${message.tiles?.length ?? 'no'} tiles of the history of ${message.size} transactions`;
+    case 'request-epochs':
+      return `asks how epochs ended, from ${message.from} on`;
+    case 'epochs':
+      return `how ${message.proofs.length} epochs ended`;
     case 'outcome':
       return `outcome of height ${message.height}`;
     default:

@@ -15,6 +15,7 @@ import {
   nullify,
   proposalOf,
   tipOf,
+  validatorsOf,
 } from '../protocol/testing/hand.ts';
 import { batchBytesMax, batchTransactionsMax, createBatch, decodeBatch, encodeBatch, signBatch } from './batch.ts';
 import { blockBatchesMax, blockFromParts, createBlock, decodeBlock, encodeBlock } from './block.ts';
@@ -108,6 +109,14 @@ const samples: { readonly [T in MessageType]: readonly Extract<Message, { type: 
     { type: 'tiles', size: 300, tiles: null },
     { type: 'tiles', size: 300, tiles: [{ level: 1, index: 0, hashes: digest }] },
   ],
+  'request-epochs': [{ type: 'request-epochs', from: toEpoch(3) }],
+  epochs: [
+    { type: 'epochs', proofs: [] },
+    {
+      type: 'epochs',
+      proofs: [{ signatures: [checkpointOf(1, genesisOutcome().statement)], validators: validatorsOf(4) }],
+    },
+  ],
   outcome: [
     { type: 'outcome', height: toHeight(9), outcome: null },
     {
@@ -135,7 +144,7 @@ test('data takes the bulk channel, everything agreement waits for the control ch
     .flat()
     .filter((message) => channelOf(message) === 'bulk')
     .map(({ type }) => type);
-  assert.deepEqual([...new Set(bulk)], ['block', 'batch', 'chain', 'snapshot', 'state', 'tiles', 'outcome']);
+  assert.deepEqual([...new Set(bulk)], ['block', 'batch', 'chain', 'snapshot', 'state', 'tiles', 'epochs', 'outcome']);
 });
 
 /** A message with one field changed, at a path of indices. */

@@ -93,6 +93,8 @@ const messageTypes: readonly MessageType[] = [
   'state',
   'tiles',
   'outcome',
+  'request-epochs',
+  'epochs',
 ];
 
 const bulkTypes: ReadonlySet<MessageType> = new Set([
@@ -103,6 +105,7 @@ const bulkTypes: ReadonlySet<MessageType> = new Set([
   'state',
   'tiles',
   'outcome',
+  'epochs',
 ]);
 
 export function channelOf(message: Message): Channel {
@@ -154,6 +157,8 @@ function fieldsOf(message: Message): Cbor[] {
     case 'state':
     case 'tiles':
     case 'outcome':
+    case 'request-epochs':
+    case 'epochs':
       return syncMessageFields(message);
     default:
       return unreachable(message);
@@ -243,6 +248,8 @@ function readFields(type: MessageType, fields: Cbor[]): Message {
     case 'state':
     case 'tiles':
     case 'outcome':
+    case 'request-epochs':
+    case 'epochs':
       return readSyncMessage(type, fields);
     default:
       return unreachable(type);

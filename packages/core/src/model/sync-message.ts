@@ -14,7 +14,16 @@ import type { Cbor } from '../bytes/cbor.ts';
 import { bytesOf, listOf, requireShape, textOf, tupleOf, uintOf } from '../bytes/shape.ts';
 import { unreachable } from '../result.ts';
 import { type Block, decodeBlock, encodeBlock } from './block.ts';
-import { type Hash, type Height, toHash, toHeight, toValidatorIndex, type ValidatorIndex } from './brands.ts';
+import {
+  type Epoch,
+  type Hash,
+  type Height,
+  toEpoch,
+  toHash,
+  toHeight,
+  toValidatorIndex,
+  type ValidatorIndex,
+} from './brands.ts';
 import { type Certificate, certificateToCbor, readCertificate, validatorsMax } from './certificate.ts';
 import { type CheckpointStatement, checkpointStatementToCbor, readCheckpointStatement } from './checkpoint.ts';
 import {
@@ -22,6 +31,7 @@ import {
   checkpointSignatureToCbor,
   readCheckpointSignature,
 } from './checkpoint-signature.ts';
+import { type EpochProof, epochProofToCbor, readEpochProof } from './epoch-proof.ts';
 
 /** Parts of the state asked for at once. */
 export const statePathsMax = 256;
@@ -36,6 +46,9 @@ export const tilePlacesMax = 128;
 /** Blocks, and statements, of a snapshot: the largest checkpoint lag, and as many above it. */
 export const snapshotBlocksMax = 2_048;
 export const snapshotSignaturesMax = 4_096;
+
+/** Proofs in one answer. */
+export const epochProofsMax = 16;
 
 const nibblesMax = 64;
 const tileBytesMax = 8_192;
@@ -79,6 +92,8 @@ export type Tile = TilePlace & { readonly hashes: Uint8Array };
 export type StoredOutcome = { readonly statement: CheckpointStatement; readonly verdicts: Uint8Array };
 
 export type SyncMessage =
+  /** How epochs ended, from this one on. */
+  | { readonly type: 'request-epochs'; readonly from: Epoch }
   /** A snapshot at or above a height. */
   | { readonly type: 'request-snapshot'; readonly from: Height }
   /** Parts of the state at the height of a snapshot. */
@@ -86,6 +101,8 @@ export type SyncMessage =
   /** Tiles of the history tree of a size; without places those of its right edge. */
   | { readonly type: 'request-tiles'; readonly size: number; readonly places: readonly TilePlace[] }
   | { readonly type: 'request-outcome'; readonly height: Height }
+  /** In order, without gaps, as many as a message holds; none where the epoch asked for has not ended. */
+  | { readonly type: 'epochs'; readonly proofs: readonly EpochProof[] }
   /** Null: none now, ask again. */
   | { readonly type: 'snapshot'; readonly snapshot: Snapshot | null }
   /** The first so many of what was asked for. Null: the snapshot is not held any more. */
@@ -98,6 +115,7 @@ export type SyncMessageType = SyncMessage['type'];
 
 export function syncMessageFields(message: SyncMessage): Cbor[] {
   switch (message.type) {
+    case 'request-epochs':
     case 'request-snapshot':
       return [message.from];
     case 'request-state':
@@ -106,6 +124,8 @@ export function syncMessageFields(message: SyncMessage): Cbor[] {
       return [message.size, message.places.map(({ level, index }): Cbor => [level, index])];
     case 'request-outcome':
       return [message.height];
+    case 'epochs':
+      return [message.proofs.map(epochProofToCbor)];
     case 'snapshot':
       return [message.snapshot === null ? null : snapshotToCbor(message.snapshot)];
     case 'state':
@@ -124,6 +144,8 @@ export function syncMessageFields(message: SyncMessage): Cbor[] {
 /** For use inside `readShape` or `decodeShape`. */
 export function readSyncMessage(type: SyncMessageType, fields: Cbor[]): SyncMessage {
   switch (type) {
+    case 'request-epochs':
+      return { type, from: toEpoch(uintOf(tupleOf(fields, 1, type)[0]!, 'epoch')) };
     case 'request-snapshot':
       return { type, from: heightOf(tupleOf(fields, 1, type)[0]!) };
     case 'request-state': {
@@ -136,6 +158,8 @@ export function readSyncMessage(type: SyncMessageType, fields: Cbor[]): SyncMess
     }
     case 'request-outcome':
       return { type, height: heightOf(tupleOf(fields, 1, type)[0]!) };
+    case 'epochs':
+      return { type, proofs: listOf(tupleOf(fields, 1, type)[0]!, epochProofsMax, 'epoch proofs', readEpochProof) };
     case 'snapshot': {
       const [snapshot] = tupleOf(fields, 1, type);
       return { type, snapshot: snapshot === null ? null : readSnapshot(snapshot!) };

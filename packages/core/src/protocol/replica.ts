@@ -338,12 +338,14 @@ export class Replica {
       case 'request-state':
       case 'request-tiles':
       case 'request-outcome':
+      case 'request-epochs':
         this.#context.emit({ type: 'serve', to: from, request: message });
         return;
       case 'snapshot':
       case 'state':
       case 'tiles':
       case 'outcome':
+      case 'epochs':
         // A replica asks for none of these; who does takes them off the link before it.
         return;
       case 'block':

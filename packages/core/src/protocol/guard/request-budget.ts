@@ -18,6 +18,7 @@ export function requestCost(message: Message): number {
       return Math.max(1, Math.min(message.to - message.from + 1, certificatesPageMax));
     case 'request-chain':
     case 'request-tiles':
+    case 'request-epochs':
       return 16;
     case 'request-snapshot':
     case 'request-state':
