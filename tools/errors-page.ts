@@ -20,6 +20,7 @@ const families: readonly (readonly [family: string, about: string])[] = [
   ['genesis', 'The genesis document'],
   ['node', 'The state of the node that was asked'],
   ['http', 'Requests'],
+  ['invitation', 'Inviting and joining'],
   ['link', 'Links between nodes; in logs and in the metric `cairn_link_errors_total`'],
   ['gateway', 'MQTT messages that never become a transaction'],
   ['journal', 'The safety record'],

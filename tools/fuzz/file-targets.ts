@@ -20,6 +20,8 @@ import { nodeConfigName, readNodeConfig } from '../../packages/node/src/config/n
 import { parseTokens } from '../../packages/node/src/http/tokens.ts';
 import { readKeyFile } from '../../packages/node/src/keys/key-file.ts';
 import { openSigningMark, readMark } from '../../packages/node/src/keys/signing-mark-file.ts';
+import { decodeInvitation, encodeInvitation } from '../../packages/node/src/membership/invitation.ts';
+import { parseInvitationBook } from '../../packages/node/src/membership/invitation-book.ts';
 import { createKey, keyToText, publicKeyToText, textToKey, textToPublicKey } from '../../packages/sdk/src/key.ts';
 import { textToReading } from '../../packages/sdk/src/reading.ts';
 import * as good from './corpora.ts';
@@ -54,6 +56,8 @@ const nodeConfig = {
   logLevel: 'info',
   workers: 2,
   peers: { 'birch-1': ['[::1]:7700', '127.0.0.1:7700'] },
+  sync: 'full',
+  bootstrap: [{ id: 'birch-1', linkKey: '07'.repeat(32), addresses: ['[::1]:7700'] }],
 };
 const networkFile = {
   name: 'n',
@@ -72,6 +76,35 @@ const networkPlan = {
   parameters: { deltaMs: 100 },
 };
 const tokens = { tokens: [{ name: 'a', roles: ['read', 'submit'], sha256: '00'.repeat(32) }] };
+const joinFields = {
+  linkKey: '01'.repeat(32),
+  votingKey: '02'.repeat(32),
+  checkpointKey: '03'.repeat(32),
+  gatewayKey: '04'.repeat(32),
+  addresses: ['maple.example:7700'],
+  host: 'rack 4',
+  personKey: publicKeyToText(key),
+};
+const invited = {
+  secretHash: '05'.repeat(32),
+  member: 'maple',
+  memberName: 'Maple',
+  validator: 'maple-1',
+  createdMs: 1,
+  expiresMs: 2,
+};
+const invitation = {
+  ledgerHash: new Uint8Array(32),
+  network: 'n',
+  member: 'maple',
+  memberName: 'Maple',
+  validator: 'maple-1',
+  expiresSeconds: 1_900_000_000,
+  secret: new Uint8Array(32),
+  inviter: 'alder-1',
+  urls: ['https://alder.example:7701'],
+  peers: [{ id: 'alder-1', linkKey: new Uint8Array(32), addresses: ['[::1]:7700', 'a.b:1'] }],
+};
 const jsonOf = (...values: readonly unknown[]) => bytesOfTexts(...values.map((value) => JSON.stringify(value)));
 const feedIdentity = { ledger: 'AAAAAAAAAAA', kid: '00', input: 'x' } as const;
 
@@ -140,6 +173,32 @@ export const fileTargets: readonly Target[] = [
     sizeMax: 1024,
     corpus: () => bytesOfTexts(publicKeyToText(key), publicKeyToText(createKey('p256'))),
     run: (bytes) => verdictOf(textToPublicKey(textOf(bytes))),
+    weight: 0.3,
+  },
+  {
+    name: 'decodeInvitation',
+    covers: at('node/src/membership/invitation.ts', 'decodeInvitation'),
+    sizeMax: 96 << 10,
+    corpus: () =>
+      bytesOfTexts(
+        encodeInvitation(invitation),
+        encodeInvitation({ ...invitation, memberName: null, peers: [], urls: ['http://a', 'http://[::1]:1'] }),
+      ),
+    run: (bytes) => verdictOf(decodeInvitation(textOf(bytes))),
+    weight: 0.3,
+  },
+  {
+    name: 'parseInvitationBook',
+    covers: at('node/src/membership/invitation-book.ts', 'parseInvitationBook'),
+    sizeMax: 64 << 10,
+    corpus: () =>
+      jsonOf({
+        invitations: [
+          { ...invited, joined: null },
+          { ...invited, memberName: null, joined: { atMs: 3, request: joinFields } },
+        ],
+      }),
+    run: (bytes) => verdictOf(parseInvitationBook('a book', textOf(bytes))),
     weight: 0.3,
   },
   {

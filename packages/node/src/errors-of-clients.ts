@@ -103,6 +103,11 @@ export const clientErrors = {
     'Let a person of the member register it with `cairn device add ... --role gateway`, as the message shows.',
   ],
 
+  'invitation.malformed': [
+    'The text is not a whole invitation',
+    'Copy all that `cairn invite` printed, or take the file that it wrote.',
+  ],
+
   'client.aborted': ['The request was called off', 'Nothing. Sending the same transaction again is safe.'],
   'client.bad-answer': [
     'The answer is not one that a Cairn node gives',

@@ -60,6 +60,11 @@ export const nodeErrors = {
     'The data folder is older than what this node has signed',
     'Put back the newest data folder. If it is lost, the node only follows in this epoch; docs/operations.md says more.',
   ),
+  'node.not-liftable': answer(
+    409,
+    'The node is not fenced by its operator',
+    'What fenced it is in `cairn status` and in the log; only a fence of the operator can be lifted by the operator.',
+  ),
   'node.failed': inside(
     'A thread of the node ended',
     'The node stops. Start it again; if it happens again, the log has the reason.',
@@ -92,7 +97,7 @@ export const nodeErrors = {
   'http.unsupported-media-type': answer(
     415,
     'The content type is not one that this call takes',
-    'Send one transaction as application/cose, or several as application/cbor-seq.',
+    'Send one transaction as application/cose, several as application/cbor-seq, and what GET /openapi.json describes as JSON as application/json.',
   ),
   'http.bad-cursor': answer(
     400,
@@ -146,6 +151,42 @@ export const nodeErrors = {
     'Send it again; headers must arrive within 10 seconds, the whole request within 30.',
   ),
   'http.headers-too-large': answer(431, 'The request headers are too large', 'Send at most 16 KiB of headers.'),
+
+  'invitation.unknown': answer(
+    403,
+    'The node has given out no such invitation',
+    'Ask the node that gave it out, with all of its text. If it was cancelled or is long past, ask for a new one.',
+  ),
+  'invitation.expired': answer(403, 'The invitation has expired', 'Ask whoever gave it for a new one.'),
+  'invitation.used': answer(
+    409,
+    'The invitation was used already',
+    'If that was you, take the keys and the address of the first time. If not, tell whoever invited you at once: somebody else had your invitation.',
+  ),
+  'invitation.too-many': answer(
+    409,
+    'The node keeps no more invitations',
+    'Cancel some that are done with: `cairn invite --list`, then `cairn invite --cancel <id>`.',
+  ),
+  'invitation.taken': answer(
+    409,
+    'The validator belongs to another member',
+    'Choose another id for the validator; `cairn members` lists those that are taken.',
+  ),
+  'invitation.no-person': answer(
+    422,
+    'A new member needs a person key',
+    'Hand in the public part of a person key with the request; `cairn join` makes one.',
+  ),
+  'invitation.unwritable': answer(
+    500,
+    'The node cannot write down its invitations',
+    'Its operator looks at permissions and free space of the data folder. Nothing was changed.',
+  ),
+  'invitation.book-damaged': inside(
+    'The file of invitations is damaged',
+    'Correct it at the place that the message names, or move it away: invitations that were not used are then void.',
+  ),
 
   'link.bad-address': inside(
     'The address of a peer is not host:port',

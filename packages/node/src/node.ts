@@ -24,6 +24,7 @@ import { type Journal, openJournal } from './journal/journal.ts';
 import { isNotedAsRolledBack, noteRolledBack, rolledBackError } from './keys/rolled-back.ts';
 import { openSigningMark, signingMarkPath } from './keys/signing-mark-file.ts';
 import { createLog, type Log } from './logging.ts';
+import { liftOperatorFence, noteOperatorFence, operatorFenceReason } from './membership/operator-fence.ts';
 import { createNodeMetrics } from './node-metrics.ts';
 import { type EdgeClient, startEdgeClient } from './threads/edge-client.ts';
 import { startLedgerClient } from './threads/ledger-client.ts';
@@ -47,7 +48,7 @@ const journalSegmentBytes = 8 << 20;
 const statusEveryMs = 100;
 
 /** What changes while a node runs, and whom a failure must stop. */
-type Life = { mode: NodeMode; driver: Driver | null };
+type Life = { mode: NodeMode; fencedFor: FenceReason | null; driver: Driver | null };
 
 /**
  * Starts a node; resolves when it listens. Rejects with a NodeFailed, all that was opened closed again. What fails later
@@ -58,7 +59,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
   const founding = orThrow(readFounding(config));
   const log = createLog({ level: config.logLevel, base: { node: config.validatorId } });
   const closers = createClosers();
-  const life: Life = { mode: 'starting', driver: null };
+  const life: Life = { mode: 'starting', fencedFor: null, driver: null };
   const failure = createFailure(log, () => {
     life.mode = 'fenced';
     life.driver?.stop();
@@ -237,14 +238,8 @@ async function runNode({ config, founding, log, closers, life, failure }: Parts)
   function onFenced(reason: FenceReason): void {
     life.mode = 'fenced';
     if (reason === 'rolled-back' && !isNotedAsRolledBack(config.dataDir)) noteRolledBack(config.dataDir, mark.value);
-    const error: CairnError =
-      reason === 'rolled-back'
-        ? rolledBackError(config.dataDir, mark.path)
-        : {
-            code: 'node.diverged',
-            message:
-              'the result of a block differs from the certified one: nothing is signed any more. Keep the data folder, and replace the machine',
-          };
+    const error = fenceError(reason, config.dataDir, mark.path);
+    life.fencedFor = reason;
     log.error('node.fenced', { reason, code: error.code, message: error.message });
     log.flush();
     mempool.refuseAll(refusal()!);
@@ -304,7 +299,38 @@ async function runNode({ config, founding, log, closers, life, failure }: Parts)
     };
   }
 
+  /** Why the operator can change nothing at present; null when he can. */
+  function operatorRefusal(): CairnError | null {
+    return life.mode === 'starting' || life.mode === 'stopping' ? refusal() : null;
+  }
+
+  function fenceByOperator(reason: string): CairnError | null {
+    if (operatorRefusal() !== null) return operatorRefusal();
+    driver.fence('operator');
+    return life.fencedFor === 'operator' ? onDisk(() => noteOperatorFence(config.dataDir, reason)) : null;
+  }
+
+  /** The node signs again after its next start, which restores what it has signed. */
+  function unfenceByOperator(): CairnError | null {
+    if (operatorRefusal() !== null || life.mode !== 'fenced') return operatorRefusal();
+    if (life.fencedFor !== 'operator') {
+      return { code: 'node.not-liftable', message: `the node is fenced because it is ${life.fencedFor ?? 'failed'}` };
+    }
+    log.info('node.fence-lifted');
+    return onDisk(() => liftOperatorFence(config.dataDir));
+  }
+
+  function onDisk(write: () => void): CairnError | null {
+    try {
+      write();
+      return null;
+    } catch (cause) {
+      return { code: 'storage.failed', message: `${config.dataDir}: ${(cause as Error).message}` };
+    }
+  }
+
   if (isNotedAsRolledBack(config.dataDir)) driver.fence('rolled-back');
+  if (operatorFenceReason(config.dataDir) !== null) driver.fence('operator');
   await restoreJournal(journal, driver);
   edge = await startEdgeClient(
     {
@@ -315,12 +341,16 @@ async function runNode({ config, founding, log, closers, life, failure }: Parts)
       http: config.http,
       ...(config.mqtt && { mqtt: config.mqtt }),
       keysDir: config.keysDir,
+      listen: config.listen,
+      peers: config.peers ?? {},
       status: status(),
     },
     newsIn,
     {
       mempool,
       refusal,
+      fence: fenceByOperator,
+      unfence: unfenceByOperator,
       samples: () =>
         metrics.samples({
           status: status(),
@@ -369,6 +399,24 @@ async function runNode({ config, founding, log, closers, life, failure }: Parts)
       return stopped;
     },
   };
+}
+
+function fenceError(reason: FenceReason, dataDir: string, markPath: string): CairnError {
+  switch (reason) {
+    case 'rolled-back':
+      return rolledBackError(dataDir, markPath);
+    case 'operator':
+      return {
+        code: 'node.fenced',
+        message: `taken out by its operator: ${operatorFenceReason(dataDir) ?? 'no reason'}`,
+      };
+    case 'diverged':
+      return {
+        code: 'node.diverged',
+        message:
+          'the result of a block differs from the certified one: nothing is signed any more. Keep the data folder, and replace the machine',
+      };
+  }
 }
 
 /** One record after the other: only what the replica still needs of them stays in memory. */

@@ -48,6 +48,8 @@ test('a configuration comes back from its file as it was written', () => {
     logLevel: 'debug',
     workers: 2,
     peers: { 'node-2': ['127.0.0.1:7712', '[::1]:7712'] },
+    sync: 'full',
+    bootstrap: [{ id: 'node-2', linkKey: new Uint8Array(32).fill(7), addresses: ['127.0.0.1:7712'] }],
   });
   writeNodeConfig(dir, config);
   const again = readNodeConfig(dir);
@@ -73,6 +75,23 @@ test('every mistake is named by its path', () => {
     [{ ...small, logLevel: 'loud' }, 'config.invalid-field', /logLevel.*info/],
     [{ ...small, workers: -1 }, 'config.invalid-field', /workers/],
     [{ ...small, peers: { 'node-2': ['nowhere'] } }, 'config.invalid-field', /peers\.node-2\[0\]/],
+    [{ ...small, sync: 'fast' }, 'config.invalid-field', /sync.*state, full/],
+    [{ ...small, bootstrap: [{ id: 'a', addresses: [] }] }, 'config.missing-field', /bootstrap\[0\]\.linkKey/],
+    [
+      { ...small, bootstrap: [{ id: 'a', linkKey: '00', addresses: [] }] },
+      'config.invalid-field',
+      /bootstrap\[0\]\.linkKey/,
+    ],
+    [
+      { ...small, bootstrap: [{ id: 'a', linkKey: '00'.repeat(32), addresses: ['x'] }] },
+      'config.invalid-field',
+      /bootstrap\[0\]\.addresses\[0\]/,
+    ],
+    [
+      { ...small, bootstrap: [{ id: 'A', linkKey: '00'.repeat(32), addresses: ['x:1'] }] },
+      'config.invalid-field',
+      /bootstrap\[0\]\.id/,
+    ],
   ];
   for (const [content, code, message] of mistakes) {
     const config = read(content);

@@ -11,7 +11,7 @@
 import { writeFileSync } from 'node:fs';
 import { isIPv4, isIPv6 } from 'node:net';
 import { isAbsolute, join, resolve } from 'node:path';
-import { type CairnError, fail, type Result } from '@cairn-ledger/core';
+import { type CairnError, fail, fromHex, isName, type Result, toHex } from '@cairn-ledger/core';
 import {
   choiceOf,
   type Field,
@@ -59,7 +59,28 @@ export type NodeConfig = {
   readonly workers?: number;
   /** Addresses to use for a peer in place of those on the ledger, by validator id. */
   readonly peers?: Readonly<Record<string, readonly string[]>>;
+  /**
+   * How a node that is far behind comes to the tip: from a certified state, or by executing every block from the genesis
+   * on. Absent: from a state.
+   */
+  readonly sync?: SyncMode;
+  /** Whom a node that joins asks first: its genesis may be older than the present validators. Absent: those of the genesis. */
+  readonly bootstrap?: readonly BootstrapPeer[];
 };
+
+export const syncModes = ['state', 'full'] as const;
+export type SyncMode = (typeof syncModes)[number];
+
+/** A validator that can be linked to before anything of the chain is known. */
+export type BootstrapPeer = {
+  readonly id: string;
+  /** Ed25519, 32 bytes: what it must prove to have on a link. */
+  readonly linkKey: Uint8Array;
+  /** "host:port", in order of preference. */
+  readonly addresses: readonly string[];
+};
+
+export const bootstrapPeersMax = 256;
 
 /** Reads the configuration of the node in `dir`. Errors: `config.*`, each naming the file and the field. */
 export function readNodeConfig(dir: string): Result<NodeConfig, CairnError> {
@@ -90,6 +111,7 @@ export function writeNodeConfig(dir: string, config: NodeConfig): void {
       ...(tokensPath !== undefined && { tokensPath: inside(tokensPath) }),
     },
     ...(passwordPath !== undefined && { mqtt: { ...config.mqtt, passwordPath: inside(passwordPath) } }),
+    ...(config.bootstrap && { bootstrap: config.bootstrap.map((peer) => ({ ...peer, linkKey: toHex(peer.linkKey) })) }),
   };
   writeFileSync(join(folder, nodeConfigName), `${JSON.stringify(file, null, 2)}\n`);
 }
@@ -110,6 +132,8 @@ function readNodeFields(root: Field, folder: string): NodeConfig {
     'logLevel',
     'workers',
     'peers',
+    'sync',
+    'bootstrap',
   ]);
   const pathOf = (field: Field | undefined, otherwise: string): string => {
     const path = field === undefined ? otherwise : textOf(field);
@@ -128,7 +152,23 @@ function readNodeFields(root: Field, folder: string): NodeConfig {
     logLevel: fields.logLevel === undefined ? 'info' : choiceOf(fields.logLevel, logLevels),
     ...(fields.workers && { workers: integerOf(fields.workers, 0, 256) }),
     ...(fields.peers && { peers: recordOf(fields.peers, (peer) => listOf(peer, readAddress)) }),
+    ...(fields.sync && { sync: choiceOf(fields.sync, syncModes) }),
+    ...(fields.bootstrap && { bootstrap: readBootstrap(fields.bootstrap) }),
   };
+}
+
+function readBootstrap(field: Field): BootstrapPeer[] {
+  const peers = listOf(field, (peer) => {
+    const fields = fieldsOf(peer, ['id', 'linkKey', 'addresses']);
+    const id = required(fields.id, peer, 'id');
+    if (!isName(textOf(id))) refuse(id, 'must have 1 to 32 of a-z, 0-9 and -');
+    const key = required(fields.linkKey, peer, 'linkKey');
+    const linkKey = fromHex(textOf(key));
+    if (linkKey?.length !== 32) refuse(key, 'must be 64 hexadecimal digits');
+    return { id: textOf(id), linkKey, addresses: listOf(required(fields.addresses, peer, 'addresses'), readAddress) };
+  });
+  if (peers.length > bootstrapPeersMax) refuse(field, `must have at most ${bootstrapPeersMax} peers`);
+  return peers;
 }
 
 function readHostPort(field: Field): HostPort {

@@ -57,7 +57,7 @@ import { isAhead, raiseMark, type Signed, type SigningMark, voteRank } from './s
 export type { SigningMark } from './signing-mark.ts';
 
 /** `diverged`: an own result differs from a certified one. `rolled-back`: the safety record remembers less than was signed. */
-export type FenceReason = 'diverged' | 'rolled-back';
+export type FenceReason = 'diverged' | 'rolled-back' | 'operator';
 
 export type DriverPorts = {
   readonly now: () => Instant;

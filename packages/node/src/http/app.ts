@@ -24,6 +24,7 @@ import { createGuard } from './guard.ts';
 import { addHealthRoutes } from './health.ts';
 import { defaultLimits, type HttpLimits } from './limits.ts';
 import { createHttpCounts } from './measure.ts';
+import { addMembershipRoutes } from './membership.ts';
 import { createOpenApi } from './openapi.ts';
 import { type Problem, problemOf, sendProblem } from './problem.ts';
 import { addStatusPage } from './status-page.ts';
@@ -75,7 +76,7 @@ export async function createApp(port: EdgePort, options: AppOptions = {}): Promi
     forceCloseConnections: 'idle',
   }).withTypeProvider<RequestSchemas>();
 
-  // JSON and text bodies belong to no call here; their parsers would only be a way in.
+  // JSON bodies belong to the calls on membership alone, text bodies to none; elsewhere a parser would only be a way in.
   app.removeAllContentTypeParsers();
   await app.register(swagger, createOpenApi(port.status().node.version));
 
@@ -111,6 +112,7 @@ export async function createApp(port: EdgePort, options: AppOptions = {}): Promi
   addChainRoutes(app, context);
   addViewRoutes(app, context);
   addEventRoutes(app, context);
+  await app.register(async (scope) => addMembershipRoutes(scope as App, context, nowMs));
   addHealthRoutes(app, context);
   addStatusPage(app, context);
   app.get(
@@ -135,9 +137,9 @@ export async function createApp(port: EdgePort, options: AppOptions = {}): Promi
 
 /** In words of the caller: which part of the request, which field, what is wrong with it. */
 function describeFault(error: FastifySchemaValidationError, part: string): string {
-  const where = part === 'querystring' ? 'query' : 'path';
+  const where = part === 'querystring' ? 'query' : part === 'body' ? 'body' : 'path';
   if (error.keyword === 'additionalProperties')
-    return `the ${where} has no parameter "${error.params.additionalProperty}"`;
+    return `the ${where} has no ${where === 'body' ? 'field' : 'parameter'} "${error.params.additionalProperty}"`;
   return `"${error.instancePath.slice(1)}" in the ${where} ${error.message ?? 'is not as described'}`;
 }
 
@@ -147,10 +149,7 @@ function toProblem(error: FastifyError): Problem {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return problemOf('http.body-too-large', 'the body is larger than this content type may be');
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return problemOf(
-        'http.unsupported-media-type',
-        'the content type is not application/cose or application/cbor-seq',
-      );
+      return problemOf('http.unsupported-media-type', 'the content type is not one that this call takes');
     case 'FST_ERR_CTP_EMPTY_TYPE':
       return problemOf('http.unsupported-media-type', 'the request has no content type');
     default:

@@ -6,6 +6,7 @@
  * "does not apply". Bytes that come out here may be views into larger buffers: HTTP copies what it keeps.
  */
 import type { CairnError, Result } from '@cairn-ledger/core';
+import type { MembershipPort } from './membership-port.ts';
 
 export type Provenance = 'device-signed' | 'gateway-attested';
 
@@ -190,7 +191,7 @@ export type EdgeEvent =
   | { readonly type: 'block'; readonly height: number }
   | { readonly type: 'status'; readonly status: NodeStatus };
 
-export type EdgePort = {
+export type EdgePort = MembershipPort & {
   /** One outcome per transaction, in order. The port may keep the buffers. */
   submit(transactions: readonly Uint8Array[]): Promise<readonly SubmitOutcome[]>;
   transaction(id: Uint8Array): Promise<TransactionStatus | null>;

@@ -12,6 +12,7 @@ import type {
   SubmitOutcome,
   TransactionStatus,
 } from './edge-port.ts';
+import type { MembershipView } from './membership-port.ts';
 
 /** 32 bytes that are easy to tell apart. */
 export const bytes32 = (fill: number): Uint8Array => new Uint8Array(32).fill(fill);
@@ -95,6 +96,60 @@ export function statusOfTransaction(id: Uint8Array, change: Partial<TransactionS
   };
 }
 
+export const membershipOfTest: MembershipView = {
+  height: 7,
+  epoch: 1,
+  isChanging: false,
+  votesNeeded: 2,
+  members: [
+    { id: 'acme', name: 'Acme' },
+    { id: 'bolt', name: 'Bolt' },
+  ],
+  validators: [
+    {
+      id: 'node-1',
+      member: 'acme',
+      state: 'suspended',
+      causes: ['attested'],
+      sinceHeight: 5,
+      addresses: ['127.0.0.1:7000'],
+      host: 'rack 4',
+      operator: null,
+    },
+    {
+      id: 'node-9',
+      member: 'bolt',
+      state: 'admitted',
+      causes: [],
+      sinceHeight: null,
+      addresses: [],
+      host: null,
+      operator: 'Run & Co',
+    },
+  ],
+  guests: ['node-9'],
+  proposals: [
+    {
+      id: bytes32(9),
+      member: 'acme',
+      openedHeight: 3,
+      lapsesHeight: 100_003,
+      change: { kind: 'remove-validator', validator: 'node-1' },
+      yes: ['acme'],
+      no: [],
+    },
+    {
+      id: bytes32(10),
+      member: 'bolt',
+      openedHeight: 4,
+      lapsesHeight: 100_004,
+      change: { kind: 'parameters', parameters: { deltaMs: 200, heartbeatMs: 5_000 } },
+      yes: ['bolt'],
+      no: ['acme'],
+    },
+  ],
+};
+
 export type FakeEdge = EdgePort & {
   status: () => NodeStatus;
   submitted: Uint8Array[];
@@ -105,6 +160,8 @@ export type FakeEdge = EdgePort & {
   readingList: ReadingView[];
   next: string | null;
   outcome: (transaction: Uint8Array) => SubmitOutcome;
+  /** Reason of the operator's fence; null when there is none. */
+  fencedFor: string | null;
   emit: (event: EdgeEvent) => void;
 };
 
@@ -120,6 +177,7 @@ export function createFakeEdge(change: Partial<FakeEdge> = {}): FakeEdge {
     readingList: [],
     next: null,
     outcome: (transaction) => ({ type: 'accepted', id: idOf(transaction) }),
+    fencedFor: null,
     emit: (event) => {
       for (const listener of listeners) listener(event);
     },
@@ -199,6 +257,20 @@ export function createFakeEdge(change: Partial<FakeEdge> = {}): FakeEdge {
     onEvent: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
+    },
+    membership: async () => membershipOfTest,
+    invite: async () => refuse('invitation.too-many', 'no invitations here'),
+    invitations: async () => [],
+    cancelInvitation: async () => ok(false),
+    join: async () => refuse('invitation.unknown', 'no invitations here'),
+    fence: async (reason) => {
+      edge.fencedFor = reason;
+      return ok(undefined);
+    },
+    unfence: async () => {
+      if (edge.fencedFor === null) return refuse('node.not-liftable', 'another reason');
+      edge.fencedFor = null;
+      return ok(undefined);
     },
     metrics: async () => '# HELP cairn_height x\ncairn_height 1\n',
     ...change,

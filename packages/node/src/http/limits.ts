@@ -5,6 +5,8 @@ export type HttpLimits = {
   readonly transactionSizeBytesMax: number;
   readonly sequenceSizeBytesMax: number;
   readonly sequenceCountMax: number;
+  /** Bodies of the calls on membership. */
+  readonly jsonSizeBytesMax: number;
   readonly headersSizeBytesMax: number;
   /** All headers must have arrived within this time after the first byte; it ends slow trickles. */
   readonly headersTimeoutMs: number;
@@ -35,6 +37,7 @@ export const defaultLimits: HttpLimits = {
   transactionSizeBytesMax: 65_535,
   sequenceSizeBytesMax: 1_048_576,
   sequenceCountMax: 1_000,
+  jsonSizeBytesMax: 16_384,
   headersSizeBytesMax: 16_384,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,

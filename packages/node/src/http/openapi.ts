@@ -39,6 +39,7 @@ export function createOpenApi(version: string): FastifyDynamicSwaggerOptions {
         { name: 'transactions', description: 'Handing in and following transactions' },
         { name: 'chain', description: 'Blocks, checkpoints, validators' },
         { name: 'view', description: 'Members, accounts, devices, readings' },
+        { name: 'membership', description: 'Members and their votes, inviting and joining' },
         { name: 'events', description: 'News as it happens' },
         { name: 'operations', description: 'For operators and their machines' },
       ],

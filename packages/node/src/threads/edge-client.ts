@@ -20,6 +20,9 @@ export type EdgeClientPorts = {
   /** Why no transactions are taken at present; null when they are. */
   readonly refusal: () => CairnError | null;
   readonly samples: () => readonly MetricSamples[];
+  /** The operator takes this node out, and takes that back: the contract is at `fence` in http/membership-port.ts. */
+  readonly fence: (reason: string) => CairnError | null;
+  readonly unfence: () => CairnError | null;
   readonly onFailed: (error: CairnError) => void;
 };
 
@@ -46,6 +49,10 @@ export async function startEdgeClient(
         return onSubmit(message.number, message.bytes, message.lengths);
       case 'metrics':
         return post({ type: 'metrics', number: message.number, samples: ports.samples() });
+      case 'fence':
+        return post({ type: 'operated', number: message.number, error: ports.fence(message.reason) });
+      case 'unfence':
+        return post({ type: 'operated', number: message.number, error: ports.unfence() });
       case 'failed':
         listening.reject(message.error);
         return ports.onFailed(message.error);

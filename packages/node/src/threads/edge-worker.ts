@@ -4,7 +4,16 @@
  */
 import { join } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { createHistoryReader, createLedger, decodeGenesis, sha256 } from '@cairn-ledger/core';
+import {
+  type CairnError,
+  createHistoryReader,
+  createLedger,
+  decodeGenesis,
+  fail,
+  ok,
+  type Result,
+  sha256,
+} from '@cairn-ledger/core';
 import type { Gateway, GatewayStatus } from '@cairn-ledger/gateway';
 import { installNodeSha256 } from '../crypto/sha256.ts';
 import { createNodeSigner } from '../crypto/signer.ts';
@@ -14,6 +23,7 @@ import type { NodeStatus } from '../http/edge-port.ts';
 import { startHttpServer } from '../http/server.ts';
 import { readKeyFile, readSecretLine } from '../keys/key-file.ts';
 import { createLog } from '../logging.ts';
+import { bookName, openInvitationBook } from '../membership/invitation-book.ts';
 import { createThreadSampler, type MetricSamples, metricsText } from '../metrics.ts';
 import { openChainDb } from '../storage/chain-db.ts';
 import { openViewDb } from '../storage/view-db.ts';
@@ -41,6 +51,7 @@ async function run(): Promise<void> {
   let status: NodeStatus = settings.status;
   let blockTimeMs = status.blockTimeMs;
   const asked = new Map<number, { resolve: (outcome: HandedOver) => void }>();
+  const operationsAsked = new Map<number, (error: CairnError | null) => void>();
   const metricsAsked = new Map<number, (samples: readonly MetricSamples[]) => void>();
   let number = 0;
 
@@ -62,6 +73,17 @@ async function run(): Promise<void> {
       return promise;
     },
   });
+  /** Asks the main thread, which alone can fence; resolves once it holds. */
+  async function operate(
+    message: { type: 'fence'; reason: string } | { type: 'unfence' },
+  ): Promise<Result<void, CairnError>> {
+    number++;
+    const { promise, resolve } = Promise.withResolvers<CairnError | null>();
+    operationsAsked.set(number, resolve);
+    post({ ...message, number });
+    const error = await promise;
+    return error === null ? ok(undefined) : fail(error);
+  }
   const edge: NodeEdge = createNodeEdge({
     genesis,
     genesisBytes: settings.genesis,
@@ -70,6 +92,12 @@ async function run(): Promise<void> {
     history: createHistoryReader(chain.tiles),
     admission,
     waiters,
+    book: orThrow(openInvitationBook(join(settings.dataDir, bookName))),
+    validatorId: settings.validatorId,
+    addressesOf: (id) => settings.peers[id] ?? null,
+    listen: settings.listen,
+    fence: (reason) => operate({ type: 'fence', reason }),
+    unfence: () => operate({ type: 'unfence' }),
     status: () => {
       const { transactions, readings } = view.progress();
       return { ...status, transactions, readings };
@@ -117,6 +145,11 @@ async function run(): Promise<void> {
         const answer = metricsAsked.get(message.number);
         metricsAsked.delete(message.number);
         return answer?.(message.samples);
+      }
+      case 'operated': {
+        const answer = operationsAsked.get(message.number);
+        operationsAsked.delete(message.number);
+        return answer?.(message.error);
       }
       case 'stop':
         return void stop();

@@ -8,7 +8,7 @@
  *     ledger --> edge: what was executed and certified
  */
 import type { CairnError, EpochTarget, LeaderHint, ProvenFault } from '@cairn-ledger/core';
-import type { LogLevel, NodeConfig } from '../config/node-config.ts';
+import type { HostPort, LogLevel, NodeConfig } from '../config/node-config.ts';
 import type { NodeStatus } from '../http/edge-port.ts';
 import type { MetricSamples } from '../metrics.ts';
 import type { StoredEpoch } from '../storage/epoch-table.ts';
@@ -133,6 +133,9 @@ export type EdgeSettings = {
   };
   readonly mqtt?: NonNullable<NodeConfig['mqtt']>;
   readonly keysDir: string;
+  /** Where peers reach this node, and addresses that take the place of those on the ledger. */
+  readonly listen: HostPort;
+  readonly peers: Readonly<Record<string, readonly string[]>>;
   readonly status: NodeStatus;
 };
 
@@ -143,6 +146,8 @@ export type ToEdge =
   | { readonly type: 'status'; readonly status: NodeStatus }
   | { readonly type: 'submitted'; readonly number: number; readonly outcome: HandedOver }
   | { readonly type: 'metrics'; readonly number: number; readonly samples: readonly MetricSamples[] }
+  /** What became of a `fence` or `unfence`: null when it was done. */
+  | { readonly type: 'operated'; readonly number: number; readonly error: CairnError | null }
   | { readonly type: 'stop' };
 
 export type FromEdge =
@@ -150,5 +155,8 @@ export type FromEdge =
   /** Admitted transactions, one after the other in `bytes`; answered once they are durable in a sealed batch. */
   | { readonly type: 'submit'; readonly number: number; readonly bytes: Uint8Array; readonly lengths: Uint32Array }
   | { readonly type: 'metrics'; readonly number: number }
+  /** The operator takes this node out, or takes that back; answered once it holds. */
+  | { readonly type: 'fence'; readonly number: number; readonly reason: string }
+  | { readonly type: 'unfence'; readonly number: number }
   | { readonly type: 'failed'; readonly error: CairnError }
   | { readonly type: 'stopped' };

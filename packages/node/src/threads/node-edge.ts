@@ -22,12 +22,14 @@ import {
   readDevices,
   readKey,
   readKeys,
+  readMember,
   readMembers,
   readReplayWindow,
   receiptHeaderOf,
   sortValidators,
   validatorSetDigest,
 } from '@cairn-ledger/core';
+import type { BootstrapPeer, HostPort } from '../config/node-config.ts';
 import type {
   AccountView,
   BlockView,
@@ -42,6 +44,10 @@ import type {
   PageRequest,
   TransactionStatus,
 } from '../http/edge-port.ts';
+import type { MembershipPort, MembershipView } from '../http/membership-port.ts';
+import type { InvitationBook } from '../membership/invitation-book.ts';
+import { createInviting } from '../membership/inviting.ts';
+import { membershipOf } from '../membership/standing.ts';
 import type { ChainDb, StoredBlock, StoredCheckpoint } from '../storage/chain-db.ts';
 import type { ViewDb } from '../storage/view-db.ts';
 import { createViewQueries, type FoundTransaction } from '../storage/view-queries.ts';
@@ -58,6 +64,15 @@ export type NodeEdgeParts = {
   readonly history: HistoryReader;
   readonly admission: Admission;
   readonly waiters: Waiters;
+  readonly book: InvitationBook;
+  /** Of this node. */
+  readonly validatorId: string;
+  /** Where this node listens for peers. */
+  readonly listen: HostPort;
+  /** Addresses that take the place of those on the ledger; null where none are set. */
+  readonly addressesOf: (validatorId: string) => readonly string[] | null;
+  readonly fence: MembershipPort['fence'];
+  readonly unfence: MembershipPort['unfence'];
   readonly status: () => NodeStatus;
   readonly metrics: () => Promise<string>;
 };
@@ -77,6 +92,36 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
   const queries = createViewQueries(chain, view);
   const listeners = new Set<(event: EdgeEvent) => void>();
   let certifiedHeight = chain.latestCertified()?.height ?? 0;
+
+  const inviting = createInviting({
+    book: parts.book,
+    ledgerHash: parts.status().ledger.hash,
+    ledgerName: genesis.name,
+    genesis: parts.genesisBytes,
+    inviter: parts.validatorId,
+    peers: bootstrapPeers,
+    memberName: (id) => readMember(chain.store, id)?.name ?? null,
+    memberOfValidator: (id) =>
+      membership().validators.find((one) => one.id === id && one.state !== 'removed')?.member ?? null,
+    nowMs: Date.now,
+  });
+
+  /** This node first, then the others of the set, by id. */
+  function bootstrapPeers(): BootstrapPeer[] {
+    const { validatorId, listen, addressesOf } = parts;
+    const own = `${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${listen.port}`;
+    const peers = validators.map(({ id, linkKey, addresses }): BootstrapPeer => {
+      // On the ledger stands what the others were told; a node that listens on all addresses knows no better.
+      const isWildcard = listen.host === '0.0.0.0' || listen.host === '::';
+      const known = id === validatorId && !isWildcard ? [own] : (addressesOf(id) ?? addresses);
+      return { id, linkKey, addresses: known };
+    });
+    return peers.sort((a, b) => Number(b.id === validatorId) - Number(a.id === validatorId));
+  }
+
+  function membership(): MembershipView {
+    return membershipOf(chain.store, { validators, status: parts.status() });
+  }
 
   function statusOf(id: Uint8Array): TransactionStatus | null {
     const found = queries.transactionById(id);
@@ -313,6 +358,13 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    membership: async () => membership(),
+    invite: async (input) => inviting.invite(input),
+    invitations: async () => inviting.invitations(),
+    cancelInvitation: async (id) => inviting.cancel(id),
+    join: async (secret, request) => inviting.join(secret, request),
+    fence: parts.fence,
+    unfence: parts.unfence,
     metrics: parts.metrics,
     async highestCounter(kid) {
       return readKey(chain.store, kid) === null ? null : readReplayWindow(chain.store, kid).highest;
