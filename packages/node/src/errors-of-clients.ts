@@ -59,6 +59,21 @@ export const clientErrors = {
   ],
   'counter.unwritable': ['The counter file cannot be written', 'Check folder, permissions and free space.'],
 
+  'usage.bad-address': ['The address is not written as expected', 'Write it as host:port, or [IPv6]:port.'],
+  'usage.bad-invitation': [
+    'The id is not that of an invitation',
+    'Take one of those that `cairn invite --list` shows.',
+  ],
+  'usage.bad-url': ['The URL is not the bare address of a node', 'Write it like https://alder.example:7701.'],
+  'usage.bad-validator': [
+    'The validator is not named as expected',
+    'Write <member>/<validator>, each of 1 to 32 of a-z, 0-9 and -.',
+  ],
+  'usage.no-fingerprint': [
+    'Nobody has compared the fingerprint of the invitation',
+    'Ask the inviter for it by another way, and give it as --fingerprint.',
+  ],
+  'usage.unwritable': ['A file cannot be written', 'Choose another name: nothing is written over.'],
   'usage.bad-amount': [
     'The amount is not one',
     'Write it like 2.50, above zero, with no more decimals than the asset has.',
@@ -106,6 +121,24 @@ export const clientErrors = {
   'invitation.malformed': [
     'The text is not a whole invitation',
     'Copy all that `cairn invite` printed, or take the file that it wrote.',
+  ],
+
+  'join.not-confirmed': [
+    'The fingerprint was not confirmed, and nothing was done',
+    'Ask whoever invited you for it, and begin again.',
+  ],
+  'join.other-fingerprint': [
+    'The invitation has another fingerprint than the one you were told',
+    'Do not use it: it may have been changed on its way. Ask for a new one, by another way.',
+  ],
+  'join.other-ledger': [
+    'The inviting node gave another genesis than the invitation names',
+    'Do not go on: somebody in between pretends to be the inviter, or the inviter gave you the wrong invitation.',
+  ],
+  'join.not-empty': ['The folder is that of a node already', 'Choose another folder with --dir.'],
+  'join.unwritable': [
+    'The folder of the node cannot be written',
+    'Look at permissions and free space, and run it again: the keys that were made are used.',
   ],
 
   'client.aborted': ['The request was called off', 'Nothing. Sending the same transaction again is safe.'],

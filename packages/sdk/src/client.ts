@@ -87,6 +87,8 @@ export type Client = {
   readings(device: string, query?: ReadingsQuery): Promise<Result<ReadingsPage, CairnError>>;
   /** The answer to any GET, as JSON. */
   get<T>(path: string): Promise<Result<T, CairnError>>;
+  /** The answer to a POST of JSON, as JSON. Tried again like everything here: what must not happen twice is not for it. */
+  post<T>(path: string, body: unknown): Promise<Result<T, CairnError>>;
 };
 
 export function createClient(options: ClientOptions): Client {
@@ -130,6 +132,13 @@ export function createClient(options: ClientOptions): Client {
       return answer.ok ? parseReadings(textOf(answer.value.bytes)) : answer;
     },
     get: (path) => askAny({ path }),
+    post: (path, body) =>
+      askAny({
+        method: 'POST',
+        path,
+        headers: { 'content-type': 'application/json' },
+        body: new TextEncoder().encode(JSON.stringify(body)),
+      }),
   };
   return client;
 

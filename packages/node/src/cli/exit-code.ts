@@ -17,9 +17,21 @@ Exit codes:
   3  the ledger refused the transaction
   4  not true: a receipt that does not verify, a check that failed`;
 
-const usageKinds = new Set(['config', 'keyfile', 'usage', 'feed', 'counter', 'init']);
-const refusedKinds = new Set(['tx', 'reading', 'account', 'asset', 'key', 'quota', 'device', 'member']);
-const untrueKinds = new Set(['proof', 'receipt', 'checkpoint', 'verify', 'doctor']);
+const usageKinds = new Set(['config', 'keyfile', 'usage', 'feed', 'counter', 'init', 'invitation']);
+const refusedKinds = new Set([
+  'tx',
+  'reading',
+  'account',
+  'asset',
+  'key',
+  'quota',
+  'device',
+  'member',
+  'proposal',
+  'validator',
+  'ready',
+]);
+const untrueKinds = new Set(['proof', 'receipt', 'checkpoint', 'verify', 'doctor', 'join']);
 
 /** The exit code of an error, by the part of its code before the dot. */
 export function exitCodeOf(error: CairnError): ExitCode {

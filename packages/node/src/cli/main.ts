@@ -15,6 +15,8 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   init: async () => (await import('./commands/init.ts')).initCommand(),
   node: async () => (await import('./commands/node.ts')).nodeCommand(),
   gateway: async () => (await import('./commands/gateway.ts')).gatewayCommand(),
+  invite: async () => (await import('./commands/invite.ts')).inviteCommand(),
+  join: async () => (await import('./commands/join.ts')).joinCommand(),
   key: async () => (await import('./commands/key.ts')).keyCommand(),
   device: async () => (await import('./commands/device.ts')).deviceCommand(),
   send: async () => (await import('./commands/send.ts')).sendCommand(),

@@ -27,3 +27,13 @@ export function parseRate(text: string): number {
   if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('It must be a number above 0.');
   return value;
 }
+
+const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+
+/** `90s`, `30m`, `24h` or `7d`, in seconds. */
+export function parseDuration(text: string): number {
+  const match = /^(\d{1,7})([smhd])$/.exec(text);
+  if (match === null || Number(match[1]) === 0)
+    throw new InvalidArgumentError('It must be a time like 90s, 30m, 24h or 7d.');
+  return Number(match[1]) * unitSeconds[match[2]!]!;
+}

@@ -38,3 +38,16 @@ export function createNodeKeys(keysDir: string): Result<NodeKeys, CairnError> {
   }
   return ok(keys as NodeKeys);
 }
+
+/** Reads the keys that are there and makes those that are missing: for a folder whose making was interrupted. */
+export function completeNodeKeys(keysDir: string): Result<NodeKeys, CairnError> {
+  for (const use of nodeKeyUses) {
+    const path = join(keysDir, `${use}.key`);
+    const key = readKeyFile(path);
+    if (key.ok) continue;
+    if (key.error.code !== 'keyfile.missing') return key;
+    const written = writeKeyFile(path, createKey('ed25519'));
+    if (!written.ok) return written;
+  }
+  return readNodeKeys(keysDir);
+}
