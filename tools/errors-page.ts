@@ -22,6 +22,7 @@ const families: readonly (readonly [family: string, about: string])[] = [
   ['http', 'Requests'],
   ['invitation', 'Invitations'],
   ['join', '`cairn join`'],
+  ['history', 'What a node does not hold'],
   ['link', 'Links between nodes; in logs and in the metric `cairn_link_errors_total`'],
   ['gateway', 'MQTT messages that never become a transaction'],
   ['journal', 'The safety record'],

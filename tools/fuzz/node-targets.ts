@@ -13,11 +13,11 @@ import { decodeFrameHeader, decodeSegmentHeader } from '../../packages/node/src/
 import { openJournal } from '../../packages/node/src/journal/journal.ts';
 import { createMemoryDisk } from '../../packages/node/src/journal/memory-file-system.ts';
 import { segmentName } from '../../packages/node/src/journal/recovery.ts';
+import { decodeSignatures } from '../../packages/node/src/storage/checkpoint-signatures.ts';
 import { StorageError } from '../../packages/node/src/storage/storage-error.ts';
 import { decodeVerdicts } from '../../packages/node/src/storage/verdicts.ts';
 import { openBatch } from '../../packages/node/src/storage/view-block.ts';
 import { createRowWriter, readViewRow, viewRowBytes } from '../../packages/node/src/storage/view-rows.ts';
-import { decodeSignatures } from '../../packages/node/src/threads/serve-from-storage.ts';
 import { readOrigin } from '../../packages/node/src/threads/stored-origin.ts';
 import { FrameReader, writeHeader } from '../../packages/node/src/transport/frame-reader.ts';
 import { decodeLinkMessage, encodeLinkMessage } from '../../packages/node/src/transport/link-message.ts';
@@ -225,7 +225,7 @@ const storage: readonly Target[] = [
     name: 'rows of chain.db',
     covers: [
       ...at('node/src/storage/verdicts.ts', 'decodeVerdicts'),
-      ...at('node/src/threads/serve-from-storage.ts', 'decodeSignatures'),
+      ...at('node/src/storage/checkpoint-signatures.ts', 'decodeSignatures'),
     ],
     sizeMax: 64 << 10,
     corpus: () => [verdicts, signatures],

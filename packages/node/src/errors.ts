@@ -114,6 +114,11 @@ export const nodeErrors = {
     'There is nothing here under that name',
     'Check the name or number. What was just submitted is known only to the node that took it until it is ordered.',
   ),
+  'history.not-held': answer(
+    404,
+    'This node does not have so old a part of the chain',
+    'Ask another node: this one was founded from a snapshot, and has the chain from the height on that the message names.',
+  ),
   'http.not-certified': answer(409, 'There is no receipt yet', 'Ask again in a second, or ask with `Prefer: wait=10`.'),
   'http.no-receipt': answer(
     409,

@@ -28,7 +28,7 @@ import { bytesToRecord } from '../driver/journal-record.ts';
 import { orThrow } from '../failure.ts';
 import { openJournal } from '../journal/journal.ts';
 import { nodeFileSystem } from '../journal/node-file-system.ts';
-import { decodeSignatures } from '../threads/serve-from-storage.ts';
+import { decodeSignatures } from '../storage/checkpoint-signatures.ts';
 import { type AuditOptions, type AuditReport, auditFolder } from './audit.ts';
 import type { Finding, FindingClass } from './finding.ts';
 import { type MadeFolder, makeNodeFolder } from './testing/node-folder.ts';

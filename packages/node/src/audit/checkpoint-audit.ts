@@ -9,7 +9,7 @@ import {
   toValidatorIndex,
 } from '@cairn-ledger/core';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
-import { decodeSignatures } from '../threads/serve-from-storage.ts';
+import { decodeSignatures } from '../storage/checkpoint-signatures.ts';
 import type { ChainAudit } from './block-audit.ts';
 
 export type AuditedCheckpoint = {

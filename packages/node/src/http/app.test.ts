@@ -90,6 +90,49 @@ test('the genesis document comes as it is', async () => {
   assert.deepEqual([...answer.rawPayload], [0xa0]);
 });
 
+test('epochs come in pages, each with how it ended, and a proof also comes as it is', async () => {
+  const { app } = await createApp(createFakeEdge());
+  const first = (await app.inject('/v1/epochs?limit=2')).json();
+  assert.deepEqual(
+    first.epochs.map(({ epoch, fromHeight, toHeight }: { epoch: number; fromHeight: number; toHeight?: number }) => [
+      epoch,
+      fromHeight,
+      toHeight,
+    ]),
+    [
+      [1, 0, 10],
+      [2, 11, 20],
+    ],
+  );
+  assert.deepEqual([...Buffer.from(first.epochs[1].proof, 'base64url')], [0x82, 2]);
+  assert.equal(first.next, 3);
+  const last = (await app.inject(`/v1/epochs?from=${first.next}`)).json();
+  assert.deepEqual(
+    [last.epochs.length, last.epochs[0].epoch, last.epochs[0].proof, last.next],
+    [1, 3, undefined, null],
+  );
+  assert.deepEqual((await app.inject('/v1/epochs?from=9')).json(), { epochs: [], next: null });
+  for (const query of ['from=0', 'limit=17', 'limit=0', 'to=3'])
+    assert.equal((await app.inject(`/v1/epochs?${query}`)).json().code, 'http.bad-request', query);
+
+  const proof = await app.inject('/v1/epochs/2/proof');
+  assert.equal(proof.headers['content-type'], 'application/cbor');
+  assert.deepEqual([...proof.rawPayload], [0x82, 2]);
+  assert.equal((await app.inject('/v1/epochs/3/proof')).json().code, 'http.not-found');
+  assert.equal((await app.inject('/v1/epochs/0/proof')).json().code, 'http.bad-request');
+});
+
+test('a node that was founded later says so, instead of saying that there is nothing', async () => {
+  const { app } = await createApp(createFakeEdge({ heldFromHeight: 5, blocks: new Map() }));
+  const id = '00'.repeat(32);
+  for (const url of ['/v1/blocks/4', '/v1/checkpoints/4', `/v1/transactions/${id}`]) {
+    const answer = await app.inject(url);
+    assert.deepEqual([answer.statusCode, answer.json().code], [404, 'history.not-held'], url);
+    assert.match(answer.json().detail, /block 5 on: ask another node/);
+  }
+  assert.equal((await app.inject('/v1/blocks/5')).json().code, 'http.not-found');
+});
+
 test('every failure is problem details with a code of the catalogue', async () => {
   const { app } = await createApp(createFakeEdge());
   const cases: [string, number, string][] = [

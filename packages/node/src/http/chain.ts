@@ -1,12 +1,15 @@
 /** The chain as this node has it: genesis, blocks, checkpoints, epochs, validators, status. */
 import { Type } from 'typebox';
 import type { App, HttpContext } from './app.ts';
-import { problemOf, sendProblem } from './problem.ts';
+import { problemOf, sendProblem, unknownHeight } from './problem.ts';
 import {
   blockQuery,
   blockSchema,
   checkpointSchema,
-  epochSchema,
+  epochParams,
+  epochsPageMax,
+  epochsQuery,
+  epochsSchema,
   heightParams,
   statusSchema,
   validatorSchema,
@@ -51,7 +54,7 @@ export function addChainRoutes(app: App, { port }: HttpContext): void {
     async (request, reply) => {
       const { height } = request.params;
       const block = await port.block(height, request.query.transactions === true);
-      if (block === null) return sendProblem(reply, problemOf('http.not-found', `no block ${height} is executed here`));
+      if (block === null) return sendProblem(reply, unknownHeight(height, port.heldFrom(), 'block'));
       return blockJson(block);
     },
   );
@@ -90,7 +93,7 @@ export function addChainRoutes(app: App, { port }: HttpContext): void {
       const { height } = request.params;
       const checkpoint = await port.checkpoint(height);
       if (checkpoint !== null) return checkpointJson(checkpoint);
-      return sendProblem(reply, problemOf('http.not-found', `height ${height} is not executed here`));
+      return sendProblem(reply, unknownHeight(height, port.heldFrom(), 'checkpoint'));
     },
   );
 
@@ -101,11 +104,42 @@ export function addChainRoutes(app: App, { port }: HttpContext): void {
         tags,
         operationId: 'listEpochs',
         summary: 'Epochs and their validator sets',
-        response: { 200: Type.Object({ epochs: Type.Array(epochSchema) }) },
+        description:
+          'Each with the proof of how it ended. Whoever trusts the validators of one epoch follows them from there to the present ones.',
+        querystring: epochsQuery,
+        response: { 200: epochsSchema },
       },
-      config,
+      config: { roles: ['read', 'submit'] },
     },
-    async () => ({ epochs: (await port.epochs()).map(epochJson) }),
+    async (request) => {
+      const { from = 1, limit = epochsPageMax } = request.query;
+      const { items, next } = await port.epochs(from, limit);
+      return { epochs: items.map(epochJson), next };
+    },
+  );
+
+  app.get(
+    '/v1/epochs/:epoch/proof',
+    {
+      schema: {
+        tags,
+        operationId: 'getEpochProof',
+        summary: 'How an epoch ended: an EpochProof (docs/wire-format.md, section 4)',
+        params: epochParams,
+        response: { 200: { description: 'The proof', content: { 'application/cbor': { schema: {} } } } },
+      },
+      config: { roles: ['read', 'submit'] },
+    },
+    async (request, reply) => {
+      const { epoch } = request.params;
+      const proof = await port.epochProof(epoch);
+      if (proof !== null) {
+        // A quorum's signatures are as good as another one's, and once held they stay.
+        return reply.headers({ 'content-type': 'application/cbor', 'cache-control': FOREVER }).send(proof);
+      }
+      const message = `epoch ${epoch} has not ended here, or it is not certified yet how`;
+      return sendProblem(reply, problemOf('http.not-found', message));
+    },
   );
 
   app.get(

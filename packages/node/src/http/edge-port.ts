@@ -51,6 +51,8 @@ export type BlockView = {
   readonly digest: Uint8Array;
   readonly parent: Uint8Array;
   readonly timeMs: number;
+  /** Digest of the next epoch's set; null unless this is the last block of its epoch. */
+  readonly nextSet: Uint8Array | null;
   readonly batches: readonly { readonly author: string; readonly seq: number; readonly digest: Uint8Array }[];
   readonly transactionCount: number;
   /** In order of position; only when asked for. */
@@ -89,9 +91,15 @@ export type EpochView = {
   readonly epoch: number;
   /** The first height of the epoch; genesis counts as the start of epoch 1. */
   readonly fromHeight: number;
+  /** Its last one; null of the present epoch. */
+  readonly toHeight: number | null;
+  /** Null where it is not known here: the epoch was over before this node's chain begins. */
+  readonly rules: number | null;
   readonly validatorSet: Uint8Array;
   readonly validators: readonly string[];
   readonly quorum: number;
+  /** Encoded EpochProof that it ended and who came next; null while it goes on, or the signatures are not held here. */
+  readonly proof: Uint8Array | null;
 };
 
 export type PeerView = {
@@ -195,16 +203,21 @@ export type EdgePort = MembershipPort & {
   /** One outcome per transaction, in order. The port may keep the buffers. */
   submit(transactions: readonly Uint8Array[]): Promise<readonly SubmitOutcome[]>;
   transaction(id: Uint8Array): Promise<TransactionStatus | null>;
-  /** The receipt bundle. Errors: `http.not-found`, `http.not-certified`, `http.no-receipt`. */
+  /** The receipt bundle. Errors: `http.not-found`, `history.not-held`, `http.not-certified`, `http.no-receipt`. */
   receipt(id: Uint8Array): Promise<Result<Uint8Array, CairnError>>;
   /** Resolves once the transaction is rejected or certified; at the time-out or the signal with what is known then. */
   waitFor(id: Uint8Array, timeoutMs: number, signal: AbortSignal): Promise<TransactionStatus | null>;
+  /** The lowest height that this node has all of: 0, or above the height that its chain was founded at. */
+  heldFrom(): number;
   block(height: number, withTransactions: boolean): Promise<BlockView | null>;
   /** Null when the height is not executed here. */
   checkpoint(height: number): Promise<CheckpointView | null>;
   /** The highest certified one; null before the first. */
   latestCheckpoint(): Promise<CheckpointView | null>;
-  epochs(): Promise<readonly EpochView[]>;
+  /** Ascending from an epoch on; `next` is where the next page begins. */
+  epochs(from: number, limit: number): Promise<{ readonly items: readonly EpochView[]; readonly next: number | null }>;
+  /** How an epoch ended (`EpochView.proof`). */
+  epochProof(epoch: number): Promise<Uint8Array | null>;
   /** Of the present epoch, sorted by id. */
   validators(): Promise<readonly ValidatorView[]>;
   status(): NodeStatus;

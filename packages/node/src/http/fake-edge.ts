@@ -6,6 +6,7 @@ import type {
   CheckpointView,
   EdgeEvent,
   EdgePort,
+  EpochView,
   NodeStatus,
   ReadingsRequest,
   ReadingView,
@@ -56,6 +57,7 @@ export function blockAt(height: number, transactionCount = 1): BlockView {
     digest: bytes32(height),
     parent: bytes32(height - 1),
     timeMs: 1_700_000_000_000 + height,
+    nextSet: null,
     batches: [{ author: 'node-1', seq: height, digest: bytes32(100 + height) }],
     transactionCount,
     transactions: Array.from({ length: transactionCount }, (_, position) => ({
@@ -150,6 +152,19 @@ export const membershipOfTest: MembershipView = {
   ],
 };
 
+export function epochAt(epoch: number, present: number): EpochView {
+  return {
+    epoch,
+    fromHeight: epoch === 1 ? 0 : epoch * 10 - 9,
+    toHeight: epoch < present ? epoch * 10 : null,
+    rules: 1,
+    validatorSet: bytes32(4),
+    validators: ['node-1', 'node-2'],
+    quorum: 2,
+    proof: epoch < present ? new Uint8Array([0x82, epoch]) : null,
+  };
+}
+
 export type FakeEdge = EdgePort & {
   status: () => NodeStatus;
   submitted: Uint8Array[];
@@ -157,6 +172,7 @@ export type FakeEdge = EdgePort & {
   /** By hex id; absent ones are unknown. */
   statuses: Map<string, TransactionStatus>;
   blocks: Map<number, BlockView>;
+  heldFromHeight: number;
   readingList: ReadingView[];
   next: string | null;
   outcome: (transaction: Uint8Array) => SubmitOutcome;
@@ -173,6 +189,7 @@ export function createFakeEdge(change: Partial<FakeEdge> = {}): FakeEdge {
     submitted: [],
     asked: { readings: null, waited: 0 },
     statuses: new Map(),
+    heldFromHeight: 0,
     blocks: new Map([1, 2, 3, 4, 5, 6, 7].map((height) => [height, blockAt(height)])),
     readingList: [],
     next: null,
@@ -205,9 +222,12 @@ export function createFakeEdge(change: Partial<FakeEdge> = {}): FakeEdge {
     },
     checkpoint: async (height) => (edge.blocks.has(height) ? checkpointAt(height) : null),
     latestCheckpoint: async () => checkpointAt(6),
-    epochs: async () => [
-      { epoch: 1, fromHeight: 0, validatorSet: bytes32(4), validators: ['node-1', 'node-2'], quorum: 2 },
-    ],
+    heldFrom: () => edge.heldFromHeight,
+    epochs: async (from, limit) => {
+      const all = [1, 2, 3].map((epoch) => epochAt(epoch, 3)).filter(({ epoch }) => epoch >= from);
+      return { items: all.slice(0, limit), next: all[limit]?.epoch ?? null };
+    },
+    epochProof: async (epoch) => epochAt(epoch, 3).proof,
     validators: async () => [
       {
         id: 'node-1',

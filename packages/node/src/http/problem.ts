@@ -19,6 +19,20 @@ export function problemOf(code: NodeErrorCode, message: string, more?: { readonl
   return { code, message, ...more };
 }
 
+/** What a node says of a transaction it does not know; one that was founded later cannot tell that there is none. */
+export function unknownTransaction(heldFrom: number): Problem {
+  if (heldFrom === 0) return problemOf('http.not-found', 'no transaction with this id is known here');
+  const message = `no transaction with this id is known here, where the chain is held from block ${heldFrom} on: ask another node`;
+  return problemOf('history.not-held', message);
+}
+
+/** Likewise of a height: it may not be executed yet, or be older than what is held. */
+export function unknownHeight(height: number, heldFrom: number, what: string): Problem {
+  if (height >= heldFrom) return problemOf('http.not-found', `no ${what} ${height} is executed here`);
+  const message = `${what} ${height} is not held here, where the chain is held from block ${heldFrom} on: ask another node`;
+  return problemOf('history.not-held', message);
+}
+
 /** Whole seconds for Retry-After: at least 1. */
 export function retryAfterSeconds(retryAfterMs: number): number {
   return Math.max(1, Math.ceil(retryAfterMs / 1000));

@@ -64,6 +64,7 @@ export const blockSchema = Type.Object({
   parent: hash('digest of the parent'),
   time: time('block time'),
   timeMs: count('block time, milliseconds since 1970'),
+  nextSet: Type.Optional(hash('digest of the next validator set: this block is the last one of its epoch')),
   batches: Type.Array(
     Type.Object({ author: Type.String(), seq: count('number of the batch'), digest: hash('digest') }),
   ),
@@ -111,9 +112,34 @@ export const validatorSchema = Type.Object({
 export const epochSchema = Type.Object({
   epoch: count('number'),
   fromHeight: count('first height'),
+  toHeight: Type.Optional(count('last height; missing for the present epoch')),
+  rules: Type.Optional(count('rule set; missing where this node does not know it')),
   validatorSet: hash('digest of the set'),
   validators: Type.Array(Type.String()),
   quorum: count('signatures that certify'),
+  proof: Type.Optional(
+    base64url(
+      'EpochProof: that it ended, and who came next (docs/wire-format.md, section 4); missing until it can be had',
+    ),
+  ),
+});
+
+/** Proofs are large: a page has few of them. */
+export const epochsPageMax = 16;
+const epochNumber = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'number of an epoch' });
+export const epochParams = Type.Object({ epoch: epochNumber });
+export const epochsQuery = Type.Object(
+  {
+    from: Type.Optional(epochNumber),
+    limit: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: epochsPageMax, description: `epochs per page; ${epochsPageMax} by default` }),
+    ),
+  },
+  closed,
+);
+export const epochsSchema = Type.Object({
+  epochs: Type.Array(epochSchema),
+  next: Type.Union([Type.Integer(), Type.Null()], { description: '`from` of the next page; null at the end' }),
 });
 
 const peerSchema = Type.Object({

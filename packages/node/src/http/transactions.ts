@@ -9,7 +9,7 @@ import { assert, unreachable } from '@cairn-ledger/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { App, HttpContext } from './app.ts';
 import type { SubmitOutcome, TransactionStatus } from './edge-port.ts';
-import { type Problem, problemOf, sendProblem } from './problem.ts';
+import { type Problem, problemOf, sendProblem, unknownTransaction } from './problem.ts';
 import { idParams, outcomesSchema, transactionSchema } from './schemas.ts';
 import { splitSequence } from './sequence.ts';
 import { base64urlOf, hexOf, transactionJson } from './views.ts';
@@ -192,7 +192,10 @@ export function addTransactionRoutes(app: App, context: HttpContext): void {
     },
     async (request, reply) => {
       const status = await port.transaction(Buffer.from(request.params.id, 'hex'));
-      if (status === null) return sendProblem(reply, unknownTransaction(request.params.id));
+      if (status === null) {
+        const problem = unknownTransaction(port.heldFrom());
+        return sendProblem(reply, { ...problem, transaction: request.params.id.toLowerCase() });
+      }
       if (!wants(request, COSE)) return reply.type('application/json').send(transactionJson(status));
       if (status.bytes !== null) return reply.header('content-type', COSE).send(status.bytes);
       return sendProblem(reply, problemOf('http.not-found', 'the bytes of this transaction are not at hand yet'));
@@ -255,10 +258,6 @@ function rejection(code: string, message: string, id: Uint8Array | undefined): P
 
 function verdict(status: TransactionStatus): Problem {
   return rejection(status.code ?? 'node.internal', status.message ?? 'the transaction was rejected', status.id);
-}
-
-function unknownTransaction(id: string): Problem {
-  return { ...problemOf('http.not-found', 'no transaction with this id is known here'), transaction: id.toLowerCase() };
 }
 
 function longestRetry(outcomes: readonly SubmitOutcome[]): number {

@@ -50,6 +50,7 @@ export function blockJson(block: BlockView) {
     parent: hexOf(block.parent),
     time: isoOf(block.timeMs),
     timeMs: block.timeMs,
+    nextSet: block.nextSet === null ? undefined : hexOf(block.nextSet),
     batches: block.batches.map(({ author, seq, digest }) => ({ author, seq, digest: hexOf(digest) })),
     transactionCount: block.transactionCount,
     transactions: block.transactions?.map(({ id, code, leafIndex }) => ({
@@ -92,7 +93,15 @@ export function validatorJson(validator: ValidatorView) {
 }
 
 export function epochJson(epoch: EpochView) {
-  return { ...epoch, validatorSet: hexOf(epoch.validatorSet), validators: [...epoch.validators] };
+  const { validatorSet, validators, toHeight, rules, proof, ...plain } = epoch;
+  return {
+    ...plain,
+    toHeight: toHeight ?? undefined,
+    rules: rules ?? undefined,
+    validatorSet: hexOf(validatorSet),
+    validators: [...validators],
+    proof: proof === null ? undefined : base64urlOf(proof),
+  };
 }
 
 export function statusJson(status: NodeStatus) {

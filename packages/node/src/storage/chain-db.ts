@@ -317,6 +317,11 @@ export class ChainDb {
     return this.#checkpoint(() => this.#statements.latestCertified.get());
   }
 
+  /** The lowest certified one at or above a height: it covers what the height holds. */
+  certifiedFrom(height: number): StoredCheckpoint | null {
+    return this.#checkpoint(() => this.#statements.certifiedFrom.get(height));
+  }
+
   /** The highest certified one of these heights, both included. */
   certifiedBetween(first: number, last: number): StoredCheckpoint | null {
     return this.#checkpoint(() => this.#statements.certifiedBetween.get(first, last));

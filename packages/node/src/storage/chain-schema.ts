@@ -123,6 +123,10 @@ export function prepareChain(sqlite: DatabaseSync) {
       `SELECT ${checkpointColumns} FROM checkpoints WHERE signatures IS NOT NULL AND height BETWEEN ? AND ?
        ORDER BY height DESC, round DESC LIMIT 1`,
     ),
+    certifiedFrom: sqlite.prepare(
+      `SELECT ${checkpointColumns} FROM checkpoints WHERE signatures IS NOT NULL AND height >= ?
+       ORDER BY height, round DESC LIMIT 1`,
+    ),
     openBoundaries: sqlite.prepare(
       `SELECT genesis_height AS height FROM epochs WHERE genesis_height > 0 AND NOT EXISTS (
          SELECT 1 FROM checkpoints WHERE checkpoints.height = genesis_height AND signatures IS NOT NULL

@@ -16,7 +16,8 @@ const commitBlocks = 1000;
 export function followChain(view: ViewDb, chain: ChainDb): Result<ViewDb, StorageError> {
   try {
     const { height, digest } = view.progress();
-    const isOfThisChain = height === -1 || isAt(chain, height, digest);
+    // Where the chain was founded later than the view reaches, what lies between can't be had.
+    const isOfThisChain = height === -1 || (height >= chain.foundedHeight() && isAt(chain, height, digest));
     if (isOfThisChain) return catchUp(view, chain);
     view.close();
     removeViewFiles(view.path);
@@ -34,14 +35,17 @@ function isAt(chain: ChainDb, height: number, digest: Uint8Array | null): boolea
 }
 
 function catchUp(view: ViewDb, chain: ChainDb): Result<ViewDb, StorageError> {
-  const [first, tip] = [chain.firstHeight(), chain.tip()];
-  if (first === null || tip === null) return ok(view);
+  const tip = chain.tip();
+  if (tip === null) return ok(view);
+  const founded = chain.foundedHeight();
   let blocks: ViewBlock[] = [];
   let transactions = 0;
-  for (let height = Math.max(first, view.progress().height + 1); height <= tip.height; height++) {
+  for (let height = Math.max(founded, view.progress().height + 1); height <= tip.height; height++) {
     const stored = chain.blockByHeight(height);
     if (stored === null) throw new StorageError('storage.damaged', `block ${height} is missing: repair it from peers`);
-    const block = storedToView(chain, stored);
+    // What was in the block that the chain was founded at is not held: the view begins behind it.
+    const isBeginning = founded > 0 && height === founded;
+    const block = isBeginning ? { height, digest: stored.digest, transactions: [] } : storedToView(chain, stored);
     blocks.push(block);
     transactions += block.transactions.length;
     if (transactions < commitTransactions && blocks.length < commitBlocks && height < tip.height) continue;

@@ -166,7 +166,9 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
       validatorSet: (next ?? set).digest,
     };
     const before = chain.epochs.targetAt(header.height - 1);
-    const target = execution.targetSet === null ? before : createEpochTarget(execution.targetSet, before.rules);
+    const { targetSet, targetRules } = execution;
+    const isWanted = targetSet === null && targetRules === before.rules;
+    const target = isWanted ? before : createEpochTarget(targetSet ?? before.validators, targetRules);
     const newBlock: NewBlock = {
       height: header.height,
       digest: block.digest,

@@ -10,11 +10,9 @@ import {
   type Certificate,
   type CheckpointSignature,
   type CheckpointStatement,
-  checkpointSignatureToCbor,
   decodeMessage,
   encodeBatch,
   encodeBlock,
-  encodeCbor,
   encodeCertificate,
   encodeMessage,
   type Message,
@@ -25,6 +23,7 @@ import {
 } from '@cairn-ledger/core';
 import { errorOf } from '../failure.ts';
 import type { MetricSamples } from '../metrics.ts';
+import { encodeSignatures } from '../storage/checkpoint-signatures.ts';
 import type { FromLedger, LedgerSettings, StoredOrigin, ToLedger } from './messages.ts';
 import type { VerificationPool } from './verification-pool.ts';
 
@@ -178,8 +177,8 @@ export async function startLedgerClient(
       })();
     },
     keepCertified(statement, signatures) {
-      const encoded = encodeCbor(signatures.map(checkpointSignatureToCbor));
-      post({ type: 'keep-certified', height: statement.height, round: statement.round, signatures: encoded });
+      const { height, round } = statement;
+      post({ type: 'keep-certified', height, round, signatures: encodeSignatures(signatures) });
     },
     serve(request, answer, from) {
       const count = servingOf.get(from) ?? 0;

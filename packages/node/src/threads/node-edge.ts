@@ -3,17 +3,14 @@
  * said of the node's status, and the news of the ledger thread.
  */
 import {
-  blockFromParts,
   type CairnError,
-  type CheckpointStatement,
-  decodeCheckpointStatement,
   encodeBundle,
+  encodeEpochProof,
   fail,
   type Genesis,
   type HistoryReader,
   type KeyView as LedgerKeyView,
   ok,
-  quorum,
   type Result,
   readAccount,
   readAccounts,
@@ -25,9 +22,7 @@ import {
   readMember,
   readMembers,
   readReplayWindow,
-  receiptHeaderOf,
-  sortValidators,
-  validatorSetDigest,
+  type Validator,
 } from '@cairn-ledger/core';
 import type { BootstrapPeer, HostPort } from '../config/node-config.ts';
 import type {
@@ -45,15 +40,17 @@ import type {
   TransactionStatus,
 } from '../http/edge-port.ts';
 import type { MembershipPort, MembershipView } from '../http/membership-port.ts';
+import { unknownTransaction } from '../http/problem.ts';
 import type { InvitationBook } from '../membership/invitation-book.ts';
 import { createInviting } from '../membership/inviting.ts';
 import { membershipOf } from '../membership/standing.ts';
-import type { ChainDb, StoredBlock, StoredCheckpoint } from '../storage/chain-db.ts';
+import type { ChainDb, StoredCheckpoint } from '../storage/chain-db.ts';
+import { epochProofOf } from '../storage/epoch-proofs.ts';
 import type { ViewDb } from '../storage/view-db.ts';
 import { createViewQueries, type FoundTransaction } from '../storage/view-queries.ts';
 import type { Admission } from './admission.ts';
+import { blockToView, checkpointToView, epochToView, signaturesOf, statementOf } from './chain-views.ts';
 import type { LedgerNews } from './messages.ts';
-import { decodeSignatures } from './serve-from-storage.ts';
 import type { Waiters } from './waiters.ts';
 
 export type NodeEdgeParts = {
@@ -88,7 +85,6 @@ export type NodeEdge = EdgePort & {
 
 export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
   const { genesis, chain, view, history, admission, waiters } = parts;
-  const validators = sortValidators(genesis.validators);
   const queries = createViewQueries(chain, view);
   const listeners = new Set<(event: EdgeEvent) => void>();
   let certifiedHeight = chain.latestCertified()?.height ?? 0;
@@ -106,11 +102,16 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
     nowMs: Date.now,
   });
 
+  /** Of the epoch that the next block belongs to. */
+  function presentValidators(): readonly Validator[] {
+    return chain.epochs.latest()?.validators ?? [];
+  }
+
   /** This node first, then the others of the set, by id. */
   function bootstrapPeers(): BootstrapPeer[] {
     const { validatorId, listen, addressesOf } = parts;
     const own = `${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${listen.port}`;
-    const peers = validators.map(({ id, linkKey, addresses }): BootstrapPeer => {
+    const peers = presentValidators().map(({ id, linkKey, addresses }): BootstrapPeer => {
       // On the ledger stands what the others were told; a node that listens on all addresses knows no better.
       const isWildcard = listen.host === '0.0.0.0' || listen.host === '::';
       const known = id === validatorId && !isWildcard ? [own] : (addressesOf(id) ?? addresses);
@@ -120,7 +121,7 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
   }
 
   function membership(): MembershipView {
-    return membershipOf(chain.store, { validators, status: parts.status() });
+    return membershipOf(chain.store, { validators: presentValidators(), status: parts.status() });
   }
 
   function statusOf(id: Uint8Array): TransactionStatus | null {
@@ -159,12 +160,7 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
 
   /** The checkpoint of a height, or the next certified one above: either covers what the height holds. */
   function certifiedFrom(height: number): StoredCheckpoint | null {
-    const last = Math.min(certifiedHeight, height + 64);
-    for (let at = height; at <= last; at++) {
-      const checkpoint = chain.checkpoint(at);
-      if (checkpoint !== null && checkpoint.signatures !== null) return checkpoint;
-    }
-    return height <= certifiedHeight ? chain.latestCertified() : null;
+    return height <= certifiedHeight ? chain.certifiedFrom(height) : null;
   }
 
   function receiptOf(found: FoundTransaction): Result<Uint8Array, CairnError> {
@@ -175,8 +171,8 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
       });
     }
     const checkpoint = certifiedFrom(found.height);
-    const signatures = decodeSignatures(checkpoint?.signatures ?? null);
-    if (checkpoint === null || signatures === null) {
+    const rows = checkpoint === null ? null : signaturesOf(chain, checkpoint);
+    if (checkpoint === null || rows === null) {
       return fail({
         code: 'http.not-certified',
         message: 'the checkpoint over this transaction is not certified yet: ask again in a moment',
@@ -184,56 +180,23 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
     }
     const { historySize } = statementOf(checkpoint);
     const path = history.prove(found.leafIndex, historySize);
-    const rows = signatures.map((signature) => ({
-      protectedHeader: receiptHeaderOf(signature, validators[signature.signer]!),
-      signature: signature.signature,
-    }));
     return ok(encodeBundle({ proof: { treeSize: historySize, leafIndex: found.leafIndex, path }, rows }));
   }
 
-  function blockView(stored: StoredBlock, withTransactions: boolean): BlockView {
-    const block = stored.height === 0 ? null : blockFromParts(stored.header, stored.body);
-    if (block?.ok === false) throw new Error(`block ${stored.height} cannot be read: ${block.error.message}`);
-    const found = withTransactions ? queries.transactionsOfBlock(stored.height) : null;
-    return {
-      height: stored.height,
-      epoch: block?.value.header.epoch ?? 1,
-      view: stored.view,
-      rules: block?.value.header.rules ?? genesis.rules,
-      digest: stored.digest,
-      parent: block?.value.header.parent ?? new Uint8Array(32),
-      timeMs: stored.timeMs,
-      batches: (block?.value.batches ?? []).map(({ author, seq, digest }) => ({
-        author: validators[author]?.id ?? String(author),
-        seq,
-        digest,
-      })),
-      transactionCount: view.transactionCountOf(stored.height),
-      transactions: found?.map(({ id, code, leafIndex }) => ({ id, code, leafIndex })) ?? null,
-    };
+  /** Where the chain was founded from a snapshot, the last blocks before it are here too, without what was in them. */
+  function heldFrom(): number {
+    const founded = chain.foundedHeight();
+    return founded === 0 ? 0 : founded + 1;
   }
 
   function blockAt(height: number, withTransactions: boolean): BlockView | null {
     const stored = chain.blockByHeight(height);
-    return stored === null || stored.height > view.progress().height ? null : blockView(stored, withTransactions);
+    if (stored === null || height < heldFrom() || height > view.progress().height) return null;
+    return blockToView(chain, view, stored, withTransactions ? queries.transactionsOfBlock(height) : null);
   }
 
   function checkpointView(stored: StoredCheckpoint | null): CheckpointView | null {
-    if (stored === null) return null;
-    const statement = statementOf(stored);
-    const signatures = decodeSignatures(stored.signatures) ?? [];
-    return {
-      ...statement,
-      certified: stored.signatures !== null,
-      signatures: signatures.map((signature) => {
-        const validator = validators[signature.signer]!;
-        return {
-          validator: validator.id,
-          protected: receiptHeaderOf(signature, validator),
-          signature: signature.signature,
-        };
-      }),
-    };
+    return stored === null ? null : checkpointToView(chain, stored);
   }
 
   function keyToView(key: LedgerKeyView): KeyView {
@@ -268,10 +231,12 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
     async receipt(id) {
       const found = queries.transactionById(id);
       if (found !== null) return receiptOf(found);
-      const message = admission.isPending(id)
-        ? 'the transaction is not in a block yet: ask again in a moment'
-        : 'no transaction with this id is known here';
-      return fail({ code: admission.isPending(id) ? 'http.not-certified' : 'http.not-found', message });
+      if (admission.isPending(id))
+        return fail({
+          code: 'http.not-certified',
+          message: 'the transaction is not in a block yet: ask again in a moment',
+        });
+      return fail(unknownTransaction(heldFrom()));
     },
     async waitFor(id, timeoutMs, signal) {
       const isDone = (status: TransactionStatus | null): boolean =>
@@ -284,16 +249,19 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
     block: async (height, withTransactions) => blockAt(height, withTransactions),
     checkpoint: async (height) => checkpointView(chain.checkpoint(height)),
     latestCheckpoint: async () => checkpointView(chain.latestCertified()),
-    epochs: async () => [
-      {
-        epoch: 1,
-        fromHeight: 0,
-        validatorSet: validatorSetDigest(validators),
-        validators: validators.map((validator) => validator.id),
-        quorum: quorum(validators.length),
-      },
-    ],
-    validators: async () => validators,
+    heldFrom,
+    async epochs(from, limit) {
+      // One more than shown: with it comes how the last one shown ended.
+      const stored = chain.epochs.page(from, limit + 1);
+      const items = stored.slice(0, limit).map((epoch, i) => epochToView(chain, epoch, stored[i + 1] ?? null));
+      return { items, next: stored[limit]?.epoch ?? null };
+    },
+    async epochProof(epoch) {
+      const next = chain.epochs.of(epoch + 1);
+      const proof = next === null ? null : epochProofOf(chain, next);
+      return proof === null ? null : encodeEpochProof(proof);
+    },
+    validators: async () => presentValidators(),
     status: parts.status,
     async members(): Promise<MemberView[]> {
       return readMembers(chain.store).map(({ id, name }) => ({
@@ -383,12 +351,6 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
       for (const listener of listeners) listener({ type: 'status', status: parts.status() });
     },
   };
-}
-
-function statementOf(stored: StoredCheckpoint): CheckpointStatement {
-  const decoded = decodeCheckpointStatement(stored.statement);
-  if (!decoded.ok) throw new Error(`the checkpoint of ${stored.height} cannot be read: ${decoded.error.message}`);
-  return decoded.value;
 }
 
 /** One page of a list in the order of its ids; the cursor is the last id of the page before. */

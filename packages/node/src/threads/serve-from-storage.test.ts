@@ -1,10 +1,12 @@
 import { strict as assert } from 'node:assert';
 import { after, test } from 'node:test';
-import { equalBytes, toHash, toHeight } from '@cairn-ledger/core';
+import { encodeCbor, equalBytes, toEpoch, toHash, toHeight, toValidatorIndex } from '@cairn-ledger/core';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
+import { decodeSignatures, encodeSignatures } from '../storage/checkpoint-signatures.ts';
+import { epochProofsFrom } from '../storage/epoch-proofs.ts';
 import { createBatchPreparer } from './batch-preparer.ts';
-import { decodeSignatures, serveFromStorage } from './serve-from-storage.ts';
-import { batchBytes, createLedgerBench, transaction } from './testing/ledger-bench.ts';
+import { serveFromStorage } from './serve-from-storage.ts';
+import { batchBytes, createLedgerBench, genesis, transaction, validatorNamed } from './testing/ledger-bench.ts';
 
 const bench = createLedgerBench();
 after(() => bench.end());
@@ -50,4 +52,67 @@ test('signatures that cannot be decoded are none', () => {
   assert.equal(decodeSignatures(null), null);
   assert.equal(decodeSignatures(Uint8Array.of(0xff)), null);
   assert.deepEqual(decodeSignatures(Uint8Array.of(0x80)), []);
+});
+
+test('a page of the chain ends with its epoch, whose end can be asked for and is proven', (t) => {
+  const other = createLedgerBench();
+  t.after(() => other.end());
+  const lag = genesis.parameters.checkpointLag;
+  const next = [...genesis.validators, validatorNamed('node-9', 20)];
+  other.execute([]);
+  other.want(next);
+  const outcomes = Array.from({ length: lag + 3 }, () => other.execute([]).outcome);
+  const boundary = lag + 1;
+  const pageFrom = (from: number) => serveFromStorage(other.chain, { type: 'request-chain', from: toHeight(from) });
+  const heights = (from: number) => {
+    const page = pageFrom(from);
+    assert.ok(page?.type === 'chain');
+    return page.blocks.map(({ header }) => header.height);
+  };
+  assert.deepEqual(heights(2), [2, 3, 4, 5]);
+  assert.deepEqual(heights(boundary), [boundary]);
+  assert.deepEqual(heights(boundary + 1), [6, 7, 8]);
+
+  const request = (epoch: number) => serveFromStorage(other.chain, { type: 'request-boundary', epoch: toEpoch(epoch) });
+  const end = request(1);
+  assert.ok(end?.type === 'certificate' && end.certificate.vote.type === 'finalize');
+  assert.ok(equalBytes(end.certificate.vote.proposal.digest, toHash(other.chain.blockByHeight(boundary)!.digest)));
+  assert.deepEqual([request(0), request(2), request(3)], [null, null, null]);
+
+  // A higher checkpoint of the next epoch proves the results, and not who signs in it.
+  const signed = (height: number) =>
+    encodeSignatures([
+      {
+        statement: outcomes[height - 2]!.statement,
+        signer: toValidatorIndex(0),
+        issuedSeconds: 1,
+        signature: new Uint8Array(64),
+      },
+    ]);
+  assert.ok(other.chain.putCertified(boundary + 2, 0, signed(boundary + 2)).ok);
+  assert.deepEqual(other.chain.openBoundaries(), [boundary]);
+  assert.deepEqual(epochProofsFrom(other.chain, 1, 16), []);
+  const checkpointFor = (height: number) => {
+    const answer = serveFromStorage(other.chain, { type: 'request-checkpoint', height: toHeight(height) });
+    return answer?.type === 'checkpoint-signatures' ? answer.signatures[0]!.statement.height : null;
+  };
+  assert.equal(checkpointFor(2), boundary + 2, 'the newest, where the epoch has none');
+  assert.ok(other.chain.putCertified(boundary, 0, signed(boundary)).ok);
+  assert.deepEqual(other.chain.openBoundaries(), []);
+  assert.equal(checkpointFor(2), boundary, 'the one that the asker can check');
+  assert.equal(checkpointFor(boundary + 1), boundary + 2);
+  const [proof, ...others] = epochProofsFrom(other.chain, 1, 16);
+  assert.deepEqual(
+    proof!.validators.map(({ id }) => id),
+    ['node-1', 'node-9'],
+  );
+  assert.equal(proof!.signatures[0]!.statement.height, boundary);
+  assert.equal(others.length, 0);
+  assert.deepEqual(epochProofsFrom(other.chain, 2, 16), []);
+
+  // Signatures of something else prove nothing.
+  assert.ok(other.chain.putCertified(boundary, 0, signed(boundary - 1)).ok);
+  assert.deepEqual(epochProofsFrom(other.chain, 1, 16), []);
+  assert.ok(other.chain.putCertified(boundary, 0, encodeCbor([])).ok);
+  assert.deepEqual(epochProofsFrom(other.chain, 1, 16), []);
 });

@@ -5,20 +5,15 @@
 import {
   type Block,
   blockFromParts,
-  type CheckpointSignature,
   chainBlocksMax,
   decodeBatch,
   decodeCertificate,
-  decodeShape,
   equalBytes,
-  listOf,
   type Message,
-  readCheckpointSignature,
   toHash,
 } from '@cairn-ledger/core';
 import type { ChainDb, StoredBlock } from '../storage/chain-db.ts';
-
-const signaturesMax = 256;
+import { decodeSignatures } from '../storage/checkpoint-signatures.ts';
 
 /** The answer, or null when there is none or it can't be trusted. */
 export function serveFromStorage(chain: ChainDb, request: Message): Message | null {
@@ -32,12 +27,10 @@ export function serveFromStorage(chain: ChainDb, request: Message): Message | nu
       const batch = stored === null ? null : decodeBatch(stored.bytes);
       return batch?.ok && equalBytes(batch.value.digest, request.digest) ? { type: 'batch', batch: batch.value } : null;
     }
-    case 'request-checkpoint': {
-      const signatures = decodeSignatures(
-        chain.checkpoint(request.height)?.signatures ?? chain.latestCertified()?.signatures ?? null,
-      );
-      return signatures === null ? null : { type: 'checkpoint-signatures', signatures };
-    }
+    case 'request-checkpoint':
+      return checkpointFrom(chain, request.height);
+    case 'request-boundary':
+      return boundaryOf(chain, request.epoch);
     case 'request-chain':
       return pageFrom(chain, request.from);
     default:
@@ -45,22 +38,38 @@ export function serveFromStorage(chain: ChainDb, request: Message): Message | nu
   }
 }
 
-/** The signatures of a checkpoint as `putCertified` was given them. */
-export function decodeSignatures(bytes: Uint8Array | null): CheckpointSignature[] | null {
-  if (bytes === null) return null;
-  const decoded = decodeShape('storage.damaged', bytes, (value) =>
-    listOf(value, signaturesMax, 'signatures', readCheckpointSignature),
-  );
-  return decoded.ok ? decoded.value : null;
+/**
+ * Signatures that say most to whoever lacks those of a height: the highest of the same epoch, which is the one it can
+ * check; where that epoch has none above, those of the height itself, or the newest.
+ */
+function checkpointFrom(chain: ChainDb, height: number): Message | null {
+  const { epoch } = chain.epochs.at(height);
+  const end = chain.epochs.of(epoch + 1)?.genesisHeight ?? Number.MAX_SAFE_INTEGER;
+  const stored =
+    chain.certifiedBetween(height, height) ?? chain.certifiedBetween(height, end) ?? chain.latestCertified();
+  const signatures = decodeSignatures(stored?.signatures ?? null);
+  return signatures === null ? null : { type: 'checkpoint-signatures', signatures };
+}
+
+/** The finalization of the block that an epoch ended with. */
+function boundaryOf(chain: ChainDb, epoch: number): Message | null {
+  const next = chain.epochs.of(epoch + 1);
+  const stored = next === null || epoch < 1 ? null : chain.blockByHeight(next.genesisHeight);
+  if (stored === null || stored.finalization === null) return null;
+  const certificate = decodeCertificate(stored.finalization);
+  return certificate.ok ? { type: 'certificate', certificate: certificate.value } : null;
 }
 
 function pageFrom(chain: ChainDb, from: number): Message | null {
   if (from < 1) return null;
+  // The finalization that covers a page is of one epoch, and so are its blocks.
+  const { epoch } = chain.epochs.at(from);
+  const last = chain.epochs.of(epoch + 1)?.genesisHeight ?? Number.MAX_SAFE_INTEGER;
   const blocks: Block[] = [];
   /** How many of them the last finalization covers. */
   let covered = 0;
   let finalization: Uint8Array | null = null;
-  for (let height = from; blocks.length < chainBlocksMax; height++) {
+  for (let height = from; height <= last && blocks.length < chainBlocksMax; height++) {
     const stored = chain.blockByHeight(height);
     const block = toBlock(stored);
     if (block === null) break;

@@ -9,7 +9,6 @@ import {
   type Batch,
   type CheckpointStatement,
   checkpointDigest,
-  checkpointSignatureToCbor,
   createBatch,
   createBlock,
   createCertificate,
@@ -17,7 +16,6 @@ import {
   decodeTransaction,
   defaultParameters,
   encodeBatch,
-  encodeCbor,
   encodeCertificate,
   type Hash,
   type JournalRecord,
@@ -45,6 +43,7 @@ import { readKeyFile } from '../../keys/key-file.ts';
 import { readNodeKeys } from '../../keys/node-keys.ts';
 import { openSigningMark, signingMarkPath } from '../../keys/signing-mark-file.ts';
 import { openChainDb } from '../../storage/chain-db.ts';
+import { encodeSignatures } from '../../storage/checkpoint-signatures.ts';
 import { openViewDb } from '../../storage/view-db.ts';
 import { followChain } from '../../storage/view-follow.ts';
 import { createChainExecutor } from '../../threads/chain-executor.ts';
@@ -163,7 +162,7 @@ export async function makeNodeFolder(options: NodeFolderOptions = {}): Promise<M
     const signatures = quorumOf4.map((i) =>
       signCheckpoint(outcome.statement, i, validators[i]!, issued, checkpointSigners[i]!),
     );
-    orThrow(chain.putCertified(height, 0, encodeCbor(signatures.map(checkpointSignatureToCbor))));
+    orThrow(chain.putCertified(height, 0, encodeSignatures(signatures)));
   }
 
   /** Readings of two devices, payments, and one payment more than there is money for. */
