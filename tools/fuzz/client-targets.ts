@@ -4,6 +4,7 @@ import { createPacketCutter } from '../../packages/gateway/src/packet-cutter.ts'
 import { decodeReadings } from '../../packages/gateway/src/readings.ts';
 import { topicsOf } from '../../packages/gateway/src/topics.ts';
 import { createClient } from '../../packages/sdk/src/client.ts';
+import { createEpochFollower, parseEpochsPage } from '../../packages/sdk/src/epochs.ts';
 import { parseReadings } from '../../packages/sdk/src/readings-page.ts';
 import { joinBytes } from './cbor-tree.ts';
 import * as good from './corpora.ts';
@@ -75,13 +76,15 @@ const gateway: readonly Target[] = [
 
 /** Every method that reads an answer, against a node that answers every request with these bytes. */
 async function askHostileNode(bytes: Uint8Array, status: number): Promise<Verdict> {
-  const client = createClient({
+  const options = {
     nodes: ['http://hostile'],
     anchor: good.network.anchor,
     timeoutMs: 1,
     fetch: () =>
       Promise.resolve(new Response(bytes as BodyInit, { status, headers: { 'content-type': 'application/json' } })),
-  });
+  };
+  const client = createClient(options);
+  const follower = createEpochFollower({ ...options, trustPeriodMs: 0 });
   const answers = await Promise.all([
     client.submit(good.acceptedTransaction),
     client.submitMany([good.acceptedTransaction, good.acceptedTransaction]),
@@ -92,6 +95,8 @@ async function askHostileNode(bytes: Uint8Array, status: number): Promise<Verdic
     client.members(),
     client.readings('acme/meter'),
     client.device('acme/meter'),
+    follower.leadTo(3),
+    follower.ensureFresh(),
   ]);
   const verdicts = answers.map(verdictOf);
   return verdicts.find(({ ok }) => ok) ?? verdicts[0]!;
@@ -106,8 +111,26 @@ const sdk: readonly Target[] = [
     run: (bytes) => verdictOf(parseReadings(textOf(bytes))),
   },
   {
+    name: 'parseEpochsPage',
+    covers: at('sdk/src/epochs.ts', 'parseEpochsPage'),
+    sizeMax: 64 << 10,
+    corpus: () =>
+      jsonOf(
+        { epochs: good.epochProofTexts.map((proof, i) => ({ epoch: i + 2, proof })), next: 9 },
+        { epochs: [{ epoch: 1, proof: null }], next: null },
+      ),
+    run: (bytes) => {
+      try {
+        return verdictOf(parseEpochsPage(JSON.parse(textOf(bytes)), 'http://hostile'));
+      } catch (error) {
+        if (error instanceof SyntaxError) return { ok: false, code: 'json.malformed' };
+        throw error;
+      }
+    },
+  },
+  {
     name: 'answers of a hostile node',
-    covers: at('sdk/src/client.ts', 'createClient'),
+    covers: at('sdk/src/client.ts', 'createClient').concat(at('sdk/src/epochs.ts', 'createEpochFollower')),
     sizeMax: 64 << 10,
     corpus: () =>
       jsonOf(
@@ -123,6 +146,8 @@ const sdk: readonly Target[] = [
         [{ status: 'pending' }, { status: 'busy', code: 'http.busy', message: 'm' }],
         { readings: [reading], next: null },
         { validators: [{ id: 'a' }], members: [] },
+        { epochs: [{ epoch: 2, proof: good.epochProofTexts[0] }], next: 3 },
+        good.network.latestCheckpoint(),
         null,
         'text',
         7,

@@ -283,6 +283,9 @@ export const genesis = createGenesis();
 export const network = createFakeNetwork();
 const first = transactions[0]!;
 const ids = transactions.map((transaction) => network.accept(transaction));
+export const epochProofTexts = [network.endOf(1, 4, ['node-2']), ...epochProofs]
+  .map(core.encodeEpochProof)
+  .map(core.bytesToBase64url);
 export const acceptedTransaction = first;
 export const acceptedId = ids[0]!;
 export const bundles: readonly Uint8Array[] = [

@@ -7,7 +7,7 @@ import { join, normalize } from 'node:path';
 import process from 'node:process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { decodeTransaction } from '@cairn-ledger/core';
+import { decodeTransaction, encodeEpochsFile } from '@cairn-ledger/core';
 import { chromium } from 'playwright-core';
 import { createKey, createSigner } from './key.ts';
 import { createFakeNetwork } from './testing/fake-network.ts';
@@ -55,7 +55,7 @@ async function serve(): Promise<{ url: string; close(): Promise<void> }> {
 }
 
 /** Runs in the browser: makes a key, signs a reading, verifies a receipt, and one that is forged. */
-async function inBrowser(input: { genesis: number[]; receipt: number[]; transaction: number[] }) {
+async function inBrowser(input: { genesis: number[]; epochs: number[]; receipt: number[]; transaction: number[] }) {
   const core = await import('@cairn-ledger/core');
   const sdk = await import('@cairn-ledger/sdk');
   const genesis = Uint8Array.from(input.genesis);
@@ -82,12 +82,18 @@ async function inBrowser(input: { genesis: number[]; receipt: number[]; transact
     return { algorithm: key.algorithm, publicKey: [...key.publicKey], transaction: [...transaction.value] };
   });
   const transaction = Uint8Array.from(input.transaction);
-  const verified = sdk.verifyReceiptOf(anchor.value, Uint8Array.from(input.receipt), transaction);
+  const file = core.decodeEpochsFile(Uint8Array.from(input.epochs));
+  if (!file.ok) throw new Error(file.error.message);
+  const chain = core.followEpochs(core.anchorToChain(anchor.value), file.value.proofs, core.nobleVerifier);
+  if (!chain.ok) throw new Error(chain.error.message);
+  const unreached = sdk.verifyReceiptOf(anchor.value, Uint8Array.from(input.receipt), transaction);
+  const verified = sdk.verifyReceiptOf(chain.value, Uint8Array.from(input.receipt), transaction);
   transaction[transaction.length - 1]! ^= 1;
-  const forged = sdk.verifyReceiptOf(anchor.value, Uint8Array.from(input.receipt), transaction);
+  const forged = sdk.verifyReceiptOf(chain.value, Uint8Array.from(input.receipt), transaction);
   return {
     signed,
     verified: verified.ok ? verified.value : verified.error,
+    unreached: unreached.ok ? 'verified' : unreached.error.code,
     forged: forged.ok ? 'verified' : forged.error.code,
   };
 }
@@ -105,6 +111,7 @@ test('a browser signs what nodes accept, and verifies receipts', {
     createSigner(createKey()),
   );
   assert.ok(made.ok);
+  network.changeTo('node-2', 'node-3', 'node-4', 'node-5');
   const id = network.accept(made.value);
   const server = await serve();
   const browser = await chromium.launch({ executablePath: browserPath!, args: ['--no-sandbox'] });
@@ -113,10 +120,13 @@ test('a browser signs what nodes accept, and verifies receipts', {
     await tab.goto(server.url);
     const result = await tab.evaluate(inBrowser, {
       genesis: [...network.genesis],
+      epochs: [...encodeEpochsFile(network)],
       receipt: [...network.receiptOf(id)],
       transaction: [...made.value],
     });
     assert.equal('id' in result.verified && result.verified.id, id);
+    assert.equal('id' in result.verified && result.verified.membershipChanges, 1);
+    assert.equal(result.unreached, 'receipt.unknown-epoch');
     assert.equal(result.forged, 'receipt.not-included');
     for (const { algorithm, publicKey, transaction } of result.signed) {
       const bytes = Uint8Array.from(transaction);

@@ -158,6 +158,22 @@ test('JSON of another shape than asked for is an error, whichever method asked',
   }
 });
 
+test('a code that is none, and a message without end, go no further', async () => {
+  const alone = createClient({ nodes: [first.url], anchor: network.anchor, timeoutMs: 5_000 });
+  for (const code of ['no code', 'tx.\n', 'x'.repeat(65), `tx.${'a'.repeat(80)}`]) {
+    first.misbehave = (_, response) =>
+      sendJson(response, 200, { status: 'rejected', code, message: 'm'.repeat(10_000) });
+    const rejected = await alone.deliver(reading());
+    assert.equal(!rejected.ok && rejected.error.code, 'tx.rejected');
+    assert.ok(!rejected.ok && rejected.error.message.length < 1_100);
+    first.misbehave = (_, response) =>
+      sendJson(response, 422, { code: 'tx.expired', detail: 'd'.repeat(10_000), whatToDo: '' });
+    const refused = await alone.deliver(reading());
+    assert.equal(!refused.ok && refused.error.code, 'tx.expired');
+    assert.ok(!refused.ok && refused.error.message.length < 1_100);
+  }
+});
+
 test('an answer without end is cut off', async () => {
   let given = 0;
   const endless = () =>

@@ -8,12 +8,15 @@
 import {
   base64urlToBytes,
   type CairnError,
+  decodeBundle,
   decodeTransaction,
+  type EpochChain,
+  type EpochProof,
+  epochOfReceipt,
   fail,
   fromHex,
   ok,
   type Result,
-  type TrustAnchor,
   toHex,
 } from '@cairn-ledger/core';
 import type {
@@ -26,14 +29,14 @@ import type {
   TransactionAnswer,
   ValidatorAnswer,
 } from './answers.ts';
+import { createEpochFollower, type EpochFollower, type TrustOptions } from './epochs.ts';
 import { createHttpClient, type HttpOptions, type HttpRequest, sleep } from './http.ts';
+import { badAnswer, isErrorCode, isObject, parseJson, shortened } from './json-answer.ts';
 import { parseReadings } from './readings-page.ts';
 import { type VerifiedReceipt, verifyReceiptOf } from './verify.ts';
 
-export type ClientOptions = HttpOptions & {
-  /** Receipts are verified against it; without one, `deliver` and `receipt` answer `client.no-anchor`. */
-  readonly anchor?: TrustAnchor;
-};
+/** Receipts are verified from the anchor on; without one, `deliver` and `receipt` answer `client.no-anchor`. */
+export type ClientOptions = HttpOptions & Partial<TrustOptions>;
 
 /** A transaction that stands in the history, with its proof. */
 export type Delivered = {
@@ -42,6 +45,8 @@ export type Delivered = {
   /** The bytes as ordered, which the receipt covers. Another signature of the same content may have come first. */
   readonly transaction: Uint8Array;
   readonly verified: VerifiedReceipt;
+  /** What leads from the anchor to the epoch of the receipt: whoever verifies it later needs them, too. */
+  readonly proofs: readonly EpochProof[];
 };
 
 export type WaitOptions = { readonly timeoutMs?: number; readonly signal?: AbortSignal };
@@ -77,7 +82,7 @@ export type Client = {
   /** Hands in, waits for the receipt, verifies it. A rejection is an error with the ledger's code. */
   deliver(transaction: Uint8Array, options?: WaitOptions): Promise<Result<Delivered, CairnError>>;
   transaction(id: string): Promise<Result<TransactionAnswer, CairnError>>;
-  /** The receipt of a transaction and its ordered bytes, verified. */
+  /** The receipt of a transaction and its ordered bytes, verified with the validators of its epoch. */
   receipt(id: string): Promise<Result<Delivered, CairnError>>;
   status(): Promise<Result<StatusAnswer, CairnError>>;
   validators(): Promise<Result<ValidatorAnswer[], CairnError>>;
@@ -85,6 +90,8 @@ export type Client = {
   device(id: string): Promise<Result<DeviceAnswer, CairnError>>;
   account(id: string): Promise<Result<AccountAnswer, CairnError>>;
   readings(device: string, query?: ReadingsQuery): Promise<Result<ReadingsPage, CairnError>>;
+  /** The validators as far as they have been followed, verified; null without an anchor. */
+  epochs(): EpochChain | null;
   /** The answer to any GET, as JSON. */
   get<T>(path: string): Promise<Result<T, CairnError>>;
   /** The answer to a POST of JSON, as JSON. Tried again like everything here: what must not happen twice is not for it. */
@@ -93,6 +100,8 @@ export type Client = {
 
 export function createClient(options: ClientOptions): Client {
   const http = createHttpClient(options);
+  const { anchor } = options;
+  const follower = anchor === undefined ? null : createEpochFollower({ ...options, anchor });
   const client: Client = {
     nodes: http.nodes,
     submit: (transaction, wait = {}) =>
@@ -131,6 +140,7 @@ export function createClient(options: ClientOptions): Client {
       const answer = await http.request({ path: `/v1/devices/${encodeURIComponent(device)}/readings?${parameters}` });
       return answer.ok ? parseReadings(textOf(answer.value.bytes)) : answer;
     },
+    epochs: () => follower?.chain() ?? null,
     get: (path) => askAny({ path }),
     post: (path, body) =>
       askAny({
@@ -169,7 +179,7 @@ export function createClient(options: ClientOptions): Client {
   }
 
   async function receipt(id: string): Promise<Result<Delivered, CairnError>> {
-    if (options.anchor === undefined) {
+    if (follower === null) {
       return fail({
         code: 'client.no-anchor',
         message: 'a receipt can only be verified with the genesis of the network; give it as anchor',
@@ -177,6 +187,8 @@ export function createClient(options: ClientOptions): Client {
     }
     if (fromHex(id)?.length !== 32)
       return fail({ code: 'usage.bad-id', message: 'a transaction id is 64 hexadecimal digits' });
+    const fresh = await follower.ensureFresh();
+    if (!fresh.ok) return fresh;
     const [status, bundle] = await Promise.all([
       askJson<TransactionAnswer>({ path: `/v1/transactions/${id}` }),
       http.request({ path: `/v1/transactions/${id}/receipt`, headers: { accept: 'application/cose' } }),
@@ -192,30 +204,28 @@ export function createClient(options: ClientOptions): Client {
         message: 'the node gave no transaction bytes with the receipt; ask another node',
       });
     }
-    const verified = verifyReceiptOf(options.anchor, bundle.value.bytes, transaction);
+    const verified = await verifyOver(follower, bundle.value.bytes, transaction);
     if (!verified.ok) return verified;
     if (verified.value.id !== id)
       return fail({
         code: 'receipt.other-transaction',
         message: 'the node gave the receipt of another transaction; ask another node',
       });
-    return ok({ id, receipt: bundle.value.bytes, transaction, verified: verified.value });
+    const { membershipChanges } = verified.value;
+    const proofs = follower.chain().proofs.slice(0, membershipChanges);
+    return ok({ id, receipt: bundle.value.bytes, transaction, verified: verified.value, proofs });
   }
 
   async function askAny<T>(request: HttpRequest): Promise<Result<T, CairnError>> {
     const answer = await http.request(request);
     if (!answer.ok) return answer;
-    try {
-      return ok(JSON.parse(textOf(answer.value.bytes)) as T);
-    } catch {
-      return badAnswer(answer.value.node, request, 'something that is not JSON');
-    }
+    return parseJson(answer.value, request.path) as Result<T, CairnError>;
   }
 
   /** An answer that is an object. Its fields are what that one node says, and may be anything. */
   async function askJson<T>(request: HttpRequest): Promise<Result<T, CairnError>> {
     const answer = await askAny<T>(request);
-    return answer.ok && !isObject(answer.value) ? badAnswer('the node', request, 'no object') : answer;
+    return answer.ok && !isObject(answer.value) ? badAnswer('the node', request.path, 'no object') : answer;
   }
 
   /** A list of objects, bare or under its name. */
@@ -225,16 +235,29 @@ export function createClient(options: ClientOptions): Client {
     const { value } = answer;
     const rows = name !== undefined && isObject(value) ? (value[name] ?? []) : value;
     if (Array.isArray(rows) && rows.every(isObject)) return ok(rows as T[]);
-    return badAnswer('the node', request, 'no list of objects');
+    return badAnswer('the node', request.path, 'no list of objects');
   }
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function badAnswer(node: string, { path }: HttpRequest, what: string): Result<never, CairnError> {
-  return fail({ code: 'client.bad-answer', message: `${node} answered ${path} with ${what}` });
+/** Verifies a receipt with the validators of its epoch, which nodes are asked for where the chain does not reach yet. */
+async function verifyOver(
+  follower: EpochFollower,
+  receipt: Uint8Array,
+  transaction: Uint8Array,
+): Promise<Result<VerifiedReceipt, CairnError>> {
+  const bundle = decodeBundle(receipt);
+  if (!bundle.ok) return bundle;
+  const chain = await follower.leadTo(epochOfReceipt(bundle.value));
+  if (!chain.ok) return chain;
+  let verified = verifyReceiptOf(chain.value, receipt, transaction);
+  if (!verified.ok && verified.error.code === 'receipt.unknown-signer') {
+    // A node may have told of an unchanged set where the set has changed: the others know better.
+    const compared = await follower.compareWitnesses();
+    if (!compared.ok) return compared;
+    if (compared.value) verified = verifyReceiptOf(follower.chain(), receipt, transaction);
+  }
+  if (verified.ok) follower.onVerified(verified.value.epoch, Date.parse(verified.value.time) / 1000);
+  return verified;
 }
 
 /** Cuts transactions into groups that one request may carry, in order. */
@@ -261,8 +284,8 @@ function preferWait(waitMs: number): Record<string, string> {
 
 function rejection({ code, message }: TransactionAnswer): Result<never, CairnError> {
   return fail({
-    code: typeof code === 'string' ? code : 'tx.rejected',
-    message: typeof message === 'string' ? message : 'the ledger rejected the transaction',
+    code: isErrorCode(code) ? code : 'tx.rejected',
+    message: typeof message === 'string' ? shortened(message) : 'the ledger rejected the transaction',
   });
 }
 

@@ -4,6 +4,7 @@
  * twice, transactions included: the ledger knows them by id.
  */
 import { type CairnError, fail, ok, type Result } from '@cairn-ledger/core';
+import { isErrorCode, shortened } from './json-answer.ts';
 
 export type HttpOptions = {
   /** Base URLs of nodes, the preferred one first. */
@@ -149,9 +150,9 @@ function tooLarge(node: string): CairnError {
 function problemToError(node: string, status: number, bytes: Uint8Array): CairnError {
   try {
     const problem = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
-    if (typeof problem.code === 'string' && /^[a-z]+\.[a-z0-9-]+$/.test(problem.code)) {
+    if (isErrorCode(problem.code)) {
       const sentences = [problem.detail, problem.whatToDo].filter((text) => typeof text === 'string' && text !== '');
-      return { code: problem.code, message: sentences.map((text) => endSentence(String(text))).join(' ') };
+      return { code: problem.code, message: sentences.map((text) => endSentence(shortened(String(text)))).join(' ') };
     }
   } catch {
     // Not from a node of ours: a proxy in between, or another program on that port.

@@ -19,6 +19,8 @@ export type {
 } from './answers.ts';
 export type { Client, ClientOptions, Delivered, ReadingsQuery, WaitOptions } from './client.ts';
 export { createClient, groupsToSubmit, submitBytesMax, submitCountMax } from './client.ts';
+export type { EpochFollower, TrustOptions } from './epochs.ts';
+export { createEpochFollower } from './epochs.ts';
 export type { HttpOptions } from './http.ts';
 export type { KeyPair, PublicKey } from './key.ts';
 export { createKey, createSigner, keyToText, publicKeyToText, textToKey, textToPublicKey } from './key.ts';
