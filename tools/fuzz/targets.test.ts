@@ -19,6 +19,7 @@ const excused: Readonly<Record<string, string>> = {
   'packages/core/src/bytes/shape.ts#decodeShape': 'what the decoders of messages are made of: fuzzed with each of them',
   'packages/node/src/cli/parse.ts#parsePositive':
     'an argument that the user of a command typed; commander shows the refusal',
+  'packages/node/src/cli/parse.ts#parseDuration': 'as parsePositive',
   'packages/node/src/cli/parse.ts#parsePack': 'as parsePositive',
   'packages/node/src/cli/parse.ts#parsePort': 'as parsePositive',
   'packages/node/src/cli/parse.ts#parseRate': 'as parsePositive',
