@@ -151,6 +151,9 @@ export class Fuzzer {
           view: toView(edge(b, replica.agreement.view)),
           lastFinalized: toView(edge(c, replica.agreement.lastFinalized)),
           height: toHeight(edge(b, 1)),
+          asks: b % 2 === 1,
+          finalization: null,
+          recall: { votes: [], batch: null },
         };
       case 'request-certificates': {
         const first = b % 3 === 0 ? 0 : Math.min(edge(b, replica.agreement.lastFinalized), max - 64);

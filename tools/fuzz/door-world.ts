@@ -236,7 +236,11 @@ export class DoorNode {
         writeMark: (mark) => {
           this.disk.mark = mark;
         },
-        send: (peer, _, frame) => world.carry(this.index, peer, frame),
+        send: (peer, _, frame) => world.carry(this.index, placeOf(world.chain, peer), frame),
+        drawLife: () => new Uint8Array(16),
+        onHandedOver: (_, transactions) => this.driver.input({ type: 'transactions', transactions }),
+        onEpoch: () => world.violations.add(`node ${this.index} begins an epoch`),
+        onUnfenced: () => {},
         votingSigner: {
           ...keys.voting,
           sign: (message) => {
@@ -264,7 +268,7 @@ export class DoorNode {
         onBatch: () => {},
         onFact: () => {},
         onRefused: (peer, error) => {
-          if (!world.byzantine.includes(peer))
+          if (!world.byzantine.includes(placeOf(world.chain, peer)))
             world.violations.add(`node ${this.index} refused honest node ${peer}: ${error.code} ${error.message}`);
         },
         onFenced: (reason) => world.violations.add(`node ${this.index} fenced itself: ${reason}`),
@@ -319,11 +323,13 @@ export class DoorNode {
   }
 
   onLink(peer: number, isUp: boolean): void {
-    this.driver.input({ type: isUp ? 'connected' : 'disconnected', peer: core.toValidatorIndex(peer) });
+    const { id } = this.#world.chain.set.validators[peer]!;
+    if (isUp) this.driver.onConnected(id);
+    else this.driver.onDisconnected(id);
   }
 
   onFrame(from: number, frame: Uint8Array): void {
-    this.driver.onFrame(core.toValidatorIndex(from), frame);
+    this.driver.onFrame(this.#world.chain.set.validators[from]!.id, frame);
   }
 
   checkBounds(): void {
@@ -392,7 +398,7 @@ export class DoorNode {
     this.disk.executed.push({ block, batches, finalization, misbehaviour, outcome });
     this.#world.agreement.onExecuted(this.index, block, outcome);
     for (const { accused } of misbehaviour)
-      this.driver.input({ type: 'leader-hint', validator: accused, isSuspended: true });
+      this.driver.onLeaderHint(this.#world.chain.set.validators[accused]!.id, true);
     this.driver.input({ type: 'executed', outcome });
   }
 
@@ -424,4 +430,8 @@ export class DoorNode {
         return null;
     }
   }
+}
+
+function placeOf({ set }: Pick<DoorChain, 'set'>, id: string): number {
+  return core.indexIn(set, id)!;
 }

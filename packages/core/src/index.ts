@@ -185,8 +185,15 @@ export {
   genesisEntries,
   genesisToLedgerHash,
 } from './model/genesis.ts';
-export type { Channel, Message } from './model/message.ts';
-export { chainBlocksMax, channelOf, decodeMessage, encodeMessage } from './model/message.ts';
+export type { Channel, Message, Recall } from './model/message.ts';
+export {
+  chainBlocksMax,
+  channelOf,
+  decodeMessage,
+  encodeMessage,
+  handedOverBytesMax,
+  nothingToRecall,
+} from './model/message.ts';
 export type { AccountName } from './model/names.ts';
 export { accountOf, isName, parseAccount, parseDevice } from './model/names.ts';
 export type { Parameters } from './model/parameters.ts';
@@ -295,6 +302,7 @@ export {
   nextEpochSet,
   resilienceOf,
 } from './protocol/epochs/epoch.ts';
+export { epochOfMessage } from './protocol/epochs/other-epochs.ts';
 export { type Accused, accusedAfter, createEvidenceReader, freshProofs } from './protocol/guard/block-evidence.ts';
 export { admitMessage } from './protocol/guard/door.ts';
 export { areConflictingVotes, provesFault } from './protocol/guard/evidence.ts';

@@ -3,12 +3,13 @@
  *
  * This is the main thread: agreement, journal and peer links. Nothing here may block for more than a few milliseconds.
  */
+import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers';
 import { MessageChannel } from 'node:worker_threads';
-import { type CairnError, type Fact, type ReplicaOrigin, toValidatorIndex } from '@cairn-ledger/core';
+import { type CairnError, type Fact, lifeSizeBytes, type ReplicaOrigin } from '@cairn-ledger/core';
 import { type Closers, createClosers } from './closers.ts';
 import { type Founding, readFounding } from './config/founding.ts';
 import type { NodeConfig } from './config/node-config.ts';
@@ -87,7 +88,6 @@ type Parts = {
 async function runNode({ config, founding, log, closers, life, failure }: Parts): Promise<RunningNode> {
   const { keys, genesis, genesisBytes, ledgerHash, validators, self } = founding;
   const startedAtMs = performance.now();
-  const indexOf = new Map(validators.map((validator, i) => [validator.id, toValidatorIndex(i)]));
   const metrics = createNodeMetrics(validators);
 
   // First of all: its lock keeps a second process off everything else in the folder.
@@ -114,10 +114,9 @@ async function runNode({ config, founding, log, closers, life, failure }: Parts)
     {
       onExecuted: ({ outcome, leaderHints }) => {
         for (const { validator: id, suspended: isSuspended } of leaderHints) {
-          const validator = indexOf.get(id);
           if (isSuspended) log.warn('validator.suspended', { validator: id });
           else log.info('validator.cleared', { validator: id });
-          if (validator !== undefined) life.driver?.input({ type: 'leader-hint', validator, isSuspended });
+          life.driver?.onLeaderHint(id, isSuspended);
         }
         lastOutcome = readOutcome(outcome);
         life.driver?.input({ type: 'executed', outcome: lastOutcome });
@@ -152,14 +151,14 @@ async function runNode({ config, founding, log, closers, life, failure }: Parts)
         addresses: config.peers?.[validator.id] ?? validator.addresses,
       })),
     events: {
-      onFrame: (peer, _channel, frame) => driver.onFrame(indexOf.get(peer)!, frame),
+      onFrame: (peer, _channel, frame) => driver.onFrame(peer, frame),
       onConnected: (peer) => {
         log.info('link.up', { peer });
-        driver.input({ type: 'connected', peer: indexOf.get(peer)! });
+        driver.onConnected(peer);
       },
       onDisconnected: (peer, reason) => {
         log.info('link.down', { peer, reason });
-        driver.input({ type: 'disconnected', peer: indexOf.get(peer)! });
+        driver.onDisconnected(peer);
       },
     },
   });
@@ -198,7 +197,11 @@ async function runNode({ config, founding, log, closers, life, failure }: Parts)
         const error = mark.write(value);
         if (error !== null) failure.fail(error);
       },
-      send: (peer, channel, frame) => void transport.send(validators[peer]!.id, channel, frame),
+      send: (peer, channel, frame) => void transport.send(peer, channel, frame),
+      drawLife: () => randomBytes(lifeSizeBytes),
+      onHandedOver: () => undefined,
+      onEpoch: () => undefined,
+      onUnfenced: () => undefined,
       votingSigner: createNodeSigner('ed25519', keys.voting.secretKey),
       checkpointSigner: createNodeSigner('ed25519', keys.checkpoint.secretKey),
       verifier: sodiumVerifier,
@@ -221,7 +224,7 @@ async function runNode({ config, founding, log, closers, life, failure }: Parts)
       },
       onRefused: (peer, error) => {
         metrics.onRefused(error.code);
-        conduct.onRefused(validators[peer]!.id, error, performance.now());
+        conduct.onRefused(peer, error, performance.now());
       },
       onFenced,
       onFailed: failure.fail,
@@ -445,5 +448,7 @@ function logFact(log: Log, fact: Fact, idOf: (validator: number) => string): voi
       return log.debug('checkpoint.certified', { height: fact.height });
     case 'syncing':
       return log.info('chain.syncing', { from: fact.from });
+    case 'start-checked':
+      return log.info('node.checked');
   }
 }

@@ -76,6 +76,8 @@ export function messageText(message: Message, names: TraceNames): string {
       return `how ${message.proofs.length} epochs ended`;
     case 'outcome':
       return `outcome of height ${message.height}`;
+    case 'transactions':
+      return `hands over ${message.transactions.length} transactions`;
     default:
       return unreachable(message);
   }

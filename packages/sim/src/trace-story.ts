@@ -215,6 +215,8 @@ export class TraceStory {
         return does('holds', 'hold', ` the certified checkpoint of height ${fact.height}`);
       case 'syncing':
         return does('asks', 'ask', ` for the chain from height ${fact.from}`);
+      case 'start-checked':
+        return does('has', 'have', ' heard from a quorum, and signs');
       default:
         return unreachable(fact);
     }

@@ -16,6 +16,10 @@ import {
 } from '@cairn-ledger/core';
 import { createFakeSigner } from './fake-crypto.ts';
 
+/** The id of a validator, by its number, and back. */
+export const nameOf = (index: number): string => `v${String(index).padStart(3, '0')}`;
+export const indexOfName = (id: string): number => Number(id.slice(1));
+
 export type VirtualChain = {
   readonly ledgerHash: Hash;
   readonly set: EpochSet;
@@ -25,7 +29,7 @@ export type VirtualChain = {
 };
 
 export function createVirtualChain(validatorsCount: number, constants: ProtocolConstants): VirtualChain {
-  const names = Array.from({ length: validatorsCount }, (_, i) => `v${String(i).padStart(3, '0')}`);
+  const names = Array.from({ length: validatorsCount }, (_, i) => nameOf(i));
   const signers = names.map((name) => ({
     voting: createFakeSigner(`${name}/voting`),
     checkpoint: createFakeSigner(`${name}/checkpoint`),

@@ -17,7 +17,6 @@ import {
   type Outcome,
   type ProvenFault,
   type Result,
-  toValidatorIndex,
 } from '@cairn-ledger/core';
 import { Driver, type FenceReason } from '@cairn-ledger/node/driver';
 import { type Adversary, speakEveryMs } from './adversaries/adversary.ts';
@@ -27,7 +26,7 @@ import { fakeVerifier } from './fake-crypto.ts';
 import type { Observer } from './observer.ts';
 import type { Random } from './random.ts';
 import { originOf } from './stored-origin.ts';
-import type { VirtualChain } from './virtual-chain.ts';
+import { indexOfName, nameOf, type VirtualChain } from './virtual-chain.ts';
 import { VirtualDisk } from './virtual-disk.ts';
 import { executeBlock, serveFromDisk } from './virtual-ledger.ts';
 import type { NetworkEnd, VirtualNetwork } from './virtual-network.ts';
@@ -139,7 +138,13 @@ export class VirtualNode implements NetworkEnd {
         writeMark: (mark) => {
           this.disk.mark = mark;
         },
-        send: (peer, channel, frame) => this.#send(peer, channel, frame),
+        send: (peer, channel, frame) => this.#send(indexOfName(peer), channel, frame),
+        drawLife: () => Uint8Array.from({ length: 16 }, () => this.#random.integer(0, 255)),
+        onHandedOver: (_peer, transactions) => this.submit(transactions),
+        onEpoch: () => undefined,
+        onUnfenced: () => {
+          this.fencedFor = null;
+        },
         votingSigner: {
           ...keys.voting,
           sign: (message) => {
@@ -178,8 +183,9 @@ export class VirtualNode implements NetworkEnd {
           monitor.onFact(this.place, fact);
         },
         onRefused: (peer, error) => {
-          observer?.({ type: 'refused', node: this.place, peer, text: error.message }, events.nowMs);
-          monitor.onRefused(this.place, peer, error);
+          const index = indexOfName(peer);
+          observer?.({ type: 'refused', node: this.place, peer: index, text: error.message }, events.nowMs);
+          monitor.onRefused(this.place, index, error);
         },
         onFenced: (reason) => {
           this.fencedFor = reason;
@@ -292,15 +298,15 @@ export class VirtualNode implements NetworkEnd {
   onFrame(from: number, frame: Uint8Array): void {
     const decoded = decodeOnce(frame);
     if (decoded.ok) this.adversary?.hear?.(decoded.value);
-    this.driver?.onDecoded(toValidatorIndex(from), decoded);
+    this.driver?.onDecoded(nameOf(from), decoded);
   }
 
   onConnected(peer: number): void {
-    this.driver?.input({ type: 'connected', peer: toValidatorIndex(peer) });
+    this.driver?.onConnected(nameOf(peer));
   }
 
   onDisconnected(peer: number): void {
-    this.driver?.input({ type: 'disconnected', peer: toValidatorIndex(peer) });
+    this.driver?.onDisconnected(nameOf(peer));
   }
 
   // --- Ledger -------------------------------------------------------------------------------------------------------
@@ -316,8 +322,7 @@ export class VirtualNode implements NetworkEnd {
     observer?.({ type: 'executed', node: this.place, block, outcome }, events.nowMs);
     monitor.onMisbehaviour(this.place, misbehaviour);
     monitor.onExecuted(this.place, block, batches, outcome);
-    for (const { accused } of misbehaviour)
-      this.driver?.input({ type: 'leader-hint', validator: accused, isSuspended: true });
+    for (const { accused } of misbehaviour) this.driver?.onLeaderHint(nameOf(accused), true);
     this.driver?.input({ type: 'executed', outcome });
   }
 }

@@ -50,7 +50,7 @@ export function faultProofToCbor(proof: FaultProof): Cbor {
     case 'votes':
       return [0, proof.accused, signedVoteToCbor(proof.first), signedVoteToCbor(proof.second)];
     case 'batches':
-      return [1, proof.accused, headerToCbor(proof.first), headerToCbor(proof.second)];
+      return [1, proof.accused, signedBatchHeaderToCbor(proof.first), signedBatchHeaderToCbor(proof.second)];
     case 'checkpoints':
       return [2, proof.accused, checkpointSignatureToCbor(proof.first), checkpointSignatureToCbor(proof.second)];
     default:
@@ -75,7 +75,7 @@ export function readFaultProof(value: Cbor): FaultProof {
     case 0:
       return { type: 'votes', accused, first: readSignedVote(first!), second: readSignedVote(second!) };
     case 1:
-      return { type: 'batches', accused, first: readHeader(first!), second: readHeader(second!) };
+      return { type: 'batches', accused, first: readSignedBatchHeader(first!), second: readSignedBatchHeader(second!) };
     default:
       return {
         type: 'checkpoints',
@@ -86,11 +86,11 @@ export function readFaultProof(value: Cbor): FaultProof {
   }
 }
 
-function headerToCbor(signed: SignedBatchHeader): Cbor {
+export function signedBatchHeaderToCbor(signed: SignedBatchHeader): Cbor {
   return [signed.headerBytes, signed.signature];
 }
 
-function readHeader(value: Cbor): SignedBatchHeader {
+export function readSignedBatchHeader(value: Cbor): SignedBatchHeader {
   const [headerValue, signature] = tupleOf(value, 2, 'signed batch header');
   const headerBytes = bytesOf(headerValue!, 'batch header');
   return { header: readBatchHeader(headerBytes), headerBytes, signature: bytesOf(signature!, 'signature', 64) };

@@ -35,6 +35,7 @@ import {
   encodeMessage,
   type Message,
   type MessageType,
+  nothingToRecall,
 } from './message.ts';
 import { voteSignedBytes } from './vote.ts';
 
@@ -56,7 +57,18 @@ const samples: { readonly [T in MessageType]: readonly Extract<Message, { type: 
   'checkpoint-signatures': [
     { type: 'checkpoint-signatures', signatures: [checkpointOf(1, genesisOutcome().statement)] },
   ],
-  status: [{ type: 'status', epoch: toEpoch(1), view: toView(5), lastFinalized: toView(4), height: toHeight(3) }],
+  status: [
+    {
+      type: 'status',
+      epoch: toEpoch(1),
+      view: toView(5),
+      lastFinalized: toView(4),
+      height: toHeight(3),
+      asks: false,
+      finalization: null,
+      recall: nothingToRecall,
+    },
+  ],
   'request-certificates': [{ type: 'request-certificates', epoch: toEpoch(1), from: toView(5), to: toView(68) }],
   'request-block': [{ type: 'request-block', digest }],
   'request-batch': [{ type: 'request-batch', digest }],
@@ -66,6 +78,7 @@ const samples: { readonly [T in MessageType]: readonly Extract<Message, { type: 
   block: [{ type: 'block', block }],
   batch: [{ type: 'batch', batch: batchOf(1, 1) }],
   chain: [{ type: 'chain', blocks: [block, blockOn(tipOf(block))], finalization: finalization(proposal, [0, 1, 2]) }],
+  transactions: [{ type: 'transactions', transactions: [Uint8Array.of(1, 2), new Uint8Array(0)] }],
   evidence: [
     {
       type: 'evidence',
@@ -144,7 +157,10 @@ test('data takes the bulk channel, everything agreement waits for the control ch
     .flat()
     .filter((message) => channelOf(message) === 'bulk')
     .map(({ type }) => type);
-  assert.deepEqual([...new Set(bulk)], ['block', 'batch', 'chain', 'snapshot', 'state', 'tiles', 'epochs', 'outcome']);
+  assert.deepEqual(
+    [...new Set(bulk)],
+    ['block', 'batch', 'chain', 'snapshot', 'state', 'tiles', 'epochs', 'outcome', 'transactions'],
+  );
 });
 
 /** A message with one field changed, at a path of indices. */

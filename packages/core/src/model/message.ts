@@ -28,12 +28,30 @@ import {
   checkpointSignatureToCbor,
   readCheckpointSignature,
 } from './checkpoint-signature.ts';
-import { type FaultProof, faultProofToCbor, readFaultProof } from './fault-proof.ts';
+import {
+  type FaultProof,
+  faultProofToCbor,
+  readFaultProof,
+  readSignedBatchHeader,
+  type SignedBatchHeader,
+  signedBatchHeaderToCbor,
+} from './fault-proof.ts';
 import { readSyncMessage, type SyncMessage, syncMessageFields } from './sync-message.ts';
 import { readSignedVote, type SignedVote, signedVoteToCbor } from './vote.ts';
 
 /** How far a validator's copy of an author's batches reaches without gaps, and the digest of the last one. */
 export type AcknowledgementRow = { readonly author: ValidatorIndex; readonly seq: number; readonly digest: Hash };
+
+/**
+ * What the sender of a status holds that the receiver has signed: a receiver that remembers less has lost its safety record,
+ * or had it put back (protocol.md section 6). Only the receiver's own signatures count, so nobody can make this up.
+ */
+export type Recall = {
+  /** Of the highest views that are not finalized, at most `recallVotesMax`. */
+  readonly votes: readonly SignedVote[];
+  /** Its batch with the highest number. */
+  readonly batch: SignedBatchHeader | null;
+};
 
 export type Message =
   | SyncMessage
@@ -48,6 +66,11 @@ export type Message =
       readonly view: View;
       readonly lastFinalized: View;
       readonly height: Height;
+      /** Whether the sender wants to hear a status back. */
+      readonly asks: boolean;
+      /** The sender's highest finalization of the epoch; null before the first, and where nobody needs it. */
+      readonly finalization: Certificate | null;
+      readonly recall: Recall;
     }
   | { readonly type: 'request-certificates'; readonly epoch: Epoch; readonly from: View; readonly to: View }
   | { readonly type: 'request-block'; readonly digest: Hash }
@@ -58,7 +81,9 @@ export type Message =
   | { readonly type: 'block'; readonly block: Block }
   | { readonly type: 'batch'; readonly batch: Batch }
   | { readonly type: 'chain'; readonly blocks: readonly Block[]; readonly finalization: Certificate }
-  | { readonly type: 'evidence'; readonly proof: FaultProof };
+  | { readonly type: 'evidence'; readonly proof: FaultProof }
+  /** Handed over to be sealed by the receiver: by a node that may not seal them itself. */
+  | { readonly type: 'transactions'; readonly transactions: readonly Uint8Array[] };
 
 export type MessageType = Message['type'];
 export type Channel = 'control' | 'bulk';
@@ -67,6 +92,12 @@ export type Channel = 'control' | 'bulk';
 export const chainBlocksMax = 128;
 /** Certificates asked for in one request. */
 export const certificatesPageMax = 64;
+export const recallVotesMax = 8;
+/** Bytes of all transactions in one message. */
+export const handedOverBytesMax = 64 << 10;
+const handedOverMax = 1_000;
+
+export const nothingToRecall: Recall = { votes: [], batch: null };
 
 const messageTypes: readonly MessageType[] = [
   'proposal',
@@ -95,6 +126,7 @@ const messageTypes: readonly MessageType[] = [
   'outcome',
   'request-epochs',
   'epochs',
+  'transactions',
 ];
 
 const bulkTypes: ReadonlySet<MessageType> = new Set([
@@ -106,6 +138,7 @@ const bulkTypes: ReadonlySet<MessageType> = new Set([
   'tiles',
   'outcome',
   'epochs',
+  'transactions',
 ]);
 
 export function channelOf(message: Message): Channel {
@@ -129,7 +162,16 @@ function fieldsOf(message: Message): Cbor[] {
     case 'checkpoint-signatures':
       return [message.signatures.map(checkpointSignatureToCbor)];
     case 'status':
-      return [message.epoch, message.view, message.lastFinalized, message.height];
+      return [
+        message.epoch,
+        message.view,
+        message.lastFinalized,
+        message.height,
+        message.asks ? 1 : 0,
+        message.finalization === null ? null : certificateToCbor(message.finalization),
+        message.recall.votes.map(signedVoteToCbor),
+        message.recall.batch === null ? null : signedBatchHeaderToCbor(message.recall.batch),
+      ];
     case 'request-certificates':
       return [message.epoch, message.from, message.to];
     case 'request-block':
@@ -160,6 +202,8 @@ function fieldsOf(message: Message): Cbor[] {
     case 'request-epochs':
     case 'epochs':
       return syncMessageFields(message);
+    case 'transactions':
+      return [message.transactions as Uint8Array[]];
     default:
       return unreachable(message);
   }
@@ -197,13 +241,21 @@ function readFields(type: MessageType, fields: Cbor[]): Message {
       return { type, signatures: listOf(signatures!, validatorsMax, 'signatures', readCheckpointSignature) };
     }
     case 'status': {
-      const [epoch, view, lastFinalized, height] = tupleOf(fields, 4, type);
+      const [epoch, view, lastFinalized, height, asks, finalization, votes, batch] = tupleOf(fields, 8, type);
+      const certificate = finalization === null ? null : readCertificate(finalization!);
+      requireShape(certificate === null || certificate.vote.type === 'finalize', 'a status carries a finalization');
       return {
         type,
         epoch: toEpoch(uintOf(epoch!, 'epoch')),
         view: toView(uintOf(view!, 'view')),
         lastFinalized: toView(uintOf(lastFinalized!, 'last finalized')),
         height: toHeight(uintOf(height!, 'height')),
+        asks: uintOf(asks!, 'asks', 1) === 1,
+        finalization: certificate,
+        recall: {
+          votes: listOf(votes!, recallVotesMax, 'recalled votes', readSignedVote),
+          batch: batch === null ? null : readSignedBatchHeader(batch!),
+        },
       };
     }
     case 'request-certificates': {
@@ -251,6 +303,20 @@ function readFields(type: MessageType, fields: Cbor[]): Message {
     case 'request-epochs':
     case 'epochs':
       return readSyncMessage(type, fields);
+    case 'transactions': {
+      const [transactions] = tupleOf(fields, 1, type);
+      let bytes = 0;
+      const read = listOf(transactions!, handedOverMax, 'transactions', (item) => {
+        const transaction = bytesOf(item, 'transaction');
+        bytes += transaction.length;
+        return transaction;
+      });
+      requireShape(
+        bytes <= handedOverBytesMax,
+        `transactions of at most ${handedOverBytesMax} bytes are handed over at once`,
+      );
+      return { type, transactions: read };
+    }
     default:
       return unreachable(type);
   }

@@ -41,6 +41,13 @@ export type Input =
   | { readonly type: 'own-checkpoint'; readonly signature: CheckpointSignature }
   /** What the ledger has decided of a validator: its views may be skipped, or no longer. */
   | { readonly type: 'leader-hint'; readonly validator: ValidatorIndex; readonly isSuspended: boolean }
+  /** A peer speaks of another epoch: nothing it says of that can be checked here. */
+  | {
+      readonly type: 'other-epoch';
+      readonly from: ValidatorIndex;
+      readonly epoch: Epoch;
+      readonly message: Message['type'];
+    }
   /** Feedback of `deliver`: executed, and the outcome is durable. */
   | { readonly type: 'executed'; readonly outcome: Outcome };
 
@@ -51,7 +58,9 @@ export type JournalRecord =
   | { readonly type: 'block'; readonly block: Block }
   | { readonly type: 'certificate'; readonly certificate: Certificate }
   | { readonly type: 'certified'; readonly epoch: Epoch; readonly view: View; readonly isOk: boolean }
-  | { readonly type: 'evidence'; readonly proof: FaultProof };
+  | { readonly type: 'evidence'; readonly proof: FaultProof }
+  /** The life number of this safety record (protocol.md section 6). */
+  | { readonly type: 'life'; readonly life: Uint8Array };
 
 /** A fault of a validator that a block has proven. */
 export type ProvenFault = { readonly accused: ValidatorIndex; readonly kind: FaultProof['type'] };
@@ -89,8 +98,11 @@ export type Effect =
       readonly statement: CheckpointStatement;
       readonly signatures: readonly CheckpointSignature[];
     }
-  /** The own state can't be trusted: stop signing anything at once. */
-  | { readonly type: 'fence'; readonly reason: 'diverged'; readonly height: Height }
+  /**
+   * Stop signing anything at once. `diverged`: the own result of this height is not what was certified, or signed before.
+   * `rolled-back`: a peer has shown something that this node has signed and does not remember.
+   */
+  | { readonly type: 'fence'; readonly reason: 'diverged' | 'rolled-back'; readonly height: Height }
   | { readonly type: 'report'; readonly fact: Fact };
 
 /** What happened, for logs and metrics. */
@@ -106,6 +118,8 @@ export type Fact =
   /** The finalized chain is contradicted by a certificate of this view: more than f validators are Byzantine. */
   | { readonly type: 'fork'; readonly view: View }
   | { readonly type: 'checkpoint-certified'; readonly height: Height }
+  /** A quorum has said where it is: this node signs from now on. */
+  | { readonly type: 'start-checked' }
   | { readonly type: 'syncing'; readonly from: Height };
 
 export type NullifyReason =

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toEpoch, toHeight, toValidatorIndex, toView } from '../model/brands.ts';
-import { certificatesPageMax, type Message } from '../model/message.ts';
+import { certificatesPageMax, type Message, nothingToRecall } from '../model/message.ts';
 import { viewsAhead } from './agreement/wanted.ts';
 import { retryMs } from './constants.ts';
 import {
@@ -105,6 +105,9 @@ test('a status of one who is behind is answered with the newest finalization, on
     view: toView(1),
     lastFinalized: toView(lastFinalized),
     height: toHeight(0),
+    asks: false,
+    finalization: null,
+    recall: nothingToRecall,
   });
   hand.hear(2, status(1));
   hand.hear(2, status(0, 2));

@@ -5,14 +5,16 @@
  * Owns: views, batches not yet executed, blocks not yet executed, checkpoint tallies. Does not own: keys, sockets, files,
  * the ledger's state, executed blocks.
  */
-import { toHex } from '../bytes/hex.ts';
+import { equalBytes, toHex } from '../bytes/hex.ts';
+import { sha256 } from '../crypto/hash.ts';
 import type { Verified } from '../crypto/verified.ts';
 import type { Verifier } from '../crypto/verifier.ts';
-import { type Hash, type Height, toValidatorIndex, type ValidatorIndex } from '../model/brands.ts';
+import { type Hash, type Height, toHeight, toValidatorIndex, type ValidatorIndex } from '../model/brands.ts';
 import type { Certificate } from '../model/certificate.ts';
 import { type CheckpointStatement, checkpointDigest } from '../model/checkpoint.ts';
 import type { FaultProof } from '../model/fault-proof.ts';
-import type { Message } from '../model/message.ts';
+import type { Message, Recall } from '../model/message.ts';
+import type { SignedVote } from '../model/vote.ts';
 import { assert, unreachable } from '../result.ts';
 import { Agreement } from './agreement/agreement.ts';
 import { BlockTree, type ChainTip } from './agreement/block-tree.ts';
@@ -21,12 +23,22 @@ import { Checkpoints } from './checkpoints/checkpoints.ts';
 import { type ProtocolConstants, skipTimeoutMs } from './constants.ts';
 import type { ReplicaContext } from './context.ts';
 import type { Effect, Input, Instant, JournalRecord, Outcome } from './effects.ts';
-import { type EpochSet, indexIn, type PreviousEpoch } from './epochs/epoch.ts';
+import {
+  type EpochGenesis,
+  type EpochSet,
+  indexIn,
+  isChange,
+  nextEpochSet,
+  type PreviousEpoch,
+} from './epochs/epoch.ts';
+import { OtherEpochs } from './epochs/other-epochs.ts';
 import { Accountability } from './guard/accountability.ts';
 import { createEvidenceReader } from './guard/block-evidence.ts';
+import { isOfEpoch } from './guard/evidence.ts';
 import { EvidenceBook } from './guard/evidence-book.ts';
 import { PeerActivity } from './guard/peer-activity.ts';
 import { RequestBudget } from './guard/request-budget.ts';
+import { StartCheck } from './guard/start-check.ts';
 import { Delivery } from './sync/delivery.ts';
 import { Fetcher } from './sync/fetcher.ts';
 
@@ -51,6 +63,8 @@ export type ReplicaOrigin = {
   /** Whom the chain up to the executed block accuses, and whose views may be skipped. */
   readonly accused: readonly ValidatorIndex[];
   readonly suspended: readonly ValidatorIndex[];
+  /** Signing waits until a quorum was heard (guard/start-check.ts): so after every start of a process, not where an epoch follows another. */
+  readonly awaitsQuorum?: boolean;
 };
 
 export type ReplicaStatus = {
@@ -85,6 +99,15 @@ export class Replica {
   readonly #budget: RequestBudget;
   readonly #evidence: EvidenceBook;
   readonly #suspended: Set<ValidatorIndex>;
+  readonly #otherEpochs: OtherEpochs;
+  readonly #startCheck: StartCheck;
+  /** False once fenced. */
+  #isTrusted = true;
+  #polledAtMs = Number.NEGATIVE_INFINITY;
+  #pollNext = 0;
+  readonly #statusSentAtMs = new Map<ValidatorIndex, number>();
+  /** The boundary block of this epoch, once it is executed. */
+  #boundary: EpochGenesis | null = null;
   /** Statements signed before this start, by height: no other one is ever signed. */
   readonly #ownCheckpoints = new Map<Height, CheckpointStatement>();
   #effects: Effect[] = [];
@@ -99,9 +122,12 @@ export class Replica {
       ledgerHash: origin.ledgerHash,
       set: origin.set,
       self,
+      selfId: origin.selfId,
+      previous: origin.previous,
       constants: origin.constants,
       now,
-      maySign: true,
+      maySign: false,
+      maySignCheckpoints: false,
       finalizedHeight: () => this.#tree.root.height,
       emit: (effect) => {
         this.#effects.push(effect);
@@ -109,6 +135,9 @@ export class Replica {
       prove: (proof) => this.#prove(proof),
       isProven: (accused, type) => this.#evidence.has(accused, type),
     };
+    this.#otherEpochs = new OtherEpochs(this.#context);
+    this.#startCheck = new StartCheck(this.#context, origin.awaitsQuorum !== true);
+    this.#updateSigning();
     const proofsIn = createEvidenceReader(set, origin.ledgerHash, verifier);
     this.#evidence = new EvidenceBook(this.#context);
     this.#suspended = new Set(origin.suspended);
@@ -117,7 +146,7 @@ export class Replica {
     this.batches = new BatchBook(this.#context, origin.floors);
     this.#activity = new PeerActivity(set.validators.length, self, set.quorum, skipTimeoutMs(constants), now.ms);
     this.#accountability = new Accountability(this.#context, this.#activity);
-    this.#budget = new RequestBudget(set.validators.length, constants.deltaMs);
+    this.#budget = new RequestBudget(constants.deltaMs);
     this.#fetcher = new Fetcher(this.#context, this.#activity);
     this.#delivery = new Delivery(
       this.#context,
@@ -143,6 +172,14 @@ export class Replica {
         // With a quorum of them suspended, those alone could nullify every view, for ever and at the network's pace.
         isSuspended: (validator) => this.#suspended.size < set.quorum && this.#suspended.has(validator),
         certifiedCheckpoint: (height) => this.checkpoints.certifiedDigest(height),
+        nextSetAfter: (height) => {
+          const target = this.checkpoints.targetAt(height);
+          return target !== null && isChange(set, target) ? target.digest : null;
+        },
+        isChangePending: () => {
+          const target = this.checkpoints.latestTarget;
+          return target !== null && isChange(set, target);
+        },
         executedHeight: () => this.#delivery.executedHeight,
         executedHeightOf: (peer) => this.checkpoints.signedHeight(peer),
         onFinalized: (certificate, proposal) => this.#delivery.onFinalized(certificate, proposal),
@@ -165,14 +202,22 @@ export class Replica {
       case 'batch':
         return this.batches.restore(record.batch);
       case 'block':
-        if (record.block.header.height > this.#tree.root.height) this.#tree.add(record.block);
+        if (
+          record.block.header.height > this.#tree.root.height &&
+          record.block.header.epoch === this.#context.set.epoch
+        )
+          this.#tree.add(record.block);
         return;
       case 'certificate':
         return this.agreement.restoreCertificate(record.certificate);
       case 'certified':
         if (record.epoch === this.#context.set.epoch) this.agreement.restoreCertified(record.view, record.isOk);
         return;
+      case 'life':
+        // The driver's: who may sign with this record.
+        return;
       case 'evidence':
+        if (!isOfEpoch(record.proof, this.#context.set.epoch)) return;
         this.#evidence.restore(record.proof);
         if (record.proof.type === 'batches') this.batches.noteEquivocation(record.proof.accused);
         return;
@@ -183,7 +228,28 @@ export class Replica {
 
   /** From here on this node follows and signs nothing: its safety record was lost, or its results can't be trusted. */
   stopSigning(): void {
-    this.#context.maySign = false;
+    this.#isTrusted = false;
+    this.#updateSigning();
+  }
+
+  /** Signs again, after a stop that was nobody's fault; nothing was forgotten meanwhile. */
+  resumeSigning(now: Instant): Effect[] {
+    this.#context.now = now;
+    this.#isTrusted = true;
+    this.#updateSigning();
+    if (this.#startCheck.isDone) {
+      this.checkpoints.start();
+      if (this.#context.maySign) this.agreement.sendVotesAgain();
+    }
+    this.#react();
+    return this.#takeEffects();
+  }
+
+  /** Votes and batches are those of a validator of the set; checkpoints also of the set before. */
+  #updateSigning(): void {
+    const isReady = this.#isTrusted && this.#startCheck.isDone;
+    this.#context.maySign = isReady && this.#context.self < this.#context.set.validators.length;
+    this.#context.maySignCheckpoints = isReady;
   }
 
   /** After all records: arms timers, resends what was signed, goes on where it was. */
@@ -274,6 +340,8 @@ export class Replica {
         if (input.isSuspended) this.#suspended.add(input.validator);
         else this.#suspended.delete(input.validator);
         return;
+      case 'other-epoch':
+        return this.#otherEpochs.onHeard(input.from, input.epoch, input.message);
       case 'executed':
         return this.#onExecuted(input.outcome);
       default:
@@ -284,7 +352,7 @@ export class Replica {
   #onConnected(peer: ValidatorIndex): void {
     this.#activity.onConnected(peer);
     this.#accountability.onConnected(peer);
-    this.agreement.sendStatus([peer]);
+    this.agreement.sendStatus([peer], this.#statusFor(peer, !this.#startCheck.isDone));
     this.batches.sendVector([peer]);
     this.#evidence.onConnected(peer);
     this.agreement.resendTo(peer);
@@ -302,16 +370,14 @@ export class Replica {
       case 'certificate':
         return this.agreement.onCertificate(message.certificate, from);
       case 'acknowledgement':
-        if (message.epoch === this.#context.set.epoch) this.batches.onAcknowledgement(from, message.rows);
+        if (message.epoch === this.#context.set.epoch && from < this.#context.set.validators.length)
+          this.batches.onAcknowledgement(from, message.rows);
         return;
       case 'checkpoint-signatures':
         for (const signature of message.signatures) this.checkpoints.onSignature(signature);
         return;
       case 'status':
-        if (message.epoch === this.#context.set.epoch && message.lastFinalized < this.agreement.lastFinalized) {
-          this.agreement.helpBehind(from, message.view);
-        }
-        return;
+        return this.#onStatus(from, message);
       case 'request-certificates':
         if (message.epoch === this.#context.set.epoch)
           this.agreement.onCertificatesRequest(from, message.from, message.to);
@@ -363,16 +429,70 @@ export class Replica {
         return;
       case 'evidence':
         return this.#prove(message.proof);
+      case 'transactions':
+        // The driver hands these to admission.
+        return;
       default:
         return unreachable(message);
     }
+  }
+
+  #statusFor(peer: ValidatorIndex, asks: boolean) {
+    const batch = this.batches.highestOf(peer);
+    return {
+      asks,
+      finalization: this.agreement.lastFinalization,
+      recall: { votes: this.agreement.votesOf(peer), batch },
+    };
+  }
+
+  #onStatus(from: ValidatorIndex, message: Extract<Message, { type: 'status' }>): void {
+    if (message.epoch !== this.#context.set.epoch) return;
+    if (message.finalization !== null) this.agreement.onCertificate(message.finalization, from);
+    this.#onRecall(message.recall);
+    const isBehind = message.lastFinalized < this.agreement.lastFinalized;
+    if (message.asks) this.#answerStatus(from);
+    if (isBehind) this.agreement.helpBehind(from, message.view);
+    if (this.#startCheck.onStatus(from)) this.#beginSigning();
+  }
+
+  #answerStatus(peer: ValidatorIndex): void {
+    const { now, constants } = this.#context;
+    if (now.ms < (this.#statusSentAtMs.get(peer) ?? Number.NEGATIVE_INFINITY) + constants.deltaMs / 4) return;
+    this.#statusSentAtMs.set(peer, now.ms);
+    this.agreement.sendStatus([peer], this.#statusFor(peer, false));
+  }
+
+  /** What a peer holds with this node's own signature. */
+  #onRecall({ votes, batch }: Recall): void {
+    const { self, set } = this.#context;
+    const isUnknownVote = ({ signer, vote }: SignedVote) => signer === self && !this.agreement.remembers(vote);
+    const isUnknownBatch =
+      batch !== null &&
+      batch.header.author === self &&
+      batch.header.epoch === set.epoch &&
+      !this.batches.remembers(batch.header.seq, sha256(batch.headerBytes));
+    if (!isUnknownBatch && !votes.some(isUnknownVote)) return;
+    this.#isTrusted = false;
+    this.#updateSigning();
+    this.#context.emit({ type: 'fence', reason: 'rolled-back', height: this.#delivery.executedHeight });
+  }
+
+  /** A quorum was heard: what was signed before this start is sent again, and new things are signed. */
+  #beginSigning(): void {
+    this.#updateSigning();
+    this.#context.emit({ type: 'report', fact: { type: 'start-checked' } });
+    this.checkpoints.start();
+    if (this.#context.maySign) this.agreement.sendVotesAgain();
   }
 
   #onExecuted(outcome: Outcome): void {
     const { statement } = outcome;
     const signed = this.#ownCheckpoints.get(statement.height);
     this.#ownCheckpoints.delete(statement.height);
-    this.#delivery.onExecuted(statement.height);
+    const block = this.#delivery.onExecuted(statement.height);
+    if (block !== null && block.header.nextSet !== null)
+      this.#boundary = { digest: block.digest, height: block.header.height, timeMs: block.header.timeMs };
     if (signed !== undefined && toHex(checkpointDigest(signed)) !== toHex(checkpointDigest(statement)))
       this.#fence(statement.height);
     else this.checkpoints.onExecuted(outcome);
@@ -380,7 +500,8 @@ export class Replica {
 
   /** This node has signed another result for this height before: it must not sign a second one. */
   #fence(height: Height): void {
-    this.#context.maySign = false;
+    this.#isTrusted = false;
+    this.#updateSigning();
     this.#context.emit({ type: 'fence', reason: 'diverged', height });
   }
 
@@ -396,6 +517,26 @@ export class Replica {
     this.#accountability.react();
     this.#evidence.tellDue(this.#tree.rootAccused);
     this.#fetcher.askDue();
+    this.#askWhereOthersAre();
+  }
+
+  /** Who has just started asks all; who is no validator is told nothing by itself, and asks one after the other. */
+  #askWhereOthersAre(): void {
+    const { set, self, now, constants } = this.#context;
+    if (this.#startCheck.isAskDue()) this.agreement.sendStatus('all', { asks: true });
+    if (self < set.validators.length || now.ms < this.#polledAtMs + constants.deltaMs) return;
+    this.#polledAtMs = now.ms;
+    for (let tried = 0; tried < set.validators.length; tried++) {
+      const peer = toValidatorIndex(this.#pollNext++ % set.validators.length);
+      if (!this.#activity.isConnected(peer)) continue;
+      this.agreement.sendStatus([peer], { asks: true });
+      return;
+    }
+  }
+
+  #pollDeadline(): number {
+    const { set, self, constants } = this.#context;
+    return self < set.validators.length ? Number.POSITIVE_INFINITY : this.#polledAtMs + constants.deltaMs;
   }
 
   /** After a finalization: blocks that lost, and batches that only they list, are nobody's any more. */
@@ -418,6 +559,8 @@ export class Replica {
       this.#delivery.deadline(),
       this.#accountability.deadline(),
       this.#evidence.deadline(this.#tree.rootAccused),
+      this.#startCheck.deadline(),
+      this.#pollDeadline(),
     );
   }
 
@@ -445,12 +588,68 @@ export class Replica {
         return signatures.length > 0 ? { ...message, signatures } : null;
       }
       case 'evidence':
-        return this.#context.isProven(message.proof.accused, message.proof.type) ? null : message;
+        return !isOfEpoch(message.proof, this.#context.set.epoch) ||
+          this.#context.isProven(message.proof.accused, message.proof.type)
+          ? null
+          : message;
       case 'chain':
         return this.#delivery.wantsChain(message.blocks, message.finalization) ? message : null;
       default:
         return message;
     }
+  }
+
+  /**
+   * Where the next epoch starts from, once this one's boundary block is executed; null before. What was handed in and is in no block
+   * of this epoch is told apart (`leftovers`).
+   */
+  nextOrigin(): ReplicaOrigin | null {
+    const boundary = this.#boundary;
+    if (boundary === null) return null;
+    const { set, selfId, ledgerHash, constants, self } = this.#context;
+    const target = this.checkpoints.targetAt(toHeight(boundary.height - constants.checkpointLag));
+    assert(
+      target !== null && isChange(set, target),
+      'a boundary block follows from what the ledger wanted L heights before',
+    );
+    const next = nextEpochSet(set, target, boundary);
+    const { certifiedHeight } = this.checkpoints;
+    return {
+      ledgerHash,
+      set: next,
+      selfId,
+      previous: {
+        set,
+        ownFloor: this.batches.chains[self]?.floor ?? 0,
+        isCertified: this.checkpoints.isQuorumHeld(boundary.height),
+      },
+      constants,
+      executed: { ...boundary, isBoundary: false },
+      floors: next.validators.map(() => ({ seq: 0, digest: null })),
+      finalization: null,
+      outcomes: this.checkpoints.outcomes(),
+      certifiedHeight,
+      accused: this.#inNextSet(next, this.#tree.rootAccused),
+      suspended: this.#inNextSet(next, this.#suspended),
+      awaitsQuorum: !this.#startCheck.isDone,
+    };
+  }
+
+  /** Places, in the next set, of validators that keep their voting key. */
+  #inNextSet(next: EpochSet, validators: Iterable<ValidatorIndex>): ValidatorIndex[] {
+    const { set } = this.#context;
+    const places: ValidatorIndex[] = [];
+    for (const validator of validators) {
+      const { id, votingKey } = set.validators[validator]!;
+      const place = indexIn(next, id);
+      if (place !== null && equalBytes(next.validators[place]!.votingKey, votingKey)) places.push(place);
+    }
+    return places.sort((a, b) => a - b);
+  }
+
+  /** What was handed in here and no block of this epoch lists. */
+  leftovers(): Uint8Array[] {
+    return this.batches.leftovers();
   }
 
   wants(message: Message): boolean {

@@ -8,14 +8,20 @@ import {
   defaultConstants,
   type Instant,
   type JournalRecord,
+  type Message,
   nobleSigner,
   nobleVerifier,
+  nothingToRecall,
+  ok,
   type ReplicaOrigin,
   sha256,
   toEpoch,
   toHeight,
   toValidatorIndex,
+  toView,
+  type Vote,
   validatorSetDigest,
+  voteSignedBytes,
 } from '@cairn-ledger/core';
 import { Driver, type FenceReason } from './driver.ts';
 import { nothingSigned, type SigningMark } from './signing-mark.ts';
@@ -47,6 +53,17 @@ const statement = (height: number, mark = 0): CheckpointStatement => ({
   stateRoot: ledgerHash,
   validatorSet: setDigest,
 });
+
+const status: Message = {
+  type: 'status',
+  epoch: toEpoch(1),
+  view: toView(1),
+  lastFinalized: toView(0),
+  height: toHeight(0),
+  asks: false,
+  finalization: null,
+  recall: nothingToRecall,
+};
 
 /** Validator 0 of four, which leads the views 3, 7, 11...; `events` says what it did, in order. */
 function createNode(disk: { journal: JournalRecord[]; mark: SigningMark } = { journal: [], mark: nothingSigned }) {
@@ -94,9 +111,13 @@ function createNode(disk: { journal: JournalRecord[]; mark: SigningMark } = { jo
         disk.mark = mark;
         events.push(`mark view ${mark.view} seq ${mark.seq} checkpoint ${mark.checkpointHeight}`);
       },
+      drawLife: () => new Uint8Array(16).fill(9),
+      onHandedOver: () => undefined,
+      onEpoch: () => undefined,
+      onUnfenced: () => undefined,
       send: (peer, _channel, frame) => {
         const message = decodeMessage(frame);
-        if (peer === 1) events.push(`send ${message.ok ? message.value.type : 'nonsense'}`);
+        if (peer === 'v1') events.push(`send ${message.ok ? message.value.type : 'nonsense'}`);
       },
       votingSigner: keysOf(0).voting,
       checkpointSigner: keysOf(0).checkpoint,
@@ -116,6 +137,11 @@ function createNode(disk: { journal: JournalRecord[]; mark: SigningMark } = { jo
     events,
     fencedFor,
     batches,
+    /** Starts, and hears from a quorum. */
+    start(records: readonly JournalRecord[] = []): void {
+      driver.start(records);
+      for (const peer of ['v1', 'v2']) driver.onDecoded(peer, ok(status));
+    },
     /** Lets time pass, then performs what is planned; a sync ends at once unless it is to hang. */
     run(ms: number, options: { readonly syncHangs?: boolean } = {}): void {
       (now as { ms: number; wallMs: number }).ms += ms;
@@ -139,7 +165,7 @@ const signs = (events: readonly string[]): string[] =>
 
 function sealed() {
   const node = createNode();
-  node.driver.start();
+  node.start();
   node.driver.input({ type: 'transactions', transactions: [Uint8Array.of(1)] });
   node.run(20);
   return node;
@@ -153,7 +179,7 @@ test('what is signed goes to the journal first, then to the mark, and only then 
 
 test('the mark covers votes: a nullified view stands in it before the vote is sent', () => {
   const node = createNode();
-  node.driver.start();
+  node.start();
   node.run(60_000);
   const { events } = node;
   const at = (event: RegExp): number => events.findIndex((each) => event.test(each));
@@ -166,7 +192,7 @@ test('the mark covers votes: a nullified view stands in it before the vote is se
 test('a restart with the whole journal goes on signing', () => {
   const { disk } = sealed();
   const again = createNode(disk);
-  again.driver.start(disk.journal.slice());
+  again.start(disk.journal.slice());
   assert.deepEqual(again.fencedFor, []);
   assert.deepEqual(again.batches, [1]);
 });
@@ -174,10 +200,10 @@ test('a restart with the whole journal goes on signing', () => {
 test('a node whose mark is ahead of its journal follows and signs nothing', () => {
   const { disk } = sealed();
   const again = createNode({ journal: [], mark: disk.mark });
-  again.driver.start();
+  again.start();
   assert.deepEqual(again.fencedFor, ['rolled-back']);
   again.driver.input({ type: 'transactions', transactions: [Uint8Array.of(2)] });
-  again.driver.input({ type: 'connected', peer: toValidatorIndex(1) });
+  again.driver.onConnected('v1');
   again.run(60_000);
   assert.deepEqual(signs(again.events), []);
   assert.equal(again.driver.replica.status().maySign, false);
@@ -186,18 +212,18 @@ test('a node whose mark is ahead of its journal follows and signs nothing', () =
 
 test('a node that is fenced before its start does not repeat the votes of its journal', () => {
   const node = createNode();
-  node.driver.start();
+  node.start();
   node.run(60_000);
   const again = createNode(node.disk);
   again.driver.fence('rolled-back');
-  again.driver.start(node.disk.journal.slice());
+  again.start(node.disk.journal.slice());
   again.run(60_000);
   assert.deepEqual(signs(again.events), []);
 });
 
 test('fencing stops what was decided before in the same turn', () => {
   const node = createNode();
-  node.driver.start();
+  node.start();
   node.driver.input({ type: 'transactions', transactions: [Uint8Array.of(1)] });
   node.run(20, { syncHangs: true });
   assert.ok(node.events.includes('append batch'));
@@ -210,14 +236,14 @@ test('fencing stops what was decided before in the same turn', () => {
 
 test('a journal that begins anew in the middle of a turn keeps the batch that is about to be signed', () => {
   const node = createNode();
-  node.driver.start();
+  node.start();
   node.driver.input({ type: 'transactions', transactions: [Uint8Array.of(1)] });
   node.run(20, { syncHangs: true });
   const live = [...node.driver.liveRecords()];
   node.run(0);
   assert.equal(node.disk.mark.seq, 1);
   const again = createNode({ journal: live, mark: node.disk.mark });
-  again.driver.start(live);
+  again.start(live);
   assert.deepEqual(again.fencedFor, []);
 });
 
@@ -225,7 +251,7 @@ test('a journal that began anew remembers the last batch and checkpoint signed, 
   const { disk } = sealed();
   const signedCheckpoint: JournalRecord = { type: 'own-checkpoint', statement: statement(0) };
   const node = createNode({ journal: [], mark: nothingSigned });
-  node.driver.start([...disk.journal, signedCheckpoint]);
+  node.start([...disk.journal, signedCheckpoint]);
   const types = [...node.driver.liveRecords()].map(({ type }) => type);
   assert.ok(types.includes('own-checkpoint') && types.includes('batch'));
 });
@@ -234,6 +260,59 @@ test('a batch is handed out for checking once after a restart, however often the
   const { disk } = sealed();
   const records = disk.journal.filter((record) => record.type === 'batch');
   const twice = createNode({ journal: [], mark: nothingSigned });
-  twice.driver.start([...records, ...records]);
+  twice.start([...records, ...records]);
   assert.deepEqual(twice.batches, [1]);
+});
+
+test('nothing is signed after a start until a quorum, this node included, has said where it is', () => {
+  const node = createNode();
+  node.driver.start();
+  node.driver.input({ type: 'transactions', transactions: [Uint8Array.of(1)] });
+  node.driver.onDecoded('v1', ok(status));
+  node.driver.onDecoded('v1', ok(status));
+  node.driver.onDecoded('a guest', ok(status));
+  node.run(60_000);
+  assert.deepEqual(signs(node.events), []);
+  assert.ok(node.events.filter((event) => event === 'send status').length > 1, 'it asks again');
+  node.driver.onDecoded('v3', ok(status));
+  node.run(20);
+  assert.ok(signs(node.events).includes('send batch'));
+});
+
+test('a node that is shown a vote of its own that it has forgotten signs nothing, and draws a life number', () => {
+  const before = sealed();
+  before.run(60_000);
+  const vote = before.disk.journal.find((record) => record.type === 'own-vote');
+  assert.ok(vote?.type === 'own-vote');
+  const signature = keysOf(0).voting.sign(voteSignedBytes(vote.vote, ledgerHash));
+  const shown = { vote: vote.vote, signer: toValidatorIndex(0), signature };
+  const node = createNode();
+  node.driver.start();
+  node.driver.onDecoded('v1', ok({ ...status, recall: { votes: [shown], batch: null } }));
+  node.driver.onDecoded('v2', ok(status));
+  node.run(60_000);
+  assert.deepEqual(node.fencedFor, ['rolled-back']);
+  assert.deepEqual(signs(node.events), []);
+  assert.ok(node.disk.journal.some((record) => record.type === 'life'));
+  const again = createNode(node.disk);
+  again.start(node.disk.journal.slice());
+  assert.deepEqual(again.driver.life, node.driver.life, 'the number is that of the record, whatever the process');
+  const remembering = createNode(before.disk);
+  remembering.driver.start(before.disk.journal.slice());
+  remembering.driver.onDecoded('v1', ok({ ...status, recall: { votes: [shown], batch: null } }));
+  assert.deepEqual(remembering.fencedFor, []);
+});
+
+test('a vote that nobody signed, or another one has, fences nobody', () => {
+  const vote: Vote = { type: 'nullify', epoch: toEpoch(1), view: toView(9) };
+  const forged = { vote, signer: toValidatorIndex(0), signature: new Uint8Array(64) };
+  const signature = keysOf(1).voting.sign(voteSignedBytes(vote, ledgerHash));
+  const node = createNode();
+  node.driver.start();
+  node.driver.onDecoded('v1', ok({ ...status, recall: { votes: [forged], batch: null } }));
+  node.driver.onDecoded(
+    'v1',
+    ok({ ...status, recall: { votes: [{ vote, signer: toValidatorIndex(1), signature }], batch: null } }),
+  );
+  assert.deepEqual(node.fencedFor, []);
 });

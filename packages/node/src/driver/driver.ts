@@ -25,9 +25,12 @@ import {
   type Effect,
   type EpochSet,
   encodeMessage,
+  epochOfMessage,
   epochOfVote,
+  equalBytes,
   type Fact,
   type Hash,
+  handedOverBytesMax,
   type Input,
   type Instant,
   indexIn,
@@ -52,12 +55,17 @@ import {
   viewOfVote,
   voteSignedBytes,
 } from '@cairn-ledger/core';
+import { EpochView } from './epoch-view.ts';
 import { isAhead, raiseMark, type Signed, type SigningMark, voteRank } from './signing-mark.ts';
 
 export type { SigningMark } from './signing-mark.ts';
 
-/** `diverged`: an own result differs from a certified one. `rolled-back`: the safety record remembers less than was signed. */
-export type FenceReason = 'diverged' | 'rolled-back' | 'operator';
+/**
+ * `diverged`: an own result differs from a certified one. `rolled-back`: the safety record remembers less than was signed; this
+ * ends by itself in the epoch whose set names the life number of the present record. `damaged`: what is kept is not what was
+ * written. `operator`: somebody took the node out.
+ */
+export type FenceReason = 'diverged' | 'rolled-back' | 'damaged' | 'operator';
 
 export type DriverPorts = {
   readonly now: () => Instant;
@@ -71,7 +79,10 @@ export type DriverPorts = {
     sync(done: (error: CairnError | null) => void): void;
   };
   readonly writeMark: (mark: SigningMark) => void;
-  readonly send: (peer: ValidatorIndex, channel: Channel, frame: Uint8Array) => void;
+  /** Peers are named by the id of their validator, or whatever their link says who they are. */
+  readonly send: (peer: string, channel: Channel, frame: Uint8Array) => void;
+  /** 16 random bytes: a life number. */
+  readonly drawLife: () => Uint8Array;
   readonly votingSigner: Signer;
   readonly checkpointSigner: Signer;
   readonly verifier: Verifier;
@@ -84,29 +95,47 @@ export type DriverPorts = {
     ): void;
     keepCertified(statement: CheckpointStatement, signatures: readonly CheckpointSignature[]): void;
     /** Answers a request from storage; null when it has no answer. */
-    serve(request: Message, answer: (message: Message | null) => void, from: ValidatorIndex): void;
+    serve(request: Message, answer: (message: Message | null) => void, from: string): void;
   };
   /** A batch is held durably from now on: its device signatures may be checked. */
   readonly onBatch: (batch: Batch, isOwn: boolean) => void;
   readonly onFact: (fact: Fact) => void;
-  readonly onRefused: (peer: ValidatorIndex, error: CairnError) => void;
-  /** Nothing is signed from here on. Called once. */
+  readonly onRefused: (peer: string, error: CairnError) => void;
+  /** A peer hands transactions over, to be admitted and sealed here. */
+  readonly onHandedOver: (peer: string, transactions: readonly Uint8Array[]) => void;
+  /** An epoch begins while the node runs. */
+  readonly onEpoch: (set: EpochSet) => void;
+  /** Nothing is signed from here on; told once for each fence. */
   readonly onFenced: (reason: FenceReason) => void;
+  /** The fence has ended: the set of the epoch that has just begun names this record's life number, or the operator lifted it. */
+  readonly onUnfenced: () => void;
   readonly onFailed: (error: CairnError) => void;
 };
+
+/** Transactions in one message, as many as its reader takes. */
+const handedOverMax = 1_000;
 
 /** The least time between two ticks, in milliseconds. */
 const timerStepMs = 0.5;
 
+/** An effect, and the epoch in which it was decided. */
+type Decided = { readonly effect: Effect; readonly view: EpochView };
+
 export class Driver {
-  readonly replica: Replica;
+  #replica: Replica;
   readonly #ports: DriverPorts;
-  readonly #set: EpochSet;
-  readonly #self: ValidatorIndex;
+  readonly #selfId: string;
+  #view: EpochView;
   readonly #ledgerHash: Hash;
+  /** Peers that are linked. */
+  readonly #connected = new Set<string>();
+  /** The life number of this safety record; null for the first one of a validator of the genesis. */
+  #life: Uint8Array | null = null;
+  /** Own batches of the epoch before that no block of it lists. */
+  readonly #unlisted: Uint8Array[] = [];
   /** Effects of turns that are not durable yet, in order; and those of the turn whose sync is under way. */
-  #waiting: Effect[] = [];
-  #underWay: readonly Effect[] = [];
+  #waiting: Decided[] = [];
+  #underWay: readonly Decided[] = [];
   #hasUnsyncedRecords = false;
   #isSyncing = false;
   #isFlushPlanned = false;
@@ -128,54 +157,132 @@ export class Driver {
 
   constructor(origin: ReplicaOrigin, ports: DriverPorts, mark: SigningMark) {
     this.#ports = ports;
-    this.#set = origin.set;
-    this.#self = indexIn(origin.set, origin.selfId) ?? toValidatorIndex(origin.set.validators.length);
+    this.#selfId = origin.selfId;
+    this.#view = new EpochView(origin.set, origin.previous, origin.selfId);
     this.#ledgerHash = origin.ledgerHash;
     this.#mark = mark;
-    this.replica = new Replica(origin, ports.verifier, ports.now());
+    this.#replica = new Replica({ ...origin, awaitsQuorum: true }, ports.verifier, ports.now());
     this.#remembered = {
       epoch: origin.set.epoch,
       view: 0,
-      seq: origin.floors[this.#self]?.seq ?? 0,
+      seq: origin.floors[this.#view.self]?.seq ?? 0,
       checkpointHeight: origin.executed.height,
     };
   }
 
+  /** The replica of the present epoch. */
+  get replica(): Replica {
+    return this.#replica;
+  }
+
+  get set(): EpochSet {
+    return this.#view.set;
+  }
+
+  /** What `ready` must carry so that this node may sign again; null where nothing was lost. */
+  get life(): Uint8Array | null {
+    return this.#life;
+  }
+
+  get fencedFor(): FenceReason | null {
+    return this.#fencedFor;
+  }
+
   /** Takes in one record of the journal; all of them in order, before `start`. */
   restore(record: JournalRecord): void {
-    for (const signed of signedBy(record, this.#self)) this.#remembered = raiseMark(this.#remembered, signed);
+    const { self } = this.#view;
+    for (const signed of this.#signedBy(record)) this.#remembered = raiseMark(this.#remembered, signed);
     this.#noteLast(record);
-    if (record.type !== 'batch' || record.batch.header.author !== this.#self) return this.replica.restore(record);
+    if (record.type === 'life') this.#life = record.life;
+    if (record.type !== 'batch') return this.#replica.restore(record);
+    if (this.#isOwnOfBefore(record.batch)) this.#unlisted.push(...record.batch.transactions);
+    if (record.batch.header.author !== self || record.batch.header.epoch !== this.set.epoch)
+      return this.#replica.restore(record);
     // Own batches were kept unsigned: signing is deterministic.
     const own: JournalRecord = { type: 'batch', batch: this.#signBatch(record.batch) };
-    this.replica.restore(own);
+    this.#replica.restore(own);
+  }
+
+  /** Whether a batch was sealed here in the epoch before, and no block lists it. */
+  #isOwnOfBefore({ header }: Batch): boolean {
+    const { previous } = this.#view;
+    if (previous === null || header.epoch !== previous.set.epoch || header.seq <= previous.ownFloor) return false;
+    return previous.set.validators[header.author]?.id === this.#selfId;
   }
 
   /** Restores what is left to restore, and starts; fenced when the mark says that more was signed than is remembered. */
   start(records: Iterable<JournalRecord> = []): void {
     for (const record of records) this.restore(record);
     // Nothing is signed for a view at or below a finalized one, so what was forgotten there cannot be contradicted.
-    const finalized = { epoch: this.#set.epoch, view: this.replica.agreement.lastFinalized, vote: voteRank.finalize };
-    if (isAhead(this.#mark, raiseMark(this.#remembered, finalized))) this.fence('rolled-back');
-    for (const batch of this.replica.batches.held()) this.#ports.onBatch(batch, false);
-    this.#collect(this.replica.start(this.#ports.now()));
+    const view = this.#replica.agreement.lastFinalized;
+    const finalized = { epoch: this.set.epoch, view, vote: voteRank.finalize };
+    const hasForgotten = isAhead(this.#mark, raiseMark(this.#remembered, finalized));
+    if (hasForgotten || !this.#isOwnLife()) this.fence('rolled-back');
+    else if (!this.#view.isMember && this.#life === null) this.#drawLife();
+    for (const batch of this.#replica.batches.held()) this.#ports.onBatch(batch, false);
+    this.#collect(this.#replica.start(this.#ports.now()));
+    this.#handIn(this.#unlisted.splice(0));
     this.#armTimer();
+  }
+
+  /** Whether the set names the life number of this safety record; so too where it does not name this node. */
+  #isOwnLife(): boolean {
+    if (!this.#view.isMember) return true;
+    const named = this.set.validators[this.#view.self]!.life;
+    return named === null || this.#life === null ? named === this.#life : equalBytes(named, this.#life);
   }
 
   /** Signs nothing from here on, and goes on following. */
   fence(reason: FenceReason): void {
     if (this.#fencedFor !== null) return;
     this.#fencedFor = reason;
-    this.replica.stopSigning();
+    this.#replica.stopSigning();
+    // One drawn after an earlier loss, and not named by the set yet, will do; a named one belongs to the record that was lost.
+    const isUnused = this.#life !== null && !this.#isOwnLife();
+    if (reason === 'rolled-back' && !isUnused) this.#drawLife();
     this.#ports.onFenced(reason);
+  }
+
+  /** An operator's fence ends; every other one ends by itself or not at all. */
+  unfence(): boolean {
+    if (this.#fencedFor !== 'operator') return false;
+    this.#fencedFor = null;
+    // What was decided and not signed meanwhile is in the journal; a replica that starts anew takes it from there.
+    this.#collect(this.#replica.resumeSigning(this.#ports.now()));
+    this.#armTimer();
+    this.#ports.onUnfenced();
+    return true;
+  }
+
+  #drawLife(): void {
+    this.#life = this.#ports.drawLife();
+    this.#collect([{ type: 'persist', record: { type: 'life', life: this.#life } }]);
+  }
+
+  /** Transactions to be sealed: here, or by others where this node may not. */
+  #handIn(transactions: readonly Uint8Array[]): void {
+    if (transactions.length === 0) return;
+    if (this.#view.isMember && this.#fencedFor === null) this.input({ type: 'transactions', transactions });
+    else this.handOver(transactions);
+  }
+
+  /** Hands transactions to f + 1 validators that are linked: at least one of them is honest. */
+  handOver(transactions: readonly Uint8Array[]): void {
+    const peers = this.#view.set.validators
+      .map((_, i) => i as ValidatorIndex)
+      .filter((i) => i !== this.#view.self && this.#connected.has(this.#view.idOf(i)))
+      .slice(0, this.#view.set.faultsMax + 1);
+    for (const page of pagesOf(transactions))
+      this.#send(this.#view, peers, { type: 'transactions', transactions: page });
   }
 
   /** What a journal that begins anew must hold: what the replica holds, and what is decided and not yet signed. */
   *liveRecords(): Iterable<JournalRecord> {
-    yield* this.replica.liveRecords();
+    yield* this.#replica.liveRecords();
+    if (this.#life !== null) yield { type: 'life', life: this.#life };
     if (this.#lastSealed !== null) yield this.#lastSealed;
     if (this.#lastCheckpoint !== null) yield this.#lastCheckpoint;
-    for (const effect of [...this.#underWay, ...this.#waiting]) {
+    for (const { effect } of [...this.#underWay, ...this.#waiting]) {
       const record = recordOf(effect);
       if (record !== null) yield record;
     }
@@ -194,7 +301,8 @@ export class Driver {
     this.#isStepping = true;
     try {
       for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-        this.#collect(this.replica.step(this.#ports.now(), next));
+        this.#collect(this.#replica.step(this.#ports.now(), next));
+        this.#beginNextEpoch();
       }
     } finally {
       this.#isStepping = false;
@@ -202,29 +310,82 @@ export class Driver {
     this.#armTimer();
   }
 
+  /** The boundary block is executed: from here on the next epoch's replica decides. */
+  #beginNextEpoch(): void {
+    const origin = this.#replica.nextOrigin();
+    if (origin === null) return;
+    const leftovers = this.#replica.leftovers();
+    const hint = this.#fencedFor;
+    this.#view = new EpochView(origin.set, origin.previous, this.#selfId);
+    this.#replica = new Replica(origin, this.#ports.verifier, this.#ports.now());
+    // A record whose life number the new set names has signed nothing that it does not remember.
+    if (hint === 'rolled-back' && this.#view.isMember && this.#isOwnLife()) this.#fencedFor = null;
+    if (this.#fencedFor !== null) this.#replica.stopSigning();
+    this.#collect(this.#replica.start(this.#ports.now()));
+    if (!this.#isOwnLife()) this.fence('rolled-back');
+    this.#ports.onEpoch(origin.set);
+    if (hint !== null && this.#fencedFor === null) this.#ports.onUnfenced();
+    for (const peer of this.#connected) {
+      const index = this.#view.indexOf(peer);
+      if (index !== null) this.#inputs.push({ type: 'connected', peer: index });
+    }
+    if (leftovers.length === 0) return;
+    if (this.#view.isMember && this.#fencedFor === null)
+      this.#inputs.push({ type: 'transactions', transactions: leftovers });
+    else this.handOver(leftovers);
+  }
+
+  // --- Peers --------------------------------------------------------------------------------------------------------
+
+  onConnected(peer: string): void {
+    this.#connected.add(peer);
+    const index = this.#view.indexOf(peer);
+    if (index !== null) this.input({ type: 'connected', peer: index });
+  }
+
+  onDisconnected(peer: string): void {
+    this.#connected.delete(peer);
+    const index = this.#view.indexOf(peer);
+    if (index !== null) this.input({ type: 'disconnected', peer: index });
+  }
+
   /** Takes bytes from an authenticated link: decoded, wanted at all, verified, in this order. */
-  onFrame(from: ValidatorIndex, frame: Uint8Array): void {
-    if (!this.#isStopped) this.onDecoded(from, decodeMessage(frame));
+  onFrame(peer: string, frame: Uint8Array): void {
+    if (!this.#isStopped) this.onDecoded(peer, decodeMessage(frame));
   }
 
   /** Takes a frame that is decoded already: the simulator decodes once what many nodes receive. */
-  onDecoded(from: ValidatorIndex, decoded: Result<Message, CairnError>): void {
+  onDecoded(peer: string, decoded: Result<Message, CairnError>): void {
     if (this.#isStopped) return;
     this.counters.messages++;
-    if (!decoded.ok) return this.#refuse(from, decoded.error);
-    const wanted = this.replica.wantedPart(decoded.value);
+    const from = this.#view.indexOf(peer);
+    if (!decoded.ok) return this.#refuse(peer, decoded.error);
+    if (from === null) return;
+    const { set, previous } = this.#view;
+    const epoch = epochOfMessage(decoded.value);
+    if (epoch !== null && epoch !== set.epoch)
+      return this.input({ type: 'other-epoch', from, epoch, message: decoded.value.type });
+    if (decoded.value.type === 'transactions') return this.#ports.onHandedOver(peer, decoded.value.transactions);
+    const wanted = this.#replica.wantedPart(decoded.value);
     if (wanted === null) {
       this.counters.unwanted++;
       return;
     }
-    const admitted = admitMessage(wanted, from, this.#set, this.#ledgerHash, this.#ports.verifier);
-    if (!admitted.ok) return this.#refuse(from, admitted.error);
+    const admitted = admitMessage(wanted, from, set, this.#ledgerHash, this.#ports.verifier, previous?.set);
+    if (!admitted.ok) return this.#refuse(peer, admitted.error);
     this.input({ type: 'message', from, message: admitted.value });
   }
 
-  #refuse(from: ValidatorIndex, error: CairnError): void {
+  #refuse(peer: string, error: CairnError): void {
     this.counters.refused++;
-    this.#ports.onRefused(from, error);
+    this.#ports.onRefused(peer, error);
+  }
+
+  /** What the ledger has decided of a validator, named by its id. */
+  onLeaderHint(id: string, isSuspended: boolean): void {
+    const validator = this.#view.indexOf(id);
+    if (validator !== null && validator < this.set.validators.length)
+      this.input({ type: 'leader-hint', validator, isSuspended });
   }
 
   // --- Turns --------------------------------------------------------------------------------------------------------
@@ -239,7 +400,7 @@ export class Driver {
         this.#ports.journal.append(record);
         this.#hasUnsyncedRecords = true;
       }
-      this.#waiting.push(effect);
+      this.#waiting.push({ effect, view: this.#view });
     }
     if (this.#waiting.length === 0 || this.#isFlushPlanned || this.#isSyncing) return;
     this.#isFlushPlanned = true;
@@ -247,7 +408,10 @@ export class Driver {
   }
 
   #noteLast(record: JournalRecord): void {
-    if (record.type === 'batch' && record.batch.header.author === this.#self) this.#lastSealed = record;
+    if (record.type === 'batch') {
+      const { author, epoch } = record.batch.header;
+      if (author === this.#view.self && epoch === this.set.epoch) this.#lastSealed = record;
+    }
     if (record.type !== 'own-checkpoint') return;
     const height = this.#lastCheckpoint?.statement.height ?? 0;
     if (record.statement.height >= height) this.#lastCheckpoint = record;
@@ -276,11 +440,12 @@ export class Driver {
     });
   }
 
-  #performAll(turn: readonly Effect[]): void {
+  #performAll(turn: readonly Decided[]): void {
     if (this.#fencedFor === null) this.#markTurn(turn);
-    for (const effect of turn) {
+    for (const { effect, view } of turn) {
       if (this.#isStopped) return;
-      if (this.#fencedFor === null || !isSigning(effect)) this.#perform(effect);
+      if (isSigning(effect) && (this.#fencedFor !== null || this.#isOver(effect, view))) this.#giveUp(effect);
+      else this.#perform(effect, view);
     }
     if (this.#waiting.length > 0 && !this.#isFlushPlanned && !this.#isSyncing) {
       this.#isFlushPlanned = true;
@@ -288,7 +453,17 @@ export class Driver {
     }
   }
 
-  #perform(effect: Effect): void {
+  /** Whether what was to be signed is of an epoch that has ended meanwhile; checkpoints of its heights are signed all the same. */
+  #isOver(effect: SigningEffect, view: EpochView): boolean {
+    return view !== this.#view && effect.type !== 'sign-checkpoint';
+  }
+
+  /** What is not signed after all: its transactions are not lost. */
+  #giveUp(effect: SigningEffect): void {
+    if (effect.type === 'seal') this.#handIn(effect.batch.transactions);
+  }
+
+  #perform(effect: Effect, view: EpochView): void {
     switch (effect.type) {
       case 'persist':
         if (effect.record.type === 'batch') this.#ports.onBatch(effect.record.batch, false);
@@ -300,14 +475,14 @@ export class Driver {
       case 'sign-checkpoint':
         return this.#signCheckpoint(effect.outcome);
       case 'send':
-        return this.#send(effect.to, effect.message);
+        return this.#send(view, effect.to, effect.message);
       case 'serve':
         this.#ports.ledger.serve(
           effect.request,
           (answer) => {
-            if (answer !== null && !this.#isStopped) this.#send([effect.to], answer);
+            if (answer !== null && !this.#isStopped) this.#send(view, [effect.to], answer);
           },
-          effect.to,
+          view.idOf(effect.to),
         );
         return;
       case 'deliver':
@@ -328,10 +503,11 @@ export class Driver {
     this.counters.votesSigned++;
     const signed: SignedVote = {
       vote,
-      signer: this.#self,
+      signer: this.#view.self,
       signature: this.#ports.votingSigner.sign(voteSignedBytes(vote, this.#ledgerHash)),
     };
     this.#send(
+      this.#view,
       'all',
       block === null ? { type: 'vote', vote: signed, entry } : { type: 'proposal', vote: signed, block },
     );
@@ -341,7 +517,7 @@ export class Driver {
   #seal(unsigned: UnsignedBatch): void {
     const batch = this.#signBatch(unsigned);
     this.#ports.onBatch(batch, true);
-    this.#send('all', { type: 'batch', batch });
+    this.#send(this.#view, 'all', { type: 'batch', batch });
     this.input({ type: 'own-batch', batch });
   }
 
@@ -349,43 +525,59 @@ export class Driver {
     return signBatch(batch, this.#ports.votingSigner.sign(signedBytes('batch', this.#ledgerHash, batch.headerBytes)));
   }
 
+  /** With the key, and the place, of the epoch of that height. */
   #signCheckpoint({ statement, timeMs }: Outcome): void {
-    const validator = this.#set.validators[this.#self]!;
+    const { set, previous } = this.#view;
+    const signers = previous !== null && statement.epoch === previous.set.epoch ? previous.set : set;
+    const place = indexIn(signers, this.#selfId);
+    if (place === null || signers.epoch !== statement.epoch) return;
+    const seconds = Math.floor(timeMs / 1000);
     const signature = signCheckpoint(
       statement,
-      this.#self,
-      validator,
-      Math.floor(timeMs / 1000),
+      place,
+      signers.validators[place]!,
+      seconds,
       this.#ports.checkpointSigner,
     );
-    this.#send('all', { type: 'checkpoint-signatures', signatures: [signature] });
+    this.#send(this.#view, 'all', { type: 'checkpoint-signatures', signatures: [signature] });
     this.input({ type: 'own-checkpoint', signature });
   }
 
   /** Writes the mark for everything that a turn is about to sign: after the journal, before anything is sent. */
-  #markTurn(turn: readonly Effect[]): void {
+  #markTurn(turn: readonly Decided[]): void {
     const before = this.#mark;
-    for (const effect of turn) {
-      if (!isSigning(effect)) continue;
-      for (const signed of signedBy(recordOfSigning(effect), this.#self)) this.#mark = raiseMark(this.#mark, signed);
+    for (const { effect, view } of turn) {
+      if (!isSigning(effect) || this.#isOver(effect, view)) continue;
+      for (const signed of this.#signedBy(recordOfSigning(effect))) this.#mark = raiseMark(this.#mark, signed);
     }
     if (this.#mark !== before) this.#ports.writeMark(this.#mark);
   }
 
-  #send(to: 'all' | readonly ValidatorIndex[], message: Message): void {
+  #send(view: EpochView, to: 'all' | readonly ValidatorIndex[], message: Message): void {
     const frame = encodeMessage(message);
     const channel = channelOf(message);
-    if (to === 'all') {
-      this.#set.validators.forEach((_, i) => {
-        if (i !== this.#self) this.#ports.send(i as ValidatorIndex, channel, frame);
-      });
-      return;
+    const places = to === 'all' ? view.set.validators.map((_, i) => i as ValidatorIndex) : to;
+    for (const peer of places) if (peer !== view.self) this.#ports.send(view.idOf(peer), channel, frame);
+  }
+
+  /** What a record says that this node has signed. */
+  #signedBy(record: JournalRecord): Signed[] {
+    switch (record.type) {
+      case 'own-vote':
+        return [{ epoch: epochOfVote(record.vote), view: viewOfVote(record.vote), vote: voteRank[record.vote.type] }];
+      case 'own-checkpoint':
+        return [{ checkpointHeight: record.statement.height }];
+      case 'batch': {
+        const { author, epoch, seq } = record.batch.header;
+        return author === this.#view.self && epoch === this.set.epoch ? [{ epoch, seq }] : [];
+      }
+      default:
+        return [];
     }
-    for (const peer of to) if (peer !== this.#self) this.#ports.send(peer, channel, frame);
   }
 
   #armTimer(): void {
-    const atMs = this.replica.deadline();
+    const atMs = this.#replica.deadline();
     if (atMs === this.#timerAtMs && Number.isFinite(atMs)) return;
     this.#timerAtMs = atMs;
     if (!Number.isFinite(atMs)) return;
@@ -438,18 +630,19 @@ function recordOfSigning(effect: SigningEffect): JournalRecord {
   }
 }
 
-/** What a record says that this validator has signed. */
-function signedBy(record: JournalRecord, self: ValidatorIndex): Signed[] {
-  switch (record.type) {
-    case 'own-vote':
-      return [{ epoch: epochOfVote(record.vote), view: viewOfVote(record.vote), vote: voteRank[record.vote.type] }];
-    case 'own-checkpoint':
-      return [{ checkpointHeight: record.statement.height }];
-    case 'batch': {
-      const { author, epoch, seq } = record.batch.header;
-      return author === self ? [{ epoch, seq }] : [];
+/** Transactions in messages of at most `handedOverBytesMax`; a larger one does not exist. */
+function pagesOf(transactions: readonly Uint8Array[]): Uint8Array[][] {
+  const pages: Uint8Array[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const transaction of transactions) {
+    const last = pages.at(-1);
+    if (last === undefined || bytes + transaction.length > handedOverBytesMax || last.length >= handedOverMax) {
+      pages.push([transaction]);
+      bytes = transaction.length;
+    } else {
+      last.push(transaction);
+      bytes += transaction.length;
     }
-    default:
-      return [];
   }
+  return pages;
 }

@@ -3,6 +3,7 @@
  * as payload (protocol.md section 3, "Persist before sending").
  */
 import {
+  bytesOf,
   type CairnError,
   type CheckpointStatement,
   checkpointStatementToCbor,
@@ -18,6 +19,7 @@ import {
   fail,
   faultProofToCbor,
   type JournalRecord,
+  lifeSizeBytes,
   ok,
   type Result,
   readCheckpointStatement,
@@ -40,6 +42,7 @@ const recordTypes: readonly JournalRecord['type'][] = [
   'certificate',
   'certified',
   'evidence',
+  'life',
 ];
 
 export function recordToBytes(record: JournalRecord): { type: number; payload: Uint8Array } {
@@ -62,6 +65,8 @@ function payloadOf(record: JournalRecord): Uint8Array {
       return encodeCbor([record.epoch, record.view, record.isOk]);
     case 'evidence':
       return encodeCbor(faultProofToCbor(record.proof));
+    case 'life':
+      return encodeCbor(record.life);
     default:
       return unreachable(record);
   }
@@ -99,6 +104,15 @@ export function bytesToRecord(type: number, payload: Uint8Array): Result<Journal
         type: name,
         proof,
       }));
+    case 'life':
+      return decodeShape(
+        'journal.damaged',
+        payload,
+        (value): JournalRecord => ({
+          type: name,
+          life: bytesOf(value, 'life number', lifeSizeBytes),
+        }),
+      );
     default:
       return unreachable(name);
   }

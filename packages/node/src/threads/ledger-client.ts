@@ -47,7 +47,7 @@ export type LedgerClient = {
     misbehaviour: readonly ProvenFault[],
   ): void;
   keepCertified(statement: CheckpointStatement, signatures: readonly CheckpointSignature[]): void;
-  serve(request: Message, answer: (message: Message | null) => void, from: ValidatorIndex): void;
+  serve(request: Message, answer: (message: Message | null) => void, from: string): void;
   samples(): MetricSamples;
   /** Device signatures checked in the ledger thread. */
   checks(): { readonly checked: number; readonly invalid: number };
@@ -75,11 +75,8 @@ export async function startLedgerClient(
     transferList: [news],
     resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 },
   });
-  const serving = new Map<
-    number,
-    { readonly answer: (message: Message | null) => void; readonly from: ValidatorIndex }
-  >();
-  const servingOf = new Map<ValidatorIndex, number>();
+  const serving = new Map<number, { readonly answer: (message: Message | null) => void; readonly from: string }>();
+  const servingOf = new Map<string, number>();
   let samples: MetricSamples = {};
   let checks = { checked: 0, invalid: 0 };
   let executing = 0;

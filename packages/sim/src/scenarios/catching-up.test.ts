@@ -1,7 +1,7 @@
 /** Scenarios 8, 10, 11 and 23: a node that was away, and peers that do not want it back. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Block, createBlock, type Message, toEpoch, toHeight, toView } from '@cairn-ledger/core';
+import { type Block, createBlock, type Message, nothingToRecall, toEpoch, toHeight, toView } from '@cairn-ledger/core';
 import { serveFromDisk } from '../virtual-ledger.ts';
 import { ScenarioWorld } from './scenario-world.ts';
 
@@ -68,6 +68,9 @@ believes certificates only, and gets its blocks elsewhere.`,
       view: toView(height),
       lastFinalized: toView(height - 1),
       height: toHeight(height),
+      asks: false,
+      finalization: null,
+      recall: nothingToRecall,
     }));
   });
   world.start(3);

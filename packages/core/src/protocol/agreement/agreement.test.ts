@@ -1,6 +1,8 @@
 /** The rules of protocol.md section 3, one by one, on a replica driven by hand. Four validators; this one is 0. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { nothingToRecall } from '../../model/message.ts';
 import { viewOfVote } from '../../model/vote.ts';
 import {
   batchOf,
@@ -681,6 +683,9 @@ test('R7: a Status with a lower finalized view is answered with the highest fina
     view: 1 as never,
     lastFinalized: 0 as never,
     height: 0 as never,
+    asks: false,
+    finalization: null,
+    recall: nothingToRecall,
   });
   assert.equal(hand.sentOf('certificate')[0]!.certificate.vote.type, 'finalize');
 });
@@ -696,7 +701,8 @@ test('R7: a nullify sent again says what is finalized here, so that idle peers s
   hand.pass(4 * deltaMs);
   const statuses = hand.sent.filter(({ message }) => message.type === 'status');
   assert.equal(statuses.length, 1);
-  assert.deepEqual(statuses[0]!.message, { type: 'status', epoch: 1, view: 2, lastFinalized: 0, height: 0 });
+  const said = { type: 'status', epoch: 1, view: 2, lastFinalized: 0, height: 0, asks: false, finalization: null };
+  assert.deepEqual(statuses[0]!.message, { ...said, recall: nothingToRecall });
 });
 
 test('R7: certificates asked for are sent, whatever is held for each view', () => {

@@ -14,6 +14,7 @@ import { equalBytes } from '../../bytes/hex.ts';
 import { type Block, blockBatchBytesMax, createBlock } from '../../model/block.ts';
 import { type Hash, type Height, toHeight, toView, type ValidatorIndex, type View } from '../../model/brands.ts';
 import { type Certificate, votesOfCertificate } from '../../model/certificate.ts';
+import { type Message, nothingToRecall, recallVotesMax } from '../../model/message.ts';
 import {
   epochOfVote,
   isSameProposal,
@@ -45,6 +46,7 @@ import { certificateOf, fixProposal, noteConflicts, tallyVote, type ViewState } 
 import { Views } from './views.ts';
 import { isInBounds, wantsCertificate, wantsVote } from './wanted.ts';
 
+type Status = Extract<Message, { type: 'status' }>;
 type SkipReason = 'leader-silent' | 'leader-nullified' | 'leader-suspended';
 
 /** What agreement asks of the other chapters. */
@@ -60,6 +62,10 @@ export type AgreementPorts = {
   isSuspended(validator: ValidatorIndex): boolean;
   /** Digest of the checkpoint at this height if it is certified for this node; null otherwise. */
   certifiedCheckpoint(height: Height): Hash | null;
+  /** The set that a block carrying this height's checkpoint must name as the next one; null where the epoch goes on. */
+  nextSetAfter(height: Height): Hash | null;
+  /** Whether the ledger wants another set or other rules than this epoch has: then a boundary block is due soon. */
+  isChangePending(): boolean;
   /** Highest height executed here: its blocks and batches are durable, wherever they are kept now. */
   executedHeight(): Height;
   /** Highest height a peer is known to have executed. */
@@ -95,6 +101,10 @@ export class Agreement {
 
   get view(): View {
     return this.#views.current;
+  }
+
+  get lastFinalization(): Certificate | null {
+    return this.#views.lastFinalization;
   }
 
   get lastFinalized(): View {
@@ -149,11 +159,12 @@ export class Agreement {
       return true;
     }
     if (checkpoint === null || parent.isBoundary) return false;
+    const nextSet = this.#ports.nextSetAfter(checkpointHeightOf(height, this.#context));
 
     const batches = this.#ports.batches.list(marks.floors, height);
     const proofs = this.#ports.evidence.list(marks.accused);
-    const dueAtMs =
-      batches.length + proofs.length > 0 ? this.#fullProposalAtMs(parent) : this.#emptyProposalAtMs(isParentFinalized);
+    const isDue = batches.length + proofs.length > 0 || nextSet !== null || this.#ports.isChangePending();
+    const dueAtMs = isDue ? this.#fullProposalAtMs(parent) : this.#emptyProposalAtMs(isParentFinalized);
     this.#proposeAtMs = dueAtMs;
     if (this.#context.now.ms < dueAtMs) return false;
     const block = createBlock(
@@ -164,7 +175,7 @@ export class Agreement {
         parent: digest,
         timeMs: Math.max(parent.timeMs + 1, this.#context.now.wallMs),
         checkpoint,
-        nextSet: null,
+        nextSet,
       },
       batches,
       proofs,
@@ -245,9 +256,11 @@ export class Agreement {
     const parent = this.#ports.tree.tip(parentDigest);
     const marks = this.#ports.tree.marksAt(parentDigest);
     if (parent === null || marks === null) return 'wait';
-    const certified = this.#ports.certifiedCheckpoint(checkpointHeightOf(block.header.height, this.#context));
+    const height = checkpointHeightOf(block.header.height, this.#context);
+    const certified = this.#ports.certifiedCheckpoint(height);
+    const due = certified === null ? null : { checkpoint: certified, nextSet: this.#ports.nextSetAfter(height) };
     const { batches, proofsIn } = this.#ports;
-    const verdict = checkNewBlock(block, parent, marks, batches, proofsIn, certified, this.#context);
+    const verdict = checkNewBlock(block, parent, marks, batches, proofsIn, due, this.#context);
     if (verdict.type === 'wait') this.#retryAtMs = Math.min(this.#retryAtMs, verdict.retryAtMs);
     return verdict.type;
   }
@@ -378,11 +391,48 @@ export class Agreement {
   }
 
   /** Tells where this node is: who is ahead answers with what is lacking here. */
-  sendStatus(to: 'all' | readonly ValidatorIndex[]): void {
+  sendStatus(
+    to: 'all' | readonly ValidatorIndex[],
+    more: Partial<Pick<Status, 'asks' | 'finalization' | 'recall'>> = {},
+  ): void {
     const { set, finalizedHeight } = this.#context;
     const { view, lastFinalized } = this;
-    const message = { type: 'status', epoch: set.epoch, view, lastFinalized, height: finalizedHeight() } as const;
+    const { asks = false, finalization = null, recall = nothingToRecall } = more;
+    const height = finalizedHeight();
+    const message: Status = {
+      type: 'status',
+      epoch: set.epoch,
+      view,
+      lastFinalized,
+      height,
+      asks,
+      finalization,
+      recall,
+    };
     this.#context.emit({ type: 'send', to, message });
+  }
+
+  /** The newest votes of a validator that are held here, of views that are not finalized. */
+  votesOf(validator: ValidatorIndex): SignedVote[] {
+    const held: SignedVote[] = [];
+    for (const { tally } of [...this.#views.open()].reverse()) {
+      for (const votes of Object.values(tally)) {
+        const vote = votes.get(validator);
+        if (vote !== undefined) held.push(vote);
+      }
+      if (held.length + 3 > recallVotesMax) break;
+    }
+    return held;
+  }
+
+  /** Whether this node remembers a vote that carries its own signature, or need not: nothing is signed for a view below a final one. */
+  remembers(vote: Vote): boolean {
+    const view = viewOfVote(vote);
+    if (epochOfVote(vote) !== this.#context.set.epoch || view <= this.lastFinalized) return true;
+    const own = this.#views.find(view)?.own;
+    if (vote.type === 'nullify') return own?.isNullified === true;
+    const known = vote.type === 'notarize' ? own?.notarize : own?.finalize;
+    return known != null && isSameProposal(known, vote.proposal);
   }
 
   /** The best certificate that lets a node enter this view: finalization, else nullification, else notarization. */
@@ -511,6 +561,7 @@ export class Agreement {
       this.#retryAtMs = Number.POSITIVE_INFINITY;
       let hasChanged = this.#certifyPending();
       hasChanged = this.#finalizePending() || hasChanged;
+      if (this.isOver) return;
       hasChanged = this.#propose() || hasChanged;
       hasChanged = this.#notarize() || hasChanged;
       const state = this.#views.at(this.view);
@@ -526,7 +577,7 @@ export class Agreement {
 
   /** When the rules must be applied again though nothing has come in. */
   deadline(): number {
-    if (!this.#context.maySign) return this.#retryAtMs;
+    if (!this.#context.maySign || this.isOver) return Math.min(this.#retryAtMs, this.#passOn.deadline());
     return Math.min(this.#viewDeadline(), this.#retryAtMs, this.#passOn.deadline());
   }
 
@@ -542,6 +593,12 @@ export class Agreement {
     return at;
   }
 
+  /** Whether the boundary block of this epoch is final: nothing more is agreed on in it. */
+  get isOver(): boolean {
+    const digest = this.#views.digestOf(this.lastFinalized);
+    return digest !== null && this.#ports.tree.tip(digest)?.isBoundary === true;
+  }
+
   get isIdle(): boolean {
     return isIdle(this.#timers());
   }
@@ -554,7 +611,7 @@ export class Agreement {
       enteredAtMs: this.#enteredAtMs,
       pendingSinceMs: this.#pendingSinceMs(),
       isTailFinalized,
-      isBoundaryPending: !isTailFinalized && head.tip?.isBoundary === true,
+      isBoundaryPending: this.#ports.isChangePending() || (!isTailFinalized && head.tip?.isBoundary === true),
       proposalAtMs: this.#views.at(this.view).proposalAtMs,
       nullifiesCount: this.#nullifiesSinceFinalized,
       faultsMax: this.#context.set.faultsMax,
@@ -597,9 +654,14 @@ export class Agreement {
     if (isOk) this.#enterView(toView(view + 1), state.notarization, 'notarization');
   }
 
-  /** After all records: arms the timers and sends own votes again, so that they stand in the tallies. */
+  /** After all records: arms the timers, and sends own votes again. */
   start(): void {
     this.#enterView(this.view, this.#entry, 'start');
+    this.sendVotesAgain();
+  }
+
+  /** Own votes of open views are signed and sent again, so that they stand in the tallies. */
+  sendVotesAgain(): void {
     for (const state of this.#views.open()) {
       state.nullifySentAtMs = this.#context.now.ms;
       const isLeader = leaderOf(this.#context.set, state.view) === this.#context.self;

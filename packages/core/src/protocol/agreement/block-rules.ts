@@ -22,7 +22,8 @@ export function checkpointHeightOf(height: number, { constants }: ReplicaContext
 /**
  * R3: whether a new block is valid on its parent; all its batches are held. "Not yet" is never "invalid".
  *
- * @param certified digest of the checkpoint it must carry; null while that is not certified for this node
+ * @param due the checkpoint that it must carry, and the next set that it must name, if any; null while that checkpoint is not
+ *   certified for this node
  */
 export function checkNewBlock(
   block: Block,
@@ -30,12 +31,12 @@ export function checkNewBlock(
   { floors, accused }: ChainMarks,
   batches: BatchBook,
   proofsIn: EvidenceReader,
-  certified: Hash | null,
+  due: { readonly checkpoint: Hash; readonly nextSet: Hash | null } | null,
   { constants, now, set }: ReplicaContext,
 ): BlockVerdict {
   const { header } = block;
   const isOfHere = header.epoch === set.epoch && header.rules === set.rules;
-  if (!isOfHere || parent.isBoundary || header.nextSet !== null) return { type: 'invalid' };
+  if (!isOfHere || parent.isBoundary) return { type: 'invalid' };
   if (!linksTo(block, parent)) return { type: 'invalid' };
   const proofs = proofsIn(block);
   // Nobody is accused twice on a chain.
@@ -43,8 +44,9 @@ export function checkNewBlock(
   if (!isValidListing(block, floors, set.epoch, ({ digest }) => batches.require(digest))) return { type: 'invalid' };
   const aheadMs = header.timeMs - Math.max(parent.timeMs + 1, now.wallMs + constants.clockDriftMs);
   if (aheadMs > 0) return { type: 'wait', retryAtMs: now.ms + aheadMs };
-  if (certified === null) return { type: 'wait', retryAtMs: Number.POSITIVE_INFINITY };
-  return { type: equalBytes(certified, header.checkpoint) ? 'ok' : 'invalid' };
+  if (due === null) return { type: 'wait', retryAtMs: Number.POSITIVE_INFINITY };
+  const isTrue = equalBytes(due.checkpoint, header.checkpoint) && isSameDigest(due.nextSet, header.nextSet);
+  return { type: isTrue ? 'ok' : 'invalid' };
 }
 
 /** R4: whether a block follows its parent, and lists the batches it says; all of them are held. */
@@ -54,6 +56,10 @@ export function hangsTogether(block: Block, parent: ChainTip, batches: BatchBook
     return header.author === author && header.seq === seq && header.epoch === block.header.epoch;
   });
   return linksTo(block, parent) && areReferencesTrue;
+}
+
+function isSameDigest(a: Hash | null, b: Hash | null): boolean {
+  return a === null || b === null ? a === b : equalBytes(a, b);
 }
 
 function linksTo({ header }: Block, parent: ChainTip): boolean {

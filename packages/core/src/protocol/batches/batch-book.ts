@@ -2,6 +2,7 @@
  * The batches a replica knows: its own sequence, everybody's chains, acknowledgements, what is pending, and relaying what
  * others lack (protocol.md section 2).
  */
+import { equalBytes } from '../../bytes/hex.ts';
 import { type Batch, createBatch } from '../../model/batch.ts';
 import type { BatchReference, Block } from '../../model/block.ts';
 import { type Hash, type Height, toHeight, toValidatorIndex, type ValidatorIndex } from '../../model/brands.ts';
@@ -81,6 +82,11 @@ export class BatchBook {
     this.#ownDigest = floors[context.self]?.digest ?? new Uint8Array(0);
   }
 
+  /** The own chain; null where this node is no validator of the set, and so seals nothing. */
+  get #own(): AuthorChain | null {
+    return this.chains[this.#context.self] ?? null;
+  }
+
   has(digest: Hash): boolean {
     return this.#byDigest.has(nameOf(digest));
   }
@@ -111,8 +117,8 @@ export class BatchBook {
 
   /** Seals waiting transactions where time, size or count says so, and own unordered batches leave room. */
   sealDue(): void {
-    const own = this.chains[this.#context.self]!;
-    while (!this.#isSealing && this.#waiting.transactions.length > 0 && this.#context.maySign) {
+    const own = this.#own;
+    while (own !== null && !this.#isSealing && this.#waiting.transactions.length > 0 && this.#context.maySign) {
       const { transactions, bytes, sinceMs } = this.#waiting;
       const isDue =
         bytes >= sealBytes ||
@@ -125,7 +131,7 @@ export class BatchBook {
 
   /** Longer while own batches wait to be ordered: under load fewer and fuller ones cost everybody less. */
   #sealDelayMs(): number {
-    const waiting = this.chains[this.#context.self]!.held.size;
+    const waiting = this.#own?.held.size ?? 0;
     return Math.min(sealAfterMs * (1 + waiting), sealAfterMaxMs);
   }
 
@@ -166,6 +172,8 @@ export class BatchBook {
   }
 
   onOwnBatch(batch: Batch): void {
+    // It was being signed when its epoch ended.
+    if (batch.header.epoch !== this.#context.set.epoch) return this.addTransactions(batch.transactions);
     this.#isSealing = false;
     // What stood below it expired while it was being signed: nobody may list it any more.
     if (batch.header.seq < this.#ownBase) return this.addTransactions(batch.transactions);
@@ -194,9 +202,11 @@ export class BatchBook {
   /** After all records: what was restored is acknowledged, and so pending, again. */
   start(): void {
     // Held on, they would expire once more, and take those above the base with them, which may still be listed.
-    const { dropped, left } = dropSealedAgain(this.chains[this.#context.self]!, this.#ownBase);
-    this.#forgetUnordered(dropped);
-    this.addTransactions(left);
+    if (this.#own !== null) {
+      const { dropped, left } = dropSealedAgain(this.#own, this.#ownBase);
+      this.#forgetUnordered(dropped);
+      this.addTransactions(left);
+    }
     this.#noteProgress();
   }
 
@@ -358,7 +368,7 @@ export class BatchBook {
     for (const chain of this.chains) {
       if (chain.isEquivocating) continue;
       const floor = Math.max(floors[chain.author]!, chain.floor);
-      const reached = chain.acknowledged[this.#context.self]!;
+      const reached = chain.acknowledged[this.#context.self] ?? 0;
       for (const held of heldInOrder(chain)) {
         const { seq, expiryHeight } = held.batch.header;
         if (seq <= floor || seq > reached || expiryHeight < height) continue;
@@ -421,8 +431,8 @@ export class BatchBook {
       const chain = this.chains[author];
       if (chain !== undefined) this.#forgetUnordered(advanceFloor(chain, seq, digest));
     }
-    const own = this.chains[this.#context.self]!;
-    if (own.floor > this.#ownSeq) {
+    const own = this.#own;
+    if (own !== null && own.floor > this.#ownSeq) {
       this.#ownSeq = own.floor;
       this.#ownDigest = own.floorDigest!;
     }
@@ -440,9 +450,9 @@ export class BatchBook {
 
   /** Own batches that can't be listed any more: their transactions are sealed again, above a new base. */
   #sealExpiredAgain(height: Height): void {
-    const own = this.chains[this.#context.self]!;
-    const first = heldInOrder(own)[0]?.batch;
-    if (first === undefined || first.header.expiryHeight > height) return;
+    const own = this.#own;
+    const first = own === null ? undefined : heldInOrder(own)[0]?.batch;
+    if (own === null || first === undefined || first.header.expiryHeight > height) return;
     const batches = heldInOrder(own).map(({ batch }) => batch);
     for (const { transactions } of batches) this.addTransactions(transactions);
     this.#forgetUnordered(batches);
@@ -473,6 +483,30 @@ export class BatchBook {
     }
   }
 
+  /** What this node has been handed and no block of the epoch lists: to be sealed again, or handed over, in the next one. */
+  leftovers(): Uint8Array[] {
+    const unlisted = this.#own === null ? [] : heldInOrder(this.#own).flatMap(({ batch }) => batch.transactions);
+    return [...unlisted, ...this.#waiting.transactions];
+  }
+
+  /** Highest own number that this node knows of: sealed, or listed by a finalized block. */
+  get ownSeq(): number {
+    return this.#ownSeq;
+  }
+
+  /** Whether a batch of its own that a peer shows is one that this node remembers, or one that nobody lists any more. */
+  remembers(seq: number, digest: Hash): boolean {
+    if (seq <= (this.#own?.floor ?? 0)) return true;
+    const held = this.#own?.held.get(seq)?.batch;
+    return seq <= this.#ownSeq && (held === undefined || equalBytes(held.digest, digest));
+  }
+
+  /** The batch of an author with the highest number that is held above the finalized floor; null where there is none. */
+  highestOf(author: ValidatorIndex): Batch | null {
+    const chain = this.chains[author];
+    return chain === undefined ? null : (heldInOrder(chain).at(-1)?.batch ?? null);
+  }
+
   /** Batches that must survive a restart: all that are held here. */
   held(): Iterable<Batch> {
     return this.#byDigest.values();
@@ -480,8 +514,8 @@ export class BatchBook {
 
   deadline(): number {
     let at = Number.POSITIVE_INFINITY;
-    const own = this.chains[this.#context.self]!;
-    const hasRoom = own.held.size < unorderedBatchesMax && own.heldBytes < unorderedBytesMax;
+    const own = this.#own;
+    const hasRoom = own !== null && own.held.size < unorderedBatchesMax && own.heldBytes < unorderedBytesMax;
     if (this.#waiting.transactions.length > 0 && !this.#isSealing && hasRoom && this.#context.maySign) {
       at = this.#waiting.sinceMs + this.#sealDelayMs();
     }

@@ -6,14 +6,20 @@
  * every accepted transaction before it. So a node that catches up needs one certified checkpoint, not one for each height.
  *
  * Statements are compared, never signature bytes or headers that may vary.
+ *
+ * The heights of an epoch are signed by its validators, also those executed after its boundary. So for heights up to the
+ * genesis of the present epoch the set of the epoch before signs, and its members go on signing until these are certified.
+ * The signatures of the boundary itself are asked for until a quorum of them is held: they prove to anybody who comes next.
  */
 import { equalBytes, toHex } from '../../bytes/hex.ts';
 import { type Hash, type Height, toHeight, type ValidatorIndex } from '../../model/brands.ts';
 import { checkpointDigest } from '../../model/checkpoint.ts';
 import type { CheckpointSignature } from '../../model/checkpoint-signature.ts';
+import type { EpochTarget } from '../../model/epoch-target.ts';
 import { retryMs } from '../constants.ts';
 import type { ReplicaContext } from '../context.ts';
 import type { Outcome } from '../effects.ts';
+import { type EpochSet, indexIn } from '../epochs/epoch.ts';
 
 type Tally = {
   /** The first signature of each validator. */
@@ -46,6 +52,8 @@ export class Checkpoints {
   #askedAtMs = Number.NEGATIVE_INFINITY;
   #resentAtMs = Number.NEGATIVE_INFINITY;
   isDiverged = false;
+  /** The height where the epoch before ended, while a quorum's signatures of it are not held. */
+  #owedHeight: Height | null;
 
   /**
    * @param recent own statements of the last heights executed before this start, at least L + 1 of them or all
@@ -56,7 +64,32 @@ export class Checkpoints {
     this.#signedHeights = context.set.validators.map(() => toHeight(0));
     this.certifiedHeight = certifiedHeight;
     this.#executedHeight = toHeight(0);
+    this.#owedHeight = context.previous === null || context.previous.isCertified ? null : context.set.genesis.height;
     for (const outcome of recent) this.#noteOwn(outcome);
+  }
+
+  /** The set whose validators sign a height. */
+  #setOf(height: Height): EpochSet {
+    const { set, previous } = this.#context;
+    return previous !== null && height <= set.genesis.height ? previous.set : set;
+  }
+
+  /** This node's place among those who sign a height; null where it is none of them. */
+  #selfAt(height: Height): ValidatorIndex | null {
+    const { set, self, selfId } = this.#context;
+    const signers = this.#setOf(height);
+    if (signers !== set) return indexIn(signers, selfId);
+    return self < set.validators.length ? self : null;
+  }
+
+  /** Where this node does not know whether the ledger's wish of a height is its own: null. */
+  targetAt(height: Height): EpochTarget | null {
+    return this.#own.get(height)?.outcome.target ?? null;
+  }
+
+  /** What the ledger wants after the highest height executed here. */
+  get latestTarget(): EpochTarget | null {
+    return this.targetAt(this.#executedHeight);
   }
 
   /** Heights of which signatures are held. */
@@ -85,8 +118,13 @@ export class Checkpoints {
       this.#diverge(statement.height);
       return;
     }
-    if (this.#context.maySign) this.#context.emit({ type: 'sign-checkpoint', outcome, isResend: false });
+    this.#sign(outcome);
     this.#certify(statement.height);
+  }
+
+  #sign(outcome: Outcome): void {
+    if (this.#context.maySignCheckpoints && this.#selfAt(outcome.statement.height) !== null)
+      this.#context.emit({ type: 'sign-checkpoint', outcome, isResend: false });
   }
 
   #noteOwn(outcome: Outcome): void {
@@ -95,18 +133,20 @@ export class Checkpoints {
     this.#own.set(statement.height, { outcome, digest, name: toHex(digest) });
     if (statement.height > this.#executedHeight) this.#executedHeight = statement.height;
     const kept = this.#executedHeight - Math.max(heightsKept, this.#context.constants.checkpointLag + 1);
-    for (const height of this.#own.keys()) if (height < kept && height < this.certifiedHeight) this.#own.delete(height);
+    for (const height of this.#own.keys())
+      if (height < kept && height < this.certifiedHeight && height !== this.#owedHeight) this.#own.delete(height);
     // Far below the executed height nobody waits for signatures: a higher certified one certifies these heights too.
     for (const height of this.#tallies.keys())
-      if (height < kept && height !== this.certifiedHeight) this.#tallies.delete(height);
+      if (height < kept && height !== this.certifiedHeight && height !== this.#owedHeight) this.#tallies.delete(height);
   }
 
   /** Whether a signature could say anything new: asked before it is verified. */
   wants(signature: CheckpointSignature): boolean {
     const { statement, signer } = signature;
     const { height } = statement;
-    if (!equalBytes(statement.ledgerHash, this.#context.ledgerHash) || statement.epoch !== this.#context.set.epoch)
+    if (!equalBytes(statement.ledgerHash, this.#context.ledgerHash) || statement.epoch !== this.#setOf(height).epoch)
       return false;
+    if (height === this.#owedHeight) return !this.#tallies.get(height)?.bySigner.has(signer);
     if (height + heightsKept < this.#executedHeight || height > this.#executedHeight + heightsAheadMax) return false;
     const known = this.#tallies.get(height)?.bySigner.get(signer)?.signature.statement;
     if (known === undefined) {
@@ -115,7 +155,8 @@ export class Checkpoints {
       const far = this.#farHeights(signer);
       return far.length < farHeightsMax || height > far[0]!;
     }
-    // A second one for a height and round is a proof of fault; one proof is enough.
+    // A second one for a height and round is a proof of fault; one proof is enough. It is of the present epoch's keys.
+    if (this.#setOf(height) !== this.#context.set) return false;
     if (known.round !== statement.round || this.#context.isProven(signer, 'checkpoints')) return false;
     return !equalBytes(checkpointDigest(known), checkpointDigest(statement));
   }
@@ -124,7 +165,8 @@ export class Checkpoints {
   onSignature(signature: CheckpointSignature): void {
     const { statement, signer } = signature;
     if (!this.wants(signature)) return;
-    if (statement.height > this.#signedHeights[signer]!) this.#signedHeights[signer] = statement.height;
+    if (statement.epoch === this.#context.set.epoch && statement.height > this.#signedHeights[signer]!)
+      this.#signedHeights[signer] = statement.height;
     const digest = toHex(checkpointDigest(statement));
     const tally = this.#tallyOf(statement.height);
     const known = tally.bySigner.get(signer);
@@ -167,11 +209,11 @@ export class Checkpoints {
 
   #certify(height: Height): void {
     const tally = this.#tallies.get(height);
-    if (tally === undefined || height <= this.certifiedHeight) return;
+    if (tally === undefined || (height <= this.certifiedHeight && height !== this.#owedHeight)) return;
     const counts = new Map<string, number>();
     for (const { digest } of tally.bySigner.values()) counts.set(digest, (counts.get(digest) ?? 0) + 1);
     for (const [digest, count] of counts) {
-      if (count >= this.#context.set.quorum) this.#onQuorum(height, digest, tally);
+      if (count >= this.#setOf(height).quorum) this.#onQuorum(height, digest, tally);
     }
   }
 
@@ -185,14 +227,18 @@ export class Checkpoints {
       this.#diverge(height);
       return;
     }
-    this.certifiedHeight = height;
+    const isNewest = height > this.certifiedHeight;
+    this.certifiedHeight = toHeight(Math.max(height, this.certifiedHeight));
+    if (height === this.#owedHeight) this.#owedHeight = null;
     const signatures = [...tally.bySigner.values()]
       .filter((row) => row.digest === digest)
       .map((row) => row.signature)
       .sort((a, b) => a.signer - b.signer);
     this.#context.emit({ type: 'certified-checkpoint', statement: own.outcome.statement, signatures });
+    if (!isNewest) return;
     this.#context.emit({ type: 'report', fact: { type: 'checkpoint-certified', height } });
-    for (const kept of this.#tallies.keys()) if (kept + heightsKept < height) this.#tallies.delete(kept);
+    for (const kept of this.#tallies.keys())
+      if (kept + heightsKept < height && kept !== this.#owedHeight) this.#tallies.delete(kept);
     for (const kept of this.#certifiedAhead.keys()) if (kept <= height) this.#certifiedAhead.delete(kept);
   }
 
@@ -201,7 +247,18 @@ export class Checkpoints {
     if (this.isDiverged) return;
     this.isDiverged = true;
     this.#context.maySign = false;
+    this.#context.maySignCheckpoints = false;
     this.#context.emit({ type: 'fence', reason: 'diverged', height });
+  }
+
+  /** Whether a quorum's signatures of a height itself are held, or were handed to storage. */
+  isQuorumHeld(height: Height): boolean {
+    const own = this.#own.get(height);
+    const tally = this.#tallies.get(height);
+    if (own === undefined || tally === undefined) return false;
+    let count = 0;
+    for (const { digest } of tally.bySigner.values()) if (digest === own.name) count++;
+    return count >= this.#setOf(height).quorum;
   }
 
   /** Answers `Checkpoint{height}` with all signatures held, and those of the newest certified height. */
@@ -219,28 +276,38 @@ export class Checkpoints {
   retryDue(finalizedHeight: Height): void {
     const { ms } = this.#context.now;
     const pause = retryMs(this.#context.constants);
-    if (this.#executedHeight > this.certifiedHeight && ms >= this.#resentAtMs + pause) {
+    if (this.#isUncertified && ms >= this.#resentAtMs + pause) {
       if (this.#resentAtMs !== Number.NEGATIVE_INFINITY) this.#sendOwn('all');
       this.#resentAtMs = ms;
     }
-    if (finalizedHeight > this.certifiedHeight && ms >= this.#askedAtMs + pause) {
+    if (this.#isLacking(finalizedHeight) && ms >= this.#askedAtMs + pause) {
       if (this.#askedAtMs !== Number.NEGATIVE_INFINITY) this.#ask('all');
       this.#askedAtMs = ms;
     }
-    if (finalizedHeight <= this.certifiedHeight) this.#askedAtMs = Number.NEGATIVE_INFINITY;
-    if (this.#executedHeight <= this.certifiedHeight) this.#resentAtMs = Number.NEGATIVE_INFINITY;
+    if (!this.#isLacking(finalizedHeight)) this.#askedAtMs = Number.NEGATIVE_INFINITY;
+    if (!this.#isUncertified) this.#resentAtMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Whether an own result waits for others to sign it. */
+  get #isUncertified(): boolean {
+    return this.#executedHeight > this.certifiedHeight || this.#owedHeight !== null;
+  }
+
+  /** Whether signatures are lacking that somebody may have. */
+  #isLacking(finalizedHeight: Height): boolean {
+    return finalizedHeight > this.certifiedHeight || this.#owedHeight !== null;
   }
 
   onConnected(peer: ValidatorIndex, finalizedHeight: Height): void {
     this.#sendOwn([peer]);
-    if (finalizedHeight > this.certifiedHeight) this.#ask([peer]);
+    if (this.#isLacking(finalizedHeight)) this.#ask([peer]);
   }
 
   #ask(to: 'all' | readonly ValidatorIndex[]): void {
     this.#context.emit({
       type: 'send',
       to,
-      message: { type: 'request-checkpoint', height: toHeight(this.certifiedHeight + 1) },
+      message: { type: 'request-checkpoint', height: this.#owedHeight ?? toHeight(this.certifiedHeight + 1) },
     });
   }
 
@@ -248,8 +315,10 @@ export class Checkpoints {
   #sendOwn(to: 'all' | readonly ValidatorIndex[]): void {
     const signatures: CheckpointSignature[] = [];
     for (const [height, tally] of this.#tallies) {
-      const own = tally.bySigner.get(this.#context.self);
-      if (own !== undefined && height >= this.certifiedHeight) signatures.push(own.signature);
+      const self = this.#selfAt(height);
+      const own = self === null ? undefined : tally.bySigner.get(self);
+      if (own !== undefined && (height >= this.certifiedHeight || height === this.#owedHeight))
+        signatures.push(own.signature);
     }
     if (signatures.length > 0) this.#send(to, signatures);
   }
@@ -268,19 +337,16 @@ export class Checkpoints {
 
   /** After a restart: results that are executed but not known as certified are signed again, the same statement. */
   start(): void {
-    if (!this.#context.maySign) return;
     for (const outcome of this.outcomes()) {
       const { height } = outcome.statement;
-      if (height >= this.certifiedHeight && height > 0)
-        this.#context.emit({ type: 'sign-checkpoint', outcome, isResend: false });
+      if (height > 0 && (height >= this.certifiedHeight || height === this.#owedHeight)) this.#sign(outcome);
     }
   }
 
   deadline(finalizedHeight: Height): number {
     const pause = retryMs(this.#context.constants);
-    const askAtMs = finalizedHeight > this.certifiedHeight ? this.#askedAtMs + pause : Number.POSITIVE_INFINITY;
-    const resendAtMs =
-      this.#executedHeight > this.certifiedHeight ? this.#resentAtMs + pause : Number.POSITIVE_INFINITY;
+    const askAtMs = this.#isLacking(finalizedHeight) ? this.#askedAtMs + pause : Number.POSITIVE_INFINITY;
+    const resendAtMs = this.#isUncertified ? this.#resentAtMs + pause : Number.POSITIVE_INFINITY;
     return Math.max(this.#context.now.ms + 1, Math.min(askAtMs, resendAtMs));
   }
 }

@@ -29,8 +29,9 @@ export function admitMessage(
   set: EpochSet,
   ledgerHash: Hash,
   verifier: Verifier,
+  previous: EpochSet | null = null,
 ): Result<Verified<Message>, CairnError> {
-  const checks = checksOf(message, from, set, ledgerHash);
+  const checks = checksOf(message, from, set, previous, ledgerHash);
   if (!checks.ok) return checks;
   const verified = verifySignatures(message, checks.value, verifier);
   return verified === null
@@ -38,7 +39,13 @@ export function admitMessage(
     : ok(verified);
 }
 
-function checksOf(message: Message, from: ValidatorIndex, set: EpochSet, ledgerHash: Hash): Checks {
+function checksOf(
+  message: Message,
+  from: ValidatorIndex,
+  set: EpochSet,
+  previous: EpochSet | null,
+  ledgerHash: Hash,
+): Checks {
   switch (message.type) {
     case 'proposal':
       return voteChecks(message.vote, from, set, ledgerHash);
@@ -62,7 +69,8 @@ function checksOf(message: Message, from: ValidatorIndex, set: EpochSet, ledgerH
     case 'checkpoint-signatures': {
       const checks: SignatureCheck[] = [];
       for (const signature of message.signatures) {
-        const signer = set.validators[signature.signer];
+        const signers = signature.statement.epoch === previous?.epoch ? previous : set;
+        const signer = signers.validators[signature.signer];
         if (signer === undefined)
           return refuse('message.unknown-signer', 'a checkpoint is signed by no validator of this epoch');
         checks.push(checkpointSignatureCheck(signature, signer));
@@ -71,9 +79,37 @@ function checksOf(message: Message, from: ValidatorIndex, set: EpochSet, ledgerH
     }
     case 'evidence':
       return faultProofChecks(message.proof, set, ledgerHash);
+    case 'status':
+      return statusChecks(message, set, ledgerHash);
     default:
       return ok([]);
   }
+}
+
+/** A finalization, and what the receiver is shown of its own: whose it is, is the receiver's to say. */
+function statusChecks(
+  { finalization, recall }: Extract<Message, { type: 'status' }>,
+  set: EpochSet,
+  ledgerHash: Hash,
+): Checks {
+  const checks: SignatureCheck[] = [];
+  if (finalization !== null) {
+    const held = certificateChecks(finalization, set, ledgerHash);
+    if (!held.ok) return held;
+    checks.push(...held.value);
+  }
+  for (const signed of recall.votes) {
+    const check = signedVoteCheck(signed, set, ledgerHash);
+    if (!check.ok) return check;
+    checks.push(...check.value);
+  }
+  if (recall.batch !== null) {
+    const author = set.validators[recall.batch.header.author];
+    if (recall.batch.header.epoch !== set.epoch || author === undefined)
+      return refuse('message.unknown-signer', 'a batch is of no author of this epoch');
+    checks.push(batchCheck(recall.batch, author, ledgerHash));
+  }
+  return ok(checks);
 }
 
 /** What must hold for a proof: both parts are of this epoch, the accused's own, signed with its present keys, and contradict each other. */

@@ -3,6 +3,7 @@
  * bad signature, or Notarize together with Nullify prove nothing.
  */
 import { equalBytes } from '../../bytes/hex.ts';
+import type { Epoch } from '../../model/brands.ts';
 import { checkpointDigest } from '../../model/checkpoint.ts';
 import type { FaultProof } from '../../model/fault-proof.ts';
 import { epochOfVote, isSameProposal, type SignedVote, type Vote, viewOfVote } from '../../model/vote.ts';
@@ -20,6 +21,20 @@ export function areConflictingStatements(a: Vote, b: Vote): boolean {
   if (a.type === 'nullify') return b.type === 'finalize';
   if (b.type === 'nullify') return a.type === 'finalize';
   return !isSameProposal(a.proposal, b.proposal);
+}
+
+/** Whether a proof is of things signed in this epoch: with the keys, and by the places, of its set. */
+export function isOfEpoch(proof: FaultProof, epoch: Epoch): boolean {
+  switch (proof.type) {
+    case 'votes':
+      return epochOfVote(proof.first.vote) === epoch;
+    case 'batches':
+      return proof.first.header.epoch === epoch;
+    case 'checkpoints':
+      return proof.first.statement.epoch === epoch;
+    default:
+      return unreachable(proof);
+  }
 }
 
 /** Whether both parts of a proof are the accused's own and contradict each other; their signatures are checked apart. */

@@ -178,7 +178,7 @@ test('requests beyond the budget of a peer are not answered until a Delta has pa
 });
 
 test('a request budget counts by cost, and starts anew after its window', () => {
-  const budget = new RequestBudget(4, 100);
+  const budget = new RequestBudget(100);
   const peer = toValidatorIndex(1);
   const page = { type: 'request-chain', from: toHeight(1) } as const;
   let admitted = 0;

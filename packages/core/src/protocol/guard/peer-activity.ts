@@ -5,12 +5,16 @@
  *
  * A leader whose link has been down for that long, while links to a quorum are up, is skipped as well: otherwise each of
  * its views after a quiet time would cost a full timeout.
+ *
+ * A peer that is no validator of the epoch has a place at or above the number of validators. It counts for none of this; whether
+ * it is linked is known all the same, since it may be asked for blocks.
  */
 import type { ValidatorIndex } from '../../model/brands.ts';
 
 export class PeerActivity {
   readonly #heardAtMs: number[];
   readonly #connectedSinceMs: (number | null)[];
+  readonly #connectedGuests = new Set<ValidatorIndex>();
   readonly #downSinceMs: number[];
   readonly #self: ValidatorIndex;
   readonly #quorum: number;
@@ -34,22 +38,35 @@ export class PeerActivity {
   }
 
   onHeard(peer: ValidatorIndex): void {
+    if (this.#isGuest(peer)) return;
     this.#heardAtMs[peer] = this.#nowMs;
     if (this.#activeSinceMs === Number.POSITIVE_INFINITY && this.#activeCount() >= this.#quorum)
       this.#activeSinceMs = this.#nowMs;
   }
 
+  #isGuest(peer: ValidatorIndex): boolean {
+    return peer >= this.#heardAtMs.length;
+  }
+
   onConnected(peer: ValidatorIndex): void {
-    this.#connectedSinceMs[peer] = this.#nowMs;
+    if (this.#isGuest(peer)) this.#connectedGuests.add(peer);
+    else this.#connectedSinceMs[peer] = this.#nowMs;
   }
 
   onDisconnected(peer: ValidatorIndex): void {
+    this.#connectedGuests.delete(peer);
+    if (this.#isGuest(peer)) return;
     this.#connectedSinceMs[peer] = null;
     this.#downSinceMs[peer] = this.#nowMs;
   }
 
   isConnected(peer: ValidatorIndex): boolean {
-    return this.#connectedSinceMs[peer] !== null;
+    return this.#isGuest(peer) ? this.#connectedGuests.has(peer) : this.#connectedSinceMs[peer] !== null;
+  }
+
+  /** Peers that are no validators of the epoch and are linked, ascending. */
+  guests(): ValidatorIndex[] {
+    return [...this.#connectedGuests].sort((a, b) => a - b);
   }
 
   isSilent(peer: ValidatorIndex, timeoutMs: number): boolean {

@@ -34,7 +34,7 @@ test('a request costs about what its answer is; what is no request costs nothing
 });
 
 test('a peer is answered up to its allowance in each Delta, apart from other peers', () => {
-  const budget = new RequestBudget(4, deltaMs);
+  const budget = new RequestBudget(deltaMs);
   for (let i = 0; i < requestBudget / 16; i++) assert.ok(budget.admits(peer, page, 50));
   assert.equal(budget.admits(peer, block, 50), false);
   assert.equal(budget.admits(peer, block, 149), false);
@@ -44,7 +44,7 @@ test('a peer is answered up to its allowance in each Delta, apart from other pee
 });
 
 test('what is refused is not counted', () => {
-  const budget = new RequestBudget(4, deltaMs);
+  const budget = new RequestBudget(deltaMs);
   for (let i = 0; i < requestBudget / 16 - 1; i++) budget.admits(peer, page, 0);
   assert.ok(budget.admits(peer, block, 0));
   assert.equal(budget.admits(peer, page, 0), false, 'one unit too many');
@@ -52,6 +52,9 @@ test('what is refused is not counted', () => {
   assert.equal(budget.admits(peer, block, 0), false);
 });
 
-test('who is no validator is answered nothing', () => {
-  assert.equal(new RequestBudget(4, deltaMs).admits(toValidatorIndex(4), block, 0), false);
+test('who is no validator has an allowance of its own', () => {
+  const budget = new RequestBudget(deltaMs);
+  for (let i = 0; i < requestBudget; i++) assert.ok(budget.admits(toValidatorIndex(4), block, 0));
+  assert.equal(budget.admits(toValidatorIndex(4), block, 0), false);
+  assert.ok(budget.admits(toValidatorIndex(5), block, 0));
 });

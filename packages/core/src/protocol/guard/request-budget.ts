@@ -36,19 +36,21 @@ export function requestCost(message: Message): number {
 
 export class RequestBudget {
   readonly #windowMs: number;
-  readonly #spent: { sinceMs: number; units: number }[];
+  readonly #spent = new Map<ValidatorIndex, { sinceMs: number; units: number }>();
 
-  constructor(validatorsCount: number, deltaMs: number) {
+  constructor(deltaMs: number) {
     this.#windowMs = deltaMs;
-    this.#spent = Array.from({ length: validatorsCount }, () => ({ sinceMs: Number.NEGATIVE_INFINITY, units: 0 }));
   }
 
   /** Whether a peer may have this answered now; counts it if so. */
   admits(peer: ValidatorIndex, message: Message, nowMs: number): boolean {
     const cost = requestCost(message);
     if (cost === 0) return true;
-    const spent = this.#spent[peer];
-    if (spent === undefined) return false;
+    let spent = this.#spent.get(peer);
+    if (spent === undefined) {
+      spent = { sinceMs: Number.NEGATIVE_INFINITY, units: 0 };
+      this.#spent.set(peer, spent);
+    }
     if (nowMs >= spent.sinceMs + this.#windowMs) {
       spent.sinceMs = nowMs;
       spent.units = 0;

@@ -92,7 +92,8 @@ export class Delivery {
   /** The blocks of a page above the finalized chain known here, linked up to the one that the finalization names. */
   #freshPart(blocks: readonly Block[], { vote }: Certificate): readonly Block[] {
     const last = blocks.at(-1);
-    if (last === undefined || vote.type !== 'finalize' || !equalBytes(last.digest, vote.proposal.digest)) return [];
+    if (last === undefined || vote.type !== 'finalize' || vote.proposal.epoch !== this.#context.set.epoch) return [];
+    if (!equalBytes(last.digest, vote.proposal.digest)) return [];
     const first = blocks.findIndex((block) => block.header.height === this.#tree.root.height + 1);
     if (first < 0) return [];
     const fresh = blocks.slice(first);
@@ -121,11 +122,13 @@ export class Delivery {
     return true;
   }
 
-  onExecuted(height: Height): void {
+  /** The next block is executed; returns it, null where it was not delivered from here. */
+  onExecuted(height: Height): Block | null {
     this.executedHeight = height;
-    const block = this.#executing.shift();
-    if (block !== undefined) this.#batches.retire(block);
+    const block = this.#executing.shift() ?? null;
+    if (block !== null) this.#batches.retire(block);
     this.#tree.prune(toHeight(Math.min(height, this.#tree.root.height) - 1));
+    return block;
   }
 
   /** Completes, fetches and delivers as far as possible. */

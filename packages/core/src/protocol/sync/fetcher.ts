@@ -88,7 +88,8 @@ export class Fetcher {
 
   #nextPeer(wanted: Wanted): ValidatorIndex | null {
     const everybody = this.#context.set.validators.map((_, i) => i as ValidatorIndex);
-    const order = [...wanted.candidates, ...everybody.filter((peer) => !wanted.candidates.includes(peer))];
+    const others = [...everybody, ...this.#activity.guests()].filter((peer) => !wanted.candidates.includes(peer));
+    const order = [...wanted.candidates, ...others];
     for (let tried = 0; tried < order.length; tried++) {
       const peer = order[wanted.next % order.length]!;
       wanted.next++;

@@ -208,10 +208,13 @@ export function createBench(validatorsCount: number, self = 0): Bench {
     context: {
       ledgerHash,
       set: setOf(validatorsCount),
+      selfId: validatorIdOf(self),
       self: toValidatorIndex(self),
+      previous: null,
       constants,
       now: { ms: 0, wallMs: wallStartMs },
       maySign: true,
+      maySignCheckpoints: true,
       finalizedHeight: () => toHeight(bench.finalizedHeight),
       emit: (effect) => {
         effects.push(effect);
