@@ -48,7 +48,7 @@ for (const name of adversaryNames) {
 const conspiracies = [
   [4, 2, 10, 2],
   [5, 3, 10, 2],
-  [7, 3, 6, 2],
+  [7, 3, 10, 2],
   [7, 4, 6, 2],
 ] as const;
 

@@ -14,6 +14,7 @@ import {
   type Fact,
   type JournalRecord,
   type Message,
+  nothingToRecall,
   type Outcome,
   type ProvenFault,
   type Result,
@@ -298,7 +299,7 @@ export class VirtualNode implements NetworkEnd {
   onFrame(from: number, frame: Uint8Array): void {
     const decoded = decodeOnce(frame);
     if (decoded.ok) this.adversary?.hear?.(decoded.value);
-    this.driver?.onDecoded(nameOf(from), decoded);
+    this.driver?.onDecoded(nameOf(from), this.isHonest ? decoded : withoutRecall(decoded));
   }
 
   onConnected(peer: number): void {
@@ -325,6 +326,12 @@ export class VirtualNode implements NetworkEnd {
     for (const { accused } of misbehaviour) this.driver?.onLeaderHint(nameOf(accused), true);
     this.driver?.input({ type: 'executed', outcome });
   }
+}
+
+/** What a Byzantine node hears: it does not care what it has signed before. */
+function withoutRecall(decoded: Result<Message, CairnError>): Result<Message, CairnError> {
+  if (!decoded.ok || decoded.value.type !== 'status') return decoded;
+  return { ok: true, value: { ...decoded.value, recall: nothingToRecall } };
 }
 
 const decodedFrames = new WeakMap<Uint8Array, Result<Message, CairnError>>();

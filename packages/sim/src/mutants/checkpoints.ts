@@ -37,7 +37,13 @@ export const checkpointMutants: readonly Mutant[] = [
   {
     name: 'checkpoints-not-signed-after-a-restart',
     rule: 'section 3, Recovery: checkpoint signatures are put back and sent again',
-    edits: [{ file: checkpoints, find: 'if (height >= this.certifiedHeight && height > 0)', replace: 'if (false)' }],
+    edits: [
+      {
+        file: checkpoints,
+        find: 'if (height > 0 && (height >= this.certifiedHeight || height === this.#owedHeight)) this.#sign(outcome);',
+        replace: '',
+      },
+    ],
     profile: 'restarts',
     nodes: [4],
   },
@@ -47,8 +53,8 @@ export const checkpointMutants: readonly Mutant[] = [
     edits: [
       {
         file: checkpoints,
-        find: 'if (count >= this.#context.set.quorum)',
-        replace: 'if (count >= this.#context.set.faultsMax + 1)',
+        find: 'if (count >= this.#setOf(height).quorum) this.#onQuorum',
+        replace: 'if (count >= this.#setOf(height).faultsMax + 1) this.#onQuorum',
       },
     ],
     profile: 'result-liars',
@@ -60,8 +66,8 @@ export const checkpointMutants: readonly Mutant[] = [
     edits: [
       {
         file: blockRules,
-        find: "return { type: equalBytes(certified, header.checkpoint) ? 'ok' : 'invalid' };",
-        replace: "return { type: 'ok' };",
+        find: 'const isTrue = equalBytes(due.checkpoint, header.checkpoint) && isSameDigest',
+        replace: 'const isTrue = isSameDigest',
       },
     ],
     profile: 'benders',
