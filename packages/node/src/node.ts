@@ -413,6 +413,11 @@ function fenceError(reason: FenceReason, dataDir: string, markPath: string): Cai
         code: 'node.fenced',
         message: `taken out by its operator: ${operatorFenceReason(dataDir) ?? 'no reason'}`,
       };
+    case 'damaged':
+      return {
+        code: 'node.damaged',
+        message: 'what is kept on disk is not what was written: it is repaired from peers',
+      };
     case 'diverged':
       return {
         code: 'node.diverged',

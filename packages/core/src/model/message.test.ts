@@ -159,7 +159,7 @@ test('data takes the bulk channel, everything agreement waits for the control ch
     .map(({ type }) => type);
   assert.deepEqual(
     [...new Set(bulk)],
-    ['block', 'batch', 'chain', 'snapshot', 'state', 'tiles', 'epochs', 'outcome', 'transactions'],
+    ['block', 'batch', 'chain', 'transactions', 'snapshot', 'state', 'tiles', 'epochs', 'outcome'],
   );
 });
 
