@@ -56,6 +56,10 @@ export const nodeErrors = {
     'The result of this node differs from the certified one',
     'The node signs nothing any more. Keep its data for finding out why, and suspect the hardware.',
   ),
+  'node.damaged': inside(
+    'What the node keeps on disk is not what was written',
+    'Nothing at once: the node signs nothing, fetches from its peers what is damaged, and comes back by itself. If it happens again, replace the disk.',
+  ),
   'node.rolled-back': inside(
     'The data folder is older than what this node has signed',
     'Put back the newest data folder. If it is lost, the node only follows in this epoch; docs/operations.md says more.',
