@@ -273,7 +273,7 @@ export const clientErrors = {
   'anchor.too-few-signatures': ['Fewer validators than a quorum of the old epoch signed the proof', askForProofs],
   'anchor.too-old': [
     'The trust anchor is older than the trust period, and too few nodes confirm what came after it',
-    'Name f + 1 nodes that do not belong together, or take a newer anchor from a source you trust.',
+    'Name f + 1 nodes that do not belong together, or take a newer anchor from a source you trust; `--trust-period` says how old one may be.',
   ],
   'anchor.two-futures': [
     'An alarm: validators of one epoch have signed two different ends of it',

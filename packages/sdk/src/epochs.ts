@@ -97,7 +97,7 @@ export function createEpochFollower(
       let failure: CairnError | null = null;
       for (const node of nodes) {
         if (epoch <= newestAnchor(chain).epoch) break;
-        const led = await follow(node, newestAnchor(chain).epoch + 1, epoch);
+        const led = await follow(node, newestAnchor(chain).epoch, epoch);
         if (!led.ok && isAlarm(led.error)) return led;
         if (!led.ok) failure = led.error;
       }
@@ -123,14 +123,12 @@ export function createEpochFollower(
 
   async function compareWitnesses(): Promise<Result<boolean, CairnError>> {
     const before = chain;
-    const followed = await Promise.all(
-      witnesses.map((node) => follow(node, first.epoch + 1, Number.POSITIVE_INFINITY)),
-    );
+    const followed = await Promise.all(witnesses.map((node) => follow(node, first.epoch, Number.POSITIVE_INFINITY)));
     const alarm = followed.find((result) => !result.ok && isAlarm(result.error));
     return alarm === undefined || alarm.ok ? ok(chain !== before) : alarm;
   }
 
-  /** Takes in what one node has from the epoch `from` on. Every page leads on, or is the last one: false proofs end it. */
+  /** Takes in how, as one node has it, the epochs from `from` on ended. Every page leads on, or is the last one: false proofs end it. */
   async function follow(node: HttpClient, from: number, to: number): Promise<Result<void, CairnError>> {
     for (let next = from; next <= Math.min(to, newestAnchor(chain).epoch + 1); ) {
       const page = await askProofs(node, next);
@@ -170,7 +168,7 @@ async function askProofs(node: HttpClient, from: number): Promise<Result<ProofsP
   return json.ok ? parseEpochsPage(json.value, answer.value.node) : json;
 }
 
-/** One page of `GET /v1/epochs`. Rows without a proof are passed over: epoch 1, and what the node has no proof of yet. */
+/** One page of `GET /v1/epochs`. Rows without a proof are passed over: the present epoch, and what is not certified yet. */
 export function parseEpochsPage(value: unknown, node: string): Result<ProofsPage, CairnError> {
   const path = '/v1/epochs';
   if (!isObject(value) || !Array.isArray(value.epochs) || !value.epochs.every(isObject)) {

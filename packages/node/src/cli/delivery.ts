@@ -1,8 +1,8 @@
-/** Handing one transaction in for a command: at once, or until its receipt is there; and saving what proves it. */
-import { writeFileSync } from 'node:fs';
+/** Handing one transaction in for a command: at once, or until its receipt is there. */
 import type { Client, Delivered } from '@cairn-ledger/sdk';
 import { orFail } from './exit-code.ts';
 import { say, sayJson } from './output.ts';
+import { type SavedReceipt, savedText, saveReceipt } from './receipt-files.ts';
 
 export type DeliveryOptions = {
   readonly wait?: boolean;
@@ -27,22 +27,7 @@ export async function handIn(client: Client, transaction: Uint8Array, options: D
   printDelivered(delivered, saved, options);
 }
 
-/** Writes `<path>` and, beside it, the transaction the receipt covers. */
-export function saveReceipt(
-  path: string,
-  delivered: Pick<Delivered, 'receipt' | 'transaction'>,
-): { readonly receipt: string; readonly transaction: string } {
-  const transaction = path.replace(/(\.receipt)?$/, '.cose');
-  writeFileSync(path, delivered.receipt);
-  writeFileSync(transaction, delivered.transaction);
-  return { receipt: path, transaction };
-}
-
-function printDelivered(
-  delivered: Delivered,
-  saved: ReturnType<typeof saveReceipt> | null,
-  options: DeliveryOptions,
-): void {
+function printDelivered(delivered: Delivered, saved: SavedReceipt | null, options: DeliveryOptions): void {
   const { id, verified } = delivered;
   if (options.json === true) {
     sayJson({
@@ -58,6 +43,6 @@ function printDelivered(
   say(`${id}  accepted at height ${verified.height}`);
   say(`receipt verified: leaf ${verified.leafIndex}, signed by ${verified.signers.join(', ')}`);
   if (saved === null) return;
-  say(`saved ${saved.receipt} and ${saved.transaction}; check them offline:`);
+  say(`saved ${savedText(saved)}; check them offline:`);
   say(`  cairn verify ${saved.receipt}`);
 }

@@ -16,10 +16,11 @@ import {
   sha256,
   type TrustAnchor,
 } from '@cairn-ledger/core';
-import { type Client, createClient } from '@cairn-ledger/sdk';
+import { type Client, createClient, type TrustOptions } from '@cairn-ledger/sdk';
 import type { Command } from 'commander';
 import { type NetworkFile, type NetworkNode, readNetworkFile } from '../config/network-file.ts';
 import { CommandFailed, orFail } from './exit-code.ts';
+import { parsePositive } from './parse.ts';
 
 export const devFolder = '.cairn-dev';
 const networkName = 'network.json';
@@ -29,6 +30,8 @@ export type NetworkOptions = {
   readonly node?: string[];
   readonly genesis?: string;
   readonly token?: string;
+  /** Days. */
+  readonly trustPeriod?: number;
 };
 
 export type GenesisFile = {
@@ -44,7 +47,13 @@ export function withNetworkOptions(command: Command): Command {
     .option('--network <file>', `network file (default: $CAIRN_NETWORK, else ${join(devFolder, networkName)})`)
     .option('--node <url|id...>', 'nodes to ask, the preferred one first (default: those of the network file)')
     .option('--genesis <file>', 'genesis of the network, the trust anchor (default: the one of the network file)')
-    .option('--token <token>', 'bearer token, where nodes ask for one (default: $CAIRN_TOKEN)');
+    .option('--token <token>', 'bearer token, where nodes ask for one (default: $CAIRN_TOKEN)')
+    .option(
+      '--trust-period <days>',
+      'how long the genesis is trusted before several nodes must confirm what came after it',
+      parsePositive,
+      30,
+    );
 }
 
 /** The nodes to ask, those named by `--node` first. */
@@ -74,8 +83,20 @@ export function connect(options: NetworkOptions, genesis?: GenesisFile): Client 
   return createClient({
     nodes: nodesOf(options).map((node) => node.http),
     ...tokenOf(options),
-    ...(genesis && { anchor: genesis.anchor }),
+    ...(genesis && trustOf(options, genesis)),
   });
+}
+
+/** How a client verifies: from the genesis on, with all nodes that are known as witnesses once that has grown old. */
+export function trustOf(options: NetworkOptions, genesis: GenesisFile): TrustOptions {
+  const named = nodesOf(options);
+  // A token is for the nodes that were named with it.
+  const known = tokenOf(options).token === undefined ? (findNetworkFile(options)?.nodes ?? []) : [];
+  return {
+    anchor: genesis.anchor,
+    witnesses: [...named, ...known].map((node) => node.http),
+    ...(options.trustPeriod !== undefined && { trustPeriodMs: options.trustPeriod * 86_400_000 }),
+  };
 }
 
 /** One client per node, for commands that compare what they say. */

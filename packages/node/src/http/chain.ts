@@ -68,7 +68,7 @@ export function addChainRoutes(app: App, { port }: HttpContext): void {
         summary: 'The highest certified checkpoint',
         response: { 200: checkpointSchema },
       },
-      config,
+      config: { roles: ['read', 'submit'] },
     },
     async (_request, reply) => {
       const checkpoint = await port.latestCheckpoint();

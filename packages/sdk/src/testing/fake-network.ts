@@ -284,13 +284,13 @@ function answer(network: FakeNetwork, request: IncomingMessage, response: Server
 
 const pageRowsMax = 2;
 
-/** Row e has the proof that leads to epoch e: none for the first. */
+/** Row e has the proof of how epoch e ended: none for the last. */
 export function epochsPage(proofs: readonly EpochProof[], from: number): unknown {
   const last = Math.min(proofs.length + 1, from + pageRowsMax - 1);
   const epochs = [];
   for (let epoch = from; epoch <= last; epoch++) {
-    const proof = proofs[epoch - 2];
-    epochs.push({ epoch, proof: proof === undefined ? null : bytesToBase64url(encodeEpochProof(proof)) });
+    const proof = proofs[epoch - 1];
+    epochs.push({ epoch, ...(proof !== undefined && { proof: bytesToBase64url(encodeEpochProof(proof)) }) });
   }
   return { epochs, next: last <= proofs.length ? last + 1 : null };
 }

@@ -35,7 +35,7 @@ export function sendCommand(): Command {
     .option('--expires <seconds>', 'the transaction is void when not ordered so soon', parsePositive)
     .option('--wait', 'wait for the receipt and verify it')
     .option('--timeout <seconds>', 'how long to try', parsePositive, 60)
-    .option('--save <file>', 'save the verified receipt, and the transaction beside it (waits)')
+    .option('--save <file>', 'save the verified receipt, and beside it the transaction and the proofs it needs (waits)')
     .option('--out <file>', 'only sign, and write the transaction to a file')
     .option('--file <file>', 'hand in a transaction that was signed before')
     .option('--json', 'print one JSON object')

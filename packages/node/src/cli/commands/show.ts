@@ -1,10 +1,10 @@
 import { base64urlToBytes } from '@cairn-ledger/core';
 import { createClient, describeTransaction } from '@cairn-ledger/sdk';
 import { Command } from 'commander';
-import { saveReceipt } from '../delivery.ts';
 import { CommandFailed, orFail } from '../exit-code.ts';
-import { genesisOf, type NetworkOptions, nodesOf, tokenOf, withNetworkOptions } from '../network.ts';
+import { genesisOf, type NetworkOptions, nodesOf, tokenOf, trustOf, withNetworkOptions } from '../network.ts';
 import { say, sayJson, style } from '../output.ts';
+import { savedText, saveReceipt } from '../receipt-files.ts';
 
 type ShowOptions = NetworkOptions & { readonly save?: string; readonly bytes?: boolean; readonly json?: boolean };
 
@@ -12,7 +12,7 @@ export function showCommand(): Command {
   return withNetworkOptions(new Command('show').description('show a transaction as a node has it'))
     .argument('<id>', 'transaction id, 64 hexadecimal digits')
     .option('--bytes', 'print the transaction’s bytes as ordered, in hexadecimal')
-    .option('--save <file>', 'save the verified receipt, and the transaction beside it')
+    .option('--save <file>', 'save the verified receipt, and beside it the transaction and the proofs it needs')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -27,8 +27,8 @@ Examples:
         throw new CommandFailed({ code: 'usage.bad-id', message: 'a transaction id is 64 hexadecimal digits' });
       // One node is asked, so that what is shown is what that node says.
       const node = nodesOf(options)[0]!;
-      const anchor = options.save === undefined ? {} : { anchor: genesisOf(options).anchor };
-      const client = createClient({ nodes: [node.http], ...tokenOf(options), ...anchor, timeoutMs: 10_000 });
+      const trust = options.save === undefined ? {} : trustOf(options, genesisOf(options));
+      const client = createClient({ nodes: [node.http], ...tokenOf(options), ...trust, timeoutMs: 10_000 });
       const answer = orFail(await client.transaction(id.toLowerCase()));
       const bytes = answer.bytes === undefined ? null : base64urlToBytes(answer.bytes);
       const saved =
@@ -61,7 +61,6 @@ Examples:
         say(`key         ${content.kid}, counter ${content.counter}`);
         for (const line of content.lines) say(`            ${line}`);
       }
-      if (saved !== null)
-        say(`saved       ${saved.receipt} and ${saved.transaction}; check them: cairn verify ${saved.receipt}`);
+      if (saved !== null) say(`saved       ${savedText(saved)}; check them: cairn verify ${saved.receipt}`);
     });
 }

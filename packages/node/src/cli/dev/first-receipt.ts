@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { assert, type CairnError, ok, type Result } from '@cairn-ledger/core';
 import { createClient, type Reading, signTransaction } from '@cairn-ledger/sdk';
 import { reserveCounters } from '../../keys/counter-file.ts';
-import { saveReceipt } from '../delivery.ts';
+import { saveReceipt } from '../receipt-files.ts';
 import { signerOf } from '../signing.ts';
 import { type DevNetwork, userMember } from './dev-network.ts';
 
