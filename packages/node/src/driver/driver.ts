@@ -46,7 +46,6 @@ import {
   signBatch,
   signCheckpoint,
   signedBytes,
-  toValidatorIndex,
   type UnsignedBatch,
   unreachable,
   type ValidatorIndex,

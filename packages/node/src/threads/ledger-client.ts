@@ -18,7 +18,6 @@ import {
   type Message,
   type ProvenFault,
   toHex,
-  type ValidatorIndex,
   viewOfVote,
 } from '@cairn-ledger/core';
 import { errorOf } from '../failure.ts';
