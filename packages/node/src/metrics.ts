@@ -43,6 +43,17 @@ export const metricDefinitions = {
     help: 'Most validators at one host or operator; more than harmless is a risk.',
     labels: ['place'],
   },
+  concentration_excess: {
+    type: 'gauge',
+    help: 'Validators of each host or operator that has more of them than harmless.',
+    labels: ['place', 'name'],
+  },
+  resilience_left: { type: 'gauge', help: 'Harmless less the suspended validators; below 0 the network may halt.' },
+  validator_state: {
+    type: 'gauge',
+    help: '1 for how each validator stands (active, suspended, leaving, joining, admitted, removed), and why.',
+    labels: ['validator', 'state', 'cause'],
+  },
   peer_connected: { type: 'gauge', help: '1 while both connections to the peer are up.', labels: ['peer'] },
   peer_round_trip_seconds: { type: 'gauge', help: 'Last round trip to the peer.', labels: ['peer'] },
   link_sent_bytes_total: { type: 'counter', help: 'Bytes sent to peers.', labels: ['peer', 'channel'] },

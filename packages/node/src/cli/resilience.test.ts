@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import { concentrationsOf } from '../concentration.ts';
-import { concentrationWarnings, presentText, resilienceText } from './resilience.ts';
+import { concentrationText, concentrationWarnings, presentText, resilienceText, standingTexts } from './resilience.ts';
 
 const four = ['a', 'b', 'c', 'd'].map((id, i) => ({
   id,
@@ -44,6 +44,44 @@ test('a host or operator with more validators than the network withstands is war
   assert.deepEqual(concentrationWarnings(seven.slice(1)), [
     'operator one has 2 of 6 validators (v1, v2): alone it could halt the network',
   ]);
+});
+
+test('how many fall together is told also where it is harmless', () => {
+  const seven = Array.from({ length: 7 }, (_, i) => ({
+    id: `v${i}`,
+    member: `m${i}`,
+    host: i < 2 ? 'hall 1' : `hall ${i}`,
+  }));
+  assert.equal(concentrationText(seven), 'of 7 validators at most 2 at one host (hall 1)');
+  assert.equal(concentrationText(four), 'of 4 validators at most 2 at one host (hall 1)');
+  const oneOwner = seven.map((each) => ({ ...each, operator: 'cloud' }));
+  assert.equal(
+    concentrationText(oneOwner),
+    'of 7 validators at most 2 at one host (hall 1), 7 of one operator (cloud)',
+  );
+  assert.equal(concentrationText(seven.slice(2)), null);
+});
+
+test('who does not just vote is told with the reason', () => {
+  assert.deepEqual(
+    standingTexts([
+      { id: 'a', state: 'active', causes: [] },
+      { id: 'b', state: 'suspended', causes: ['proven-fault', 'own-notice'], sinceHeight: 12 },
+      { id: 'c', state: 'suspended', causes: ['attested'] },
+      { id: 'd', state: 'leaving', causes: [] },
+      { id: 'e', state: 'joining', causes: [], sinceHeight: null },
+      { id: 'f', state: 'admitted', causes: [] },
+      { id: 'g', state: 'removed', causes: ['voted'], sinceHeight: 7 },
+    ]),
+    [
+      'suspended, their views are skipped: b (proven faulty, fenced itself, since height 12), c (suspected by others)',
+      'leaving with this epoch: d',
+      'joining with the next epoch: e',
+      'admitted, not ready yet: f',
+      'removed: g (by vote of the members, since height 7)',
+    ],
+  );
+  assert.deepEqual(standingTexts([{ id: 'a', state: 'active', causes: [] }]), []);
 });
 
 test('validators whose records name no place warn of nothing', () => {

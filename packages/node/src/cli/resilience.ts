@@ -4,6 +4,7 @@
  */
 import { resilienceOf } from '@cairn-ledger/core';
 import { concentrationsOf, type Placed } from '../concentration.ts';
+import type { ValidatorState } from '../http/membership-port.ts';
 
 export function resilienceText(validators: number): string {
   const { harmless, halt, fork, certifyFalse } = resilienceOf(validators);
@@ -23,6 +24,55 @@ export function presentText(validators: number, faulty: number): string {
   if (rest < 0) return `${share}: ${-rest} more than it withstands`;
   if (rest === 0) return `${share}: one more could halt the network`;
   return `${share}: it withstands ${rest} more`;
+}
+
+/** How many fall together, in words: the most at one host, and of one operator. Null where nobody has more than one. */
+export function concentrationText(validators: readonly Placed[]): string | null {
+  const found = concentrationsOf(validators);
+  const most = (place: 'host' | 'operator') => found.find((each) => each.place === place);
+  const [host, operator] = [most('host'), most('operator')];
+  const texts = [
+    ...(host === undefined ? [] : [`${host.validators.length} at one host (${host.name})`]),
+    ...(operator === undefined ? [] : [`${operator.validators.length} of one operator (${operator.name})`]),
+  ];
+  return texts.length === 0 ? null : `of ${validators.length} validators at most ${texts.join(', ')}`;
+}
+
+/** One line for each state but `active` that validators are in: who, and why. */
+export function standingTexts(standings: readonly Standing[]): string[] {
+  return (Object.keys(stateTexts) as (keyof typeof stateTexts)[]).flatMap((state) => {
+    const names = standings.filter((each) => each.state === state).map(standingText);
+    return names.length === 0 ? [] : [`${stateTexts[state]}: ${names.join(', ')}`];
+  });
+}
+
+export type Standing = {
+  readonly id: string;
+  readonly state: ValidatorState;
+  readonly causes: readonly string[];
+  readonly sinceHeight?: number | null;
+};
+
+const stateTexts: Readonly<Record<Exclude<ValidatorState, 'active'>, string>> = {
+  suspended: 'suspended, their views are skipped',
+  leaving: 'leaving with this epoch',
+  joining: 'joining with the next epoch',
+  admitted: 'admitted, not ready yet',
+  removed: 'removed',
+};
+
+const causeTexts: Readonly<Record<string, string>> = {
+  'proven-fault': 'proven faulty',
+  attested: 'suspected by others',
+  'own-notice': 'fenced itself',
+  damage: 'damaged',
+  voted: 'by vote of the members',
+};
+
+function standingText({ id, causes, sinceHeight }: Standing): string {
+  const why = causes.map((cause) => causeTexts[cause] ?? cause);
+  if (typeof sinceHeight === 'number') why.push(`since height ${sinceHeight}`);
+  return why.length === 0 ? id : `${id} (${why.join(', ')})`;
 }
 
 /** One line for each host or operator whose failure alone is more than the network withstands. */

@@ -24,6 +24,7 @@ import { startHttpServer } from '../http/server.ts';
 import { readKeyFile, readSecretLine } from '../keys/key-file.ts';
 import { createLog } from '../logging.ts';
 import { bookName, openInvitationBook } from '../membership/invitation-book.ts';
+import { standingSamples } from '../membership/standing-metrics.ts';
 import { createThreadSampler, type MetricSamples, metricsText } from '../metrics.ts';
 import { openChainDb } from '../storage/chain-db.ts';
 import { openViewDb } from '../storage/view-db.ts';
@@ -110,6 +111,7 @@ async function run(): Promise<void> {
       return metricsText([
         http.samples(),
         submissionSamples(),
+        standingSamples(await edge.membership()),
         ...(gateway === null ? [] : [gatewaySamples(gateway.status())]),
         thread(),
         ...(await promise),

@@ -1,11 +1,13 @@
 import { quorum, resilienceOf } from '@cairn-ledger/core';
-import type { StatusAnswer, ValidatorAnswer } from '@cairn-ledger/sdk';
+import type { Client, StatusAnswer, ValidatorAnswer } from '@cairn-ledger/sdk';
 import { Command } from 'commander';
+import { concentrationsOf } from '../../concentration.ts';
 import type { NetworkNode } from '../../config/network-file.ts';
 import { CommandFailed } from '../exit-code.ts';
+import type { MembershipAnswer, StandingAnswer } from '../membership/answers.ts';
 import { connectEach, type NetworkOptions, withNetworkOptions } from '../network.ts';
 import { grouped, say, sayJson, style, tableLines } from '../output.ts';
-import { concentrationWarnings, presentText, resilienceText } from '../resilience.ts';
+import { concentrationText, concentrationWarnings, presentText, resilienceText, standingTexts } from '../resilience.ts';
 
 const TIMEOUT_MS = 3_000;
 
@@ -27,10 +29,9 @@ Examples:
       const connected = connectEach(options, TIMEOUT_MS);
       const reports = await Promise.all(connected.map(({ node, client }) => askNode(node, client)));
       const answering = connected.find((_, i) => reports[i]!.status !== null);
-      const validators = await answering?.client.validators();
-      const placed = validators?.ok ? validators.value : [];
-      if (options.json === true) printJson(reports, placed);
-      else printText(reports, placed);
+      const network = answering === undefined ? noNetwork : await askNetwork(answering.client);
+      if (options.json === true) printJson(reports, network);
+      else printText(reports, network);
       if (reports.every((report) => report.status === null)) {
         throw new CommandFailed({
           code: 'client.unreachable',
@@ -40,10 +41,26 @@ Examples:
     });
 }
 
-async function askNode(
-  node: NetworkNode,
-  client: ReturnType<typeof connectEach>[number]['client'],
-): Promise<NodeReport> {
+/** What one node says of the present validators; empty lists for what it does not answer. */
+type NetworkReport = {
+  readonly validators: readonly ValidatorAnswer[];
+  readonly standings: readonly StandingAnswer[];
+};
+
+const noNetwork: NetworkReport = { validators: [], standings: [] };
+
+async function askNetwork(client: Client): Promise<NetworkReport> {
+  const [validators, membership] = await Promise.all([
+    client.validators(),
+    client.get<MembershipAnswer>('/v1/membership'),
+  ]);
+  return {
+    validators: validators.ok ? validators.value : [],
+    standings: membership.ok ? (membership.value?.validators ?? []) : [],
+  };
+}
+
+async function askNode(node: NetworkNode, client: Client): Promise<NodeReport> {
   const status = await client.status();
   return status.ok ? { node, status: status.value, error: null } : { node, status: null, error: status.error.code };
 }
@@ -58,14 +75,18 @@ function faultyOf(reports: readonly NodeReport[], validators: readonly Validator
   return validators.map(({ id }) => id).filter((id) => !well.has(id));
 }
 
-function printJson(reports: readonly NodeReport[], validators: readonly ValidatorAnswer[]): void {
+function printJson(reports: readonly NodeReport[], { validators, standings }: NetworkReport): void {
   const seen = reports.find((report) => report.status !== null)?.status;
+  const count = validators.length > 0 ? validators.length : seen?.validators;
   sayJson({
     ledger: seen?.ledger ?? null,
-    validators: seen?.validators ?? null,
-    resilience: seen ? resilienceOf(seen.validators) : null,
+    epoch: seen?.epoch ?? null,
+    validators: count ?? null,
+    resilience: count === undefined ? null : resilienceOf(count),
     outOfOrder: seen ? faultyOf(reports, validators) : null,
     suspended: seen?.suspended ?? null,
+    standings: standings.map(({ id, state, causes, sinceHeight }) => ({ id, state, causes, sinceHeight })),
+    concentrations: concentrationsOf(validators),
     warnings: concentrationWarnings(validators),
     nodes: reports.map(({ node, status, error }) => ({
       id: node.id,
@@ -76,16 +97,21 @@ function printJson(reports: readonly NodeReport[], validators: readonly Validato
   });
 }
 
-function printText(reports: readonly NodeReport[], validators: readonly ValidatorAnswer[]): void {
+function printText(reports: readonly NodeReport[], { validators, standings }: NetworkReport): void {
   const seen = reports.find((report) => report.status !== null)?.status;
   if (seen) {
+    const count = validators.length > 0 ? validators.length : seen.validators;
     say(
-      `${style('bold', seen.ledger.name)}  ledger ${seen.ledger.hash.slice(0, 16)}  epoch ${seen.epoch}  ${seen.validators} validators, quorum ${quorum(seen.validators)}`,
+      `${style('bold', seen.ledger.name)}  ledger ${seen.ledger.hash.slice(0, 16)}  epoch ${seen.epoch}  ${count} validators, quorum ${quorum(count)}`,
     );
-    say(resilienceText(seen.validators));
-    if (validators.length > 0) say(presentText(seen.validators, faultyOf(reports, validators).length));
-    if (seen.suspended.length > 0)
-      say(style('red', `proven faulty, their views are skipped: ${seen.suspended.join(', ')}`));
+    say(resilienceText(count));
+    if (validators.length > 0) say(presentText(count, faultyOf(reports, validators).length));
+    if (standings.length > 0) for (const text of standingTexts(standings)) say(style('yellow', text));
+    else if (seen.suspended.length > 0) say(style('yellow', `their views are skipped: ${seen.suspended.join(', ')}`));
+    const fenced = reports.filter(({ status }) => status?.mode === 'fenced').map(({ node }) => node.id);
+    if (fenced.length > 0) say(style('red', `fenced, sign nothing: ${fenced.join(', ')}`));
+    const concentration = concentrationText(validators);
+    if (concentration !== null) say(concentration);
     for (const warning of concentrationWarnings(validators)) say(style('red', warning));
     say('');
   }
