@@ -10,7 +10,7 @@ export type DoorChain = {
 };
 
 export function createDoorChain(validatorsCount: number): DoorChain {
-  const ids = Array.from({ length: validatorsCount }, (_, i) => `v${i}`);
+  const ids = Array.from({ length: validatorsCount }, (_, i) => `v${String(i).padStart(3, '0')}`);
   const signers = ids.map((id) => ({
     voting: createFakeSigner(`${id}/voting`),
     checkpoint: createFakeSigner(`${id}/checkpoint`),

@@ -15,6 +15,7 @@ import { EventQueue } from '../../packages/sim/src/event-queue.ts';
 import { fakeVerifier } from '../../packages/sim/src/fake-crypto.ts';
 import { originOf } from '../../packages/sim/src/stored-origin.ts';
 import type { Executed } from '../../packages/sim/src/virtual-disk.ts';
+import { firstPolicy } from '../../packages/sim/src/virtual-policy.ts';
 import { createDoorChain, type DoorChain } from './door-chain.ts';
 import { durationMsMax } from './execute.ts';
 
@@ -395,7 +396,15 @@ export class DoorNode {
     const { height, timeMs } = block.header;
     const statement = { ...before, height, historyRoot, historySize, stateRoot: core.sha256(block.headerBytes) };
     const outcome = { statement, timeMs, target: this.lastOutcome.target };
-    this.disk.executed.push({ block, batches, finalization, misbehaviour, outcome });
+    this.disk.executed.push({
+      block,
+      batches,
+      finalization,
+      misbehaviour,
+      outcome,
+      policy: firstPolicy(outcome.target),
+      accused: [],
+    });
     this.#world.agreement.onExecuted(this.index, block, outcome);
     for (const { accused } of misbehaviour)
       this.driver.onLeaderHint(this.#world.chain.set.validators[accused]!.id, true);

@@ -122,6 +122,7 @@ export class Faults {
       case 'roll-back':
       case 'bit-flip':
       case 'misdirected-write':
+      case 'wipe':
         return this.#damage(nodes[fault.node]!, fault.type);
       case 'twins-swap':
         this.#swapTwins(fault.places);
@@ -170,10 +171,18 @@ export class Faults {
     };
   }
 
-  #damage(node: VirtualNode, type: 'roll-back' | 'bit-flip' | 'misdirected-write'): () => void {
+  #damage(node: VirtualNode, type: 'roll-back' | 'bit-flip' | 'misdirected-write' | 'wipe'): () => void {
     const end = this.#crash(node);
-    if (type !== 'roll-back') node.isDamaged = node.disk.damageJournal(this.#target.random, type);
-    else if (node.disk.rollBack()) this.#target.onRolledBack(node);
+    if (type === 'wipe') {
+      node.disk.lose(this.#target.random.chance(0.5));
+      this.#target.onRolledBack(node);
+    } else if (type === 'roll-back') {
+      if (node.disk.rollBack()) this.#target.onRolledBack(node);
+    } else if (node.disk.damageJournal(this.#target.random, type)) {
+      // What cannot be read is put aside: the safety record is lost.
+      node.isDamaged = true;
+      node.disk.journal = [];
+    }
     return end;
   }
 
@@ -187,7 +196,7 @@ export class Faults {
 
   /** A second twin is on the other side of a partition than the first. */
   #groupsOfPlaces(groups: readonly number[]): number[] {
-    return this.#target.nodes.map(({ place, index }) => (place === index ? groups[index]! : 1 - groups[index]!));
+    return this.#target.nodes.map(({ place, index }) => (place === index ? (groups[index] ?? 0) : 1 - groups[index]!));
   }
 
   #endAfter(lastsMs: number, fault: Fault, end: () => void): void {

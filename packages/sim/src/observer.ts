@@ -2,7 +2,7 @@
  * What happens in a world, told to whoever watches: the readable trace, the scenarios' transcripts, the traces for the
  * model. Watching changes nothing, and costs nothing where nobody does.
  */
-import type { Batch, Block, Fact, JournalRecord, Outcome } from '@cairn-ledger/core';
+import type { Batch, Block, EpochSet, Fact, JournalRecord, Outcome } from '@cairn-ledger/core';
 
 /** Nodes are named by their place in the world; peers of a link by validator index. */
 export type WorldEvent =
@@ -26,6 +26,8 @@ export type WorldEvent =
   | { readonly type: 'executed'; readonly node: number; readonly block: Block; readonly outcome: Outcome }
   | { readonly type: 'fact'; readonly node: number; readonly fact: Fact }
   | { readonly type: 'refused'; readonly node: number; readonly peer: number; readonly text: string }
+  | { readonly type: 'epoch'; readonly node: number; readonly set: EpochSet }
+  | { readonly type: 'unfenced'; readonly node: number }
   | { readonly type: 'fenced' | 'failed'; readonly node: number; readonly text: string }
   | { readonly type: 'fault-begins' | 'fault-ends'; readonly fault: string };
 

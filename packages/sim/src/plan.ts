@@ -32,6 +32,8 @@ export type WorldOptions = {
   readonly mode?: WorldMode;
   /** Exactly so many Byzantine nodes, also more than f; without it at most f. */
   readonly byzantineCount?: number;
+  /** Whether the validator set changes; drawn without it. */
+  readonly changes?: boolean;
   /** What all Byzantine nodes are. */
   readonly adversary?: AdversaryName;
   /** Only these of the planned faults, by number. */
@@ -83,7 +85,10 @@ export type Fault =
   | { readonly type: 'full-disk'; readonly node: number }
   | { readonly type: 'twins-swap'; readonly places: readonly number[] }
   /** Of nodes that count as faulty from then on: their safety record is not what it was. */
-  | { readonly type: 'lying-disk' | 'roll-back' | 'bit-flip' | 'misdirected-write'; readonly node: number };
+  | { readonly type: 'lying-disk' | 'roll-back' | 'bit-flip' | 'misdirected-write' | 'wipe'; readonly node: number };
+
+/** What members vote for, and what comes of it: a node joins, leaves, or returns with a new safety record. */
+export type PlannedChange = { readonly atMs: number; readonly verb: 'admit' | 'remove'; readonly node: number };
 
 export type PlannedFault = { readonly atMs: number; readonly lastsMs: number; readonly fault: Fault };
 
@@ -98,6 +103,9 @@ export type WorldPlan = {
   readonly faults: readonly PlannedFault[];
   /** Down for good once the faults stop; with the Byzantine ones and those whose disk is damaged at most f. */
   readonly leftDown: readonly number[];
+  /** Nodes beside the validators of the genesis, with the numbers behind theirs; they follow, and may be admitted. */
+  readonly joinersCount?: number;
+  readonly changes?: readonly PlannedChange[];
   /** How often transactions come: the longest usual pause, in milliseconds. */
   readonly pauseMs: number;
   /** Constants of the network that are not the usual ones. */
@@ -128,7 +136,9 @@ export function drawPlan(options: WorldOptions): WorldPlan {
   const damagedCount = kind !== 'calm' && random.chance(0.3) ? random.integer(0, faultyMax) : 0;
   const damaged = honest.slice(0, damagedCount);
   const leftDown = honest.slice(damagedCount, damagedCount + random.integer(0, faultyMax - damagedCount));
-  const faults = kind === 'calm' ? [] : drawFaults(options, kind, random);
+  const change = drawChanges(options, [...byzantine.map(({ node }) => node), ...damaged, ...leftDown]);
+  const totalCount = nodesCount + change.joinersCount;
+  const faults = kind === 'calm' ? [] : drawFaults({ ...options, nodesCount: totalCount }, kind, random);
   for (const node of damaged) faults.push(drawDamage(node, options.faultsMs, random));
   for (const { node, name } of byzantine) if (name === 'twin') faults.push(...drawSwaps(options, node, random));
   for (const { node, name } of byzantine)
@@ -142,12 +152,47 @@ export function drawPlan(options: WorldOptions): WorldPlan {
     mode,
     profile: kind === 'storm' ? random.pick(stormProfiles) : random.pick(calmProfiles),
     calmProfile: random.pick(calmProfiles),
-    delays: Array.from({ length: nodesCount }, () => drawDelays(ledgers, random)),
+    joinersCount: change.joinersCount,
+    changes: change.changes,
+    // Nobody waits for a joiner before it votes, so it must keep up by itself.
+    delays: Array.from({ length: totalCount }, (_, i) => drawDelays(i < nodesCount ? ledgers : 'quick', random)),
     byzantine: byzantine.filter(({ node }) => options.keptByzantine?.includes(node) ?? true),
     faults: faults.filter((_, i) => options.keptFaults?.includes(i) ?? true),
     leftDown,
     pauseMs: random.pick([30, 120, 120, 500]),
   };
+}
+
+/** Whether the validator set of a world changes, and how; with a randomness of its own, so that the rest stays what it was. */
+function drawChanges(
+  { seed, nodesCount, faultsMs, changes: isAsked }: WorldOptions,
+  faulty: readonly number[],
+): { readonly joinersCount: number; readonly changes: readonly PlannedChange[] } {
+  const random = createRandom(seed ^ 0xc4a);
+  const isChanging = random.chance(0.35);
+  if (nodesCount < 4 || !(isAsked ?? isChanging)) return { joinersCount: 0, changes: [] };
+  const joinersCount = random.integer(0, 3);
+  let members = Array.from({ length: nodesCount }, (_, i) => i);
+  const outside = Array.from({ length: joinersCount }, (_, i) => nodesCount + i);
+  const changes: PlannedChange[] = [];
+  const steps = random.integer(1, 4);
+  for (let i = 0; i < steps; i++) {
+    const atMs = 200 + random.next() * (faultsMs - 200);
+    const joiner = outside[0];
+    if (joiner !== undefined && random.chance(0.6)) {
+      changes.push({ atMs, verb: 'admit', node: joiner });
+      outside.shift();
+      continue;
+    }
+    // Counted without those who join: they may come later than those who leave go.
+    const leaver = random.pick(members);
+    const left = members.filter((node) => node !== leaver);
+    const faultyLeft = left.filter((node) => faulty.includes(node)).length;
+    if (left.length < 4 || faultyLeft > Math.floor((left.length - 1) / 3)) continue;
+    members = left;
+    changes.push({ atMs, verb: 'remove', node: leaver });
+  }
+  return { joinersCount, changes: changes.sort((a, b) => a.atMs - b.atMs) };
 }
 
 function drawDelays(ledgers: 'slow' | 'quick', random: Random): NodeDelays {
@@ -314,7 +359,7 @@ function drawFaults({ nodesCount, faultsMs }: WorldOptions, kind: WorldKind, ran
 }
 
 function drawDamage(node: number, faultsMs: number, random: Random): PlannedFault {
-  const type = random.pick(['lying-disk', 'roll-back', 'bit-flip', 'misdirected-write'] as const);
+  const type = random.pick(['lying-disk', 'roll-back', 'bit-flip', 'misdirected-write', 'wipe'] as const);
   return {
     atMs: 800 + random.next() * (faultsMs - 800),
     lastsMs: random.next() * 800,

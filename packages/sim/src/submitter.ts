@@ -11,8 +11,12 @@ export function transactionOf(name: string): Uint8Array {
   return encoder.encode(name);
 }
 
+export function nameOfTransaction(transaction: Uint8Array): string {
+  return decoder.decode(transaction);
+}
+
 export function namesIn(batches: readonly Batch[]): string[] {
-  return batches.flatMap(({ transactions }) => transactions.map((transaction) => decoder.decode(transaction)));
+  return batches.flatMap(({ transactions }) => transactions.map(nameOfTransaction));
 }
 
 export class Submitter {

@@ -97,6 +97,15 @@ export class TraceStory {
         return does(event.node, 'refuses', 'refuse', ` what node ${event.peer} sent: ${event.text}`);
       case 'fenced':
         return does(event.node, 'fences itself', 'fence themselves', `: ${event.text}`);
+      case 'epoch':
+        return does(
+          event.node,
+          'begins',
+          'begin',
+          ` epoch ${event.set.epoch}: ${event.set.validators.map(({ id }) => Number(id.slice(1))).join(', ')} vote [5]`,
+        );
+      case 'unfenced':
+        return does(event.node, 'is back, and signs', 'are back, and sign', ' again');
       case 'failed':
         return does(event.node, 'stops', 'stop', `: ${event.text}`);
       case 'fault-begins':

@@ -1,4 +1,4 @@
-/** A network of validators that know each other: keys, set and genesis. */
+/** A network of validators that know each other: keys, set and genesis; and nodes that may join it. */
 import {
   type CheckpointStatement,
   createEpochSet,
@@ -22,19 +22,30 @@ export const indexOfName = (id: string): number => Number(id.slice(1));
 
 export type VirtualChain = {
   readonly ledgerHash: Hash;
+  /** Of the genesis. */
   readonly set: EpochSet;
+  /** Everybody who is, or may become, a validator, by number. */
+  readonly everybody: readonly Validator[];
   readonly signers: readonly { readonly voting: Signer; readonly checkpoint: Signer }[];
   readonly genesis: Outcome;
   readonly constants: ProtocolConstants;
+  /** Whether the ledger removes who is proven faulty. */
+  readonly removesFaulty: boolean;
 };
 
-export function createVirtualChain(validatorsCount: number, constants: ProtocolConstants): VirtualChain {
-  const names = Array.from({ length: validatorsCount }, (_, i) => nameOf(i));
+/** @param joinersCount nodes that are no validators at first */
+export function createVirtualChain(
+  validatorsCount: number,
+  constants: ProtocolConstants,
+  joinersCount = 0,
+  removesFaulty = true,
+): VirtualChain {
+  const names = Array.from({ length: validatorsCount + joinersCount }, (_, i) => nameOf(i));
   const signers = names.map((name) => ({
     voting: createFakeSigner(`${name}/voting`),
     checkpoint: createFakeSigner(`${name}/checkpoint`),
   }));
-  const validators: Validator[] = names.map((id, i) => ({
+  const everybody: Validator[] = names.map((id, i) => ({
     id,
     member: id,
     linkKey: createFakeSigner(`${id}/link`).publicKey,
@@ -43,6 +54,7 @@ export function createVirtualChain(validatorsCount: number, constants: ProtocolC
     addresses: [],
     life: null,
   }));
+  const validators = everybody.slice(0, validatorsCount);
   const ledgerHash = sha256(new TextEncoder().encode(`world of ${validatorsCount}`));
   const digest = validatorSetDigest(validators);
   const statement: CheckpointStatement = {
@@ -59,6 +71,8 @@ export function createVirtualChain(validatorsCount: number, constants: ProtocolC
   return {
     ledgerHash,
     set: createEpochSet(toEpoch(1), validators, digest, genesis, 1),
+    everybody,
+    removesFaulty,
     signers,
     genesis: { statement, timeMs: 0, target: createEpochTarget(validators, 1) },
     constants,

@@ -25,6 +25,7 @@ import {
   recordToBytes,
 } from '@cairn-ledger/node/journal-frame';
 import type { Random } from './random.ts';
+import type { Policy } from './virtual-policy.ts';
 
 export type Executed = {
   readonly block: Block;
@@ -32,6 +33,10 @@ export type Executed = {
   readonly finalization: Certificate | null;
   readonly misbehaviour: readonly ProvenFault[];
   readonly outcome: Outcome;
+  /** What the ledger wants after this block. */
+  readonly policy: Policy;
+  /** Ids of the validators that the block accuses. */
+  readonly accused: readonly string[];
 };
 
 type Contents = {
@@ -51,7 +56,7 @@ export class VirtualDisk {
   certified = new Map<number, readonly CheckpointSignature[]>();
   certifiedHeight = 0;
   /** Beside the keys, apart from everything else: no fault of the disk touches it. */
-  mark: SigningMark = { epoch: 0, view: 0, seq: 0, checkpointHeight: 0 };
+  mark: SigningMark | null = { epoch: 0, view: 0, seq: 0, checkpointHeight: 0 };
   /** What the next sync comes to. */
   nextSync: SyncFate = 'whole';
   /** While set, writes fail. */
@@ -104,7 +109,14 @@ export class VirtualDisk {
     return true;
   }
 
-  /** Everything is gone, the mark as well. */
+  /** Everything is gone but what lies beside the keys; that as well where it is asked for. */
+  lose(isMarkLost: boolean): void {
+    const { mark } = this;
+    this.wipe();
+    this.mark = isMarkLost ? null : mark;
+  }
+
+  /** As if it had never run. */
   wipe(): void {
     this.journal = [];
     this.executed = [];

@@ -2,13 +2,30 @@
  * The ledger of a simulated node: a hash over all transactions in order. It shows any difference in what was executed,
  * and nothing else. Serves peers from what it has executed, as a node does from its storage.
  */
-import { chainBlocksMax, equalBytes, type Hash, type Message, type Outcome, sha256 } from '@cairn-ledger/core';
+import {
+  chainBlocksMax,
+  type EpochSet,
+  equalBytes,
+  type Hash,
+  type Message,
+  type Outcome,
+  sha256,
+} from '@cairn-ledger/core';
+import { namesIn } from './submitter.ts';
+import type { VirtualChain } from './virtual-chain.ts';
 import type { Executed, VirtualDisk } from './virtual-disk.ts';
+import { firstPolicy, policyAfter } from './virtual-policy.ts';
 
 /** Executes the next block; its outcome is durable at once. */
-export function executeBlock(disk: VirtualDisk, genesis: Outcome, finalized: Omit<Executed, 'outcome'>): Outcome {
+export function executeBlock(
+  disk: VirtualDisk,
+  chain: VirtualChain,
+  set: EpochSet,
+  finalized: Pick<Executed, 'block' | 'batches' | 'finalization' | 'misbehaviour'>,
+): Outcome {
   const { block, batches, misbehaviour } = finalized;
-  const before = (disk.executed.at(-1)?.outcome ?? genesis).statement;
+  const last = disk.executed.at(-1);
+  const before = (last?.outcome ?? chain.genesis).statement;
   let { historyRoot, historySize } = before;
   for (const { transactions } of batches) {
     for (const transaction of transactions) {
@@ -16,18 +33,33 @@ export function executeBlock(disk: VirtualDisk, genesis: Outcome, finalized: Omi
       historySize++;
     }
   }
+  const { height, timeMs, nextSet } = block.header;
+  const accused = misbehaviour.map((fault) => set.validators[fault.accused]!.id);
+  const policy = policyAfter(
+    last?.policy ?? firstPolicy(chain.genesis.target),
+    set,
+    height,
+    namesIn(batches),
+    chain.removesFaulty ? accused : [],
+    chain.everybody,
+  );
+  const wanted = new Uint8Array(32 + misbehaviour.length);
+  wanted.set(policy.target.digest);
+  wanted.set(
+    misbehaviour.map((fault) => fault.accused),
+    32,
+  );
   const statement = {
     ...before,
-    height: block.header.height,
+    epoch: set.epoch,
+    height,
     historyRoot,
     historySize,
-    stateRoot: chainHash(
-      sha256(block.headerBytes),
-      Uint8Array.from(misbehaviour, ({ accused }) => accused),
-    ),
+    stateRoot: chainHash(sha256(block.headerBytes), wanted),
+    validatorSet: nextSet ?? set.digest,
   };
-  const outcome = { statement, timeMs: block.header.timeMs, target: genesis.target };
-  disk.executed.push({ ...finalized, outcome });
+  const outcome = { statement, timeMs, target: policy.target };
+  disk.executed.push({ ...finalized, outcome, policy, accused });
   return outcome;
 }
 
@@ -57,6 +89,13 @@ export function serveFromDisk(disk: VirtualDisk, request: Message): Message | nu
       const signatures = disk.certified.get(request.height);
       return signatures === undefined ? null : { type: 'checkpoint-signatures', signatures };
     }
+    case 'request-boundary': {
+      const boundary = disk.executed.find(
+        ({ block: { header } }) => header.epoch === request.epoch && header.nextSet !== null,
+      );
+      const finalization = boundary?.finalization ?? null;
+      return finalization === null ? null : { type: 'certificate', certificate: finalization };
+    }
     default:
       return null;
   }
@@ -64,6 +103,9 @@ export function serveFromDisk(disk: VirtualDisk, request: Message): Message | nu
 
 function chainFrom(disk: VirtualDisk, from: number): Message | null {
   const page = disk.executed.slice(from - 1, from - 1 + chainBlocksMax);
+  // Who is in one epoch cannot verify what the next one has finalized.
+  const boundary = page.findIndex(({ block }) => block.header.nextSet !== null);
+  if (boundary >= 0) page.length = boundary + 1;
   while (page.length > 0 && page.at(-1)!.finalization === null) page.pop();
   const last = page.at(-1);
   return last === undefined

@@ -10,6 +10,7 @@ import {
   type Channel,
   channelOf,
   decodeMessage,
+  type EpochSet,
   encodeMessage,
   type Fact,
   type JournalRecord,
@@ -18,6 +19,7 @@ import {
   type Outcome,
   type ProvenFault,
   type Result,
+  toHex,
 } from '@cairn-ledger/core';
 import { Driver, type FenceReason } from '@cairn-ledger/node/driver';
 import { type Adversary, speakEveryMs } from './adversaries/adversary.ts';
@@ -39,7 +41,11 @@ export type NodeDelays = { readonly syncMs: number; readonly executeMs: number; 
 export type NodeMonitor = {
   onExecuted(node: number, block: Block, batches: readonly Batch[], outcome: Outcome): void;
   /** An executed block accuses validators. */
-  onMisbehaviour(node: number, misbehaviour: readonly ProvenFault[]): void;
+  onMisbehaviour(node: number, misbehaviour: readonly { readonly accused: number; readonly kind: string }[]): void;
+  /** Transactions are handed over: more than one node may seal them. */
+  onHandedOver(transactions: readonly Uint8Array[]): void;
+  /** An epoch begins at a node. */
+  onEpoch(node: number, set: EpochSet): void;
   /** A batch of its own is durable: its transactions must be executed some day. */
   onSealed(node: number, batch: Batch): void;
   onFact(node: number, fact: Fact): void;
@@ -64,6 +70,9 @@ export type NodeWorld = {
 /** Wall time at the start of every world, in milliseconds since 1970. */
 export const startWallMs = 1_700_000_000_000;
 
+/** How often a node says that it is ready, in milliseconds. */
+const readyEveryMs = 400;
+
 /** How long a node is down after its disk made it crash, in milliseconds. */
 const downAfterDiskMs = 200;
 
@@ -86,7 +95,7 @@ export class VirtualNode implements NetworkEnd {
   adversary: Adversary | null = null;
   /** How often it has said something else than an honest node would have. */
   liesCount = 0;
-  /** Its journal was found damaged: it does not start again. */
+  /** Its journal was found damaged, and put aside. */
   isDamaged = false;
   /** Down for good. */
   isRetired = false;
@@ -94,6 +103,7 @@ export class VirtualNode implements NetworkEnd {
   #unsynced: JournalRecord[] = [];
   #life = 0;
   #idleAtMs = 0;
+  #readyCount = 0;
 
   constructor(place: number, index: number, world: NodeWorld, random: Random, delays: NodeDelays) {
     this.place = place;
@@ -106,7 +116,7 @@ export class VirtualNode implements NetworkEnd {
   }
 
   start(): void {
-    if (this.isDamaged || this.isRetired || this.driver !== null) return;
+    if (this.isRetired || this.driver !== null) return;
     const { chain, events, network, monitor, observer } = this.#world;
     this.#life++;
     const life = this.#life;
@@ -120,7 +130,7 @@ export class VirtualNode implements NetworkEnd {
     const records = this.disk.records();
     observer?.({ type: 'started', node: this.place, recordsCount: records.length }, events.nowMs);
     this.driver = new Driver(
-      originOf(chain, this.index, this.disk.executed, this.disk.certifiedHeight),
+      originOf(chain, this.index, this.disk.executed, this.disk.certifiedHeight, this.disk.certified),
       {
         now,
         defer: (callback) => events.after(0, () => isAlive() && callback()),
@@ -141,10 +151,17 @@ export class VirtualNode implements NetworkEnd {
         },
         send: (peer, channel, frame) => this.#send(indexOfName(peer), channel, frame),
         drawLife: () => Uint8Array.from({ length: 16 }, () => this.#random.integer(0, 255)),
-        onHandedOver: (_peer, transactions) => this.submit(transactions),
-        onEpoch: () => undefined,
+        onHandedOver: (_peer, transactions) => {
+          monitor.onHandedOver(transactions);
+          this.submit(transactions);
+        },
+        onEpoch: (set) => {
+          observer?.({ type: 'epoch', node: this.place, set }, events.nowMs);
+          if (this.isHonest) monitor.onEpoch(this.place, set);
+        },
         onUnfenced: () => {
           this.fencedFor = null;
+          observer?.({ type: 'unfenced', node: this.place }, events.nowMs);
         },
         votingSigner: {
           ...keys.voting,
@@ -204,6 +221,7 @@ export class VirtualNode implements NetworkEnd {
     if (this.#random.chance(0.5)) this.disk.compact(this.driver.liveRecords());
     network.attach(this.place, this);
     if (this.adversary?.speak !== undefined) this.#speak(life);
+    this.#tellReady(life);
   }
 
   // --- Disk ---------------------------------------------------------------------------------------------------------
@@ -271,6 +289,22 @@ export class VirtualNode implements NetworkEnd {
     for (const message of messages) this.#tell(message, peer);
   }
 
+  /** Who may not sign, and could, says so again and again until the set names its safety record; as a node does by itself. */
+  #tellReady(life: number): void {
+    if (this.#life !== life || this.driver === null) return;
+    this.#world.events.after(readyEveryMs, () => this.#tellReady(life));
+    const { driver } = this;
+    const number = driver.life;
+    if (number === null || driver.replica.status().maySign) return;
+    const id = nameOf(this.index);
+    const named = driver.set.validators.find((validator) => validator.id === id);
+    if (named === undefined && this.disk.executed.at(-1)?.policy.admitted.includes(id) !== true) return;
+    if (named !== undefined && driver.fencedFor !== 'rolled-back') return;
+    // Each one is another transaction: an old one may still be on its way.
+    const text = `ready ${id} ${toHex(number)} ${this.#readyCount++}`;
+    driver.handOver([new TextEncoder().encode(text)]);
+  }
+
   /** What an adversary says in the end: late, and in bytes of its own, if it likes. */
   #tell(message: Message, peer: number): void {
     const { events, network } = this.#world;
@@ -319,11 +353,16 @@ export class VirtualNode implements NetworkEnd {
     misbehaviour: readonly ProvenFault[],
   ): void {
     const { chain, events, monitor, observer } = this.#world;
-    const outcome = executeBlock(this.disk, chain.genesis, { block, batches, finalization, misbehaviour });
+    const { set } = this.driver!;
+    const outcome = executeBlock(this.disk, chain, set, { block, batches, finalization, misbehaviour });
     observer?.({ type: 'executed', node: this.place, block, outcome }, events.nowMs);
-    monitor.onMisbehaviour(this.place, misbehaviour);
+    const faults = misbehaviour.map(({ accused, kind }) => ({
+      accused: indexOfName(set.validators[accused]!.id),
+      kind,
+    }));
+    monitor.onMisbehaviour(this.place, faults);
     monitor.onExecuted(this.place, block, batches, outcome);
-    for (const { accused } of misbehaviour) this.driver?.onLeaderHint(nameOf(accused), true);
+    for (const { accused } of faults) this.driver?.onLeaderHint(nameOf(accused), true);
     this.driver?.input({ type: 'executed', outcome });
   }
 }

@@ -72,12 +72,12 @@ test('a plan has every kind of fault and damage in some seed, and never more fau
     const damaged = new Set<number>();
     for (const { fault } of faults) {
       seen.add(fault.type);
-      if (['lying-disk', 'roll-back', 'bit-flip', 'misdirected-write'].includes(fault.type) && 'node' in fault)
+      if (['lying-disk', 'roll-back', 'bit-flip', 'misdirected-write', 'wipe'].includes(fault.type) && 'node' in fault)
         damaged.add(fault.node);
     }
     const faulty = new Set([...byzantine.map(({ node }) => node), ...leftDown, ...damaged]);
     assert.equal(faulty.size, byzantine.length + leftDown.length + damaged.size, 'nobody is faulty in two ways');
     assert.ok(faulty.size <= 2);
   }
-  assert.equal(seen.size, 19, [...seen].sort().join(', '));
+  assert.equal(seen.size, 20, [...seen].sort().join(', '));
 });

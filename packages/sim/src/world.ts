@@ -6,7 +6,7 @@
  * of mode `liveness`: after the faults stop, at most f nodes stay bad, and everything sealed by a living node is executed
  * and certified everywhere, within few views.
  */
-import { defaultConstants, type Hash, type ProtocolConstants, sha256, toHex } from '@cairn-ledger/core';
+import { defaultConstants, type Hash, indexIn, type ProtocolConstants, sha256, toHex } from '@cairn-ledger/core';
 import { createConspiracy } from './adversaries/conspiracy.ts';
 import { createAdversary } from './adversaries/index.ts';
 import { ChainChecker } from './chain-checker.ts';
@@ -17,8 +17,8 @@ import { Faults } from './faults.ts';
 import type { Observer } from './observer.ts';
 import { drawPlan, type WorldKind, type WorldMode, type WorldOptions, type WorldPlan } from './plan.ts';
 import { createRandom, type Random } from './random.ts';
-import { namesIn, Submitter, transactionOf } from './submitter.ts';
-import { createVirtualChain } from './virtual-chain.ts';
+import { nameOfTransaction, namesIn, Submitter, transactionOf } from './submitter.ts';
+import { createVirtualChain, nameOf } from './virtual-chain.ts';
 import { VirtualNetwork } from './virtual-network.ts';
 import { type NodeMonitor, type NodeWorld, startWallMs, VirtualNode } from './virtual-node.ts';
 
@@ -93,6 +93,8 @@ class World {
   /** Names of transactions, by place. */
   readonly #executed: Set<string>[];
   readonly #sealed: Set<string>[];
+  /** Names of transactions that a node has handed over: several others may seal them. */
+  readonly #handedOver = new Set<string>();
   /** Places whose disk is not what it was. */
   readonly #damaged = new Set<number>();
 
@@ -101,10 +103,15 @@ class World {
     this.#plan = plan;
     this.#random = createRandom(seed ^ 0x5eed);
     const twins = plan.byzantine.flatMap(({ node, name }) => (name === 'twin' ? [node] : []));
-    const identities = [...Array.from({ length: nodesCount }, (_, i) => i), ...twins];
+    const joinersCount = plan.joinersCount ?? 0;
+    const totalCount = nodesCount + joinersCount;
+    const identities = [...Array.from({ length: totalCount }, (_, i) => i), ...twins];
     this.#network = new VirtualNetwork(this.#events, createRandom(seed ^ 0x4e7), identities, plan.profile, observer);
     this.#agreement = new AgreementChecker(this.#violations, plan.mode === 'forks');
-    this.#referee = new Referee(createVirtualChain(nodesCount, { ...constants, ...plan.constants }), this.#violations);
+    this.#referee = new Referee(
+      createVirtualChain(nodesCount, { ...constants, ...plan.constants }, joinersCount, plan.mode !== 'forks'),
+      this.#violations,
+    );
     this.#chain = this.#referee.chain;
     this.#chainChecker = new ChainChecker(this.#chain, () => this.#latestWallMs(), this.#violations);
     this.#executed = identities.map(() => new Set());
@@ -130,7 +137,7 @@ class World {
         ledgerHash: this.#chain.ledgerHash,
         votingSigner: this.#chain.signers[node]!.voting,
         checkpointSigner: this.#chain.signers[node]!.checkpoint,
-        validator: this.#chain.set.validators[node]!,
+        validator: this.#chain.everybody[node]!,
         conspiracy,
         random: createRandom(seed ^ (0xad + node)),
       });
@@ -138,6 +145,7 @@ class World {
     for (const { fault } of plan.faults) {
       const isDamage =
         fault.type === 'roll-back' ||
+        fault.type === 'wipe' ||
         fault.type === 'lying-disk' ||
         fault.type === 'bit-flip' ||
         fault.type === 'misdirected-write';
@@ -149,7 +157,7 @@ class World {
       nodes: this.#nodes,
       random: createRandom(seed ^ 0xfa17),
       observer,
-      twinPlaces: new Map(twins.map((node, i) => [node, nodesCount + i])),
+      twinPlaces: new Map(twins.map((node, i) => [node, totalCount + i])),
       onRolledBack: (node) => this.#agreement.onRolledBack(node.place, node.disk.executed.length),
     });
   }
@@ -169,6 +177,10 @@ class World {
           if (this.#nodes[accused]!.isHonest)
             violations.add(`the chain of node ${node} accuses honest node ${accused}: ${kind}`);
       },
+      onHandedOver: (transactions) => {
+        for (const name of transactions.map(nameOfTransaction)) this.#handedOver.add(name);
+      },
+      onEpoch: (node, set) => this.#referee.sets.onEpoch(node, set),
       onSealed: (node, batch) => {
         for (const name of namesIn([batch])) this.#sealed[node]!.add(name);
       },
@@ -220,14 +232,30 @@ class World {
     const submitter = new Submitter(this.#events, this.#nodes, createRandom(options.seed ^ 0x5b), this.#plan.pauseMs);
     this.#events.after(100, () => submitter.run());
     this.#faults.schedule(faults);
+    for (const { atMs, verb, node } of this.#plan.changes ?? []) this.#ask(atMs, `${verb} ${nameOf(node)}`);
     for (let atMs = memoryEveryMs; atMs < this.#faultsEndMs; atMs += memoryEveryMs)
       this.#events.at(atMs, () => this.#referee.lookAtMemory(honest));
     this.#passTimeUntil(this.#faultsEndMs);
     submitter.stop();
     const calm = mode === 'liveness' ? this.#becomeCalm() : notCalm;
     if (mode === 'forks') this.#findCulprits(honest);
-    this.#referee.atEnd(honest, (validator) => this.#nodes[validator]!.isHonest);
+    this.#referee.atEnd(
+      honest,
+      (validator) => this.#nodes[validator]!.isHonest,
+      (name) => this.#handedOver.has(name),
+    );
     return calm;
+  }
+
+  /** Members vote for a change: at a node that seals, again until a chain has it. */
+  #ask(atMs: number, text: string, count = 0): void {
+    this.#events.at(atMs, () => {
+      const isHeard = this.#executed.some((names) => [...names].some((name) => name.startsWith(text)));
+      if (isHeard) return;
+      const able = this.#nodes.filter(({ driver, isHonest }) => isHonest && driver?.replica.status().maySign === true);
+      if (able.length > 0) this.#random.pick(able).submit([transactionOf(`${text} ${count}`)]);
+      this.#ask(this.#events.nowMs + 700, text, count + 1);
+    });
   }
 
   #report(calm: Calm): WorldReport {
@@ -280,8 +308,11 @@ class World {
     const voting = live.filter((node) => node.fencedFor === null);
     if (voting.length === 0) return { ...notCalm, stalls: ['no honest node is left that votes'] };
     // Nobody can hand anything in at a node that is down.
-    const submit = (name: string) =>
-      this.#random.pick(voting.filter(({ driver }) => driver !== null)).submit([transactionOf(name)]);
+    const submit = (name: string) => {
+      const alive = voting.filter(({ driver }) => driver !== null);
+      const able = alive.filter(({ driver }) => driver!.replica.status().maySign);
+      this.#random.pick(able.length > 0 ? able : alive).submit([transactionOf(name)]);
+    };
     const leaders = new Set(voting.map((node) => node.index));
     const { calmViewsMax = Number.POSITIVE_INFINITY, calmTransactions } = this.#plan;
     const { count, pauseMs } = calmTransactions ?? { count: 0, pauseMs: 0 };
@@ -291,6 +322,7 @@ class World {
     }
     const lastAtMs = this.#faultsEndMs + lastSubmissionMs + count * pauseMs;
     let fromView = 0;
+    const epochsBefore = this.#referee.sets.count;
     let toView: number | null = null;
     this.#events.at(lastAtMs, () => {
       fromView = this.#highestView(live);
@@ -311,7 +343,10 @@ class World {
     if (viewsSpent > calmViewsMax) stalls.push(`${count + 1} transactions in calm took ${viewsSpent} views`);
     // Delta covers execution: with ledgers that take longer, blocks wait for checkpoints and views pass meanwhile.
     const isExecutedInTime = voting.every(({ delays }) => delays.executeMs <= this.#chain.constants.deltaMs);
-    const viewsToCommit = toView === null || !isExecutedInTime ? null : this.#viewsLedBy(leaders, fromView, toView);
+    // Views begin anew with each epoch.
+    const isOneEpoch = this.#referee.sets.count === epochsBefore;
+    const viewsToCommit =
+      toView === null || !isExecutedInTime || !isOneEpoch ? null : this.#viewsLedBy(leaders, fromView, toView);
     if ((viewsToCommit ?? 0) > viewsToCommitMax)
       stalls.push(`a commit took ${viewsToCommit} views of living honest leaders`);
     return { recoveryMs, viewsToCommit, stalls };
@@ -322,14 +357,18 @@ class World {
   }
 
   #viewsLedBy(leaders: ReadonlySet<number>, fromView: number, toView: number): number {
-    const { epoch, validators } = this.#chain.set;
+    const epoch = this.#referee.sets.count;
+    const validators = this.#referee.sets.validatorsOf(epoch)!;
     let count = 0;
-    for (let view = fromView + 1; view < toView; view++) if (leaders.has((epoch + view) % validators.length)) count++;
+    for (let view = fromView + 1; view < toView; view++)
+      if (leaders.has(validators[(epoch + view) % validators.length]!)) count++;
     return count;
   }
 
   #whatLacks(live: readonly VirtualNode[], voting: readonly VirtualNode[]): string[] {
-    const due = new Set([lastTransaction, ...voting.flatMap((node) => [...this.#sealed[node.place]!])]);
+    // What stood on a disk that lost it is nobody's any more.
+    const keeping = voting.filter((node) => !this.#damaged.has(node.index));
+    const due = new Set([lastTransaction, ...keeping.flatMap((node) => [...this.#sealed[node.place]!])]);
     const lacking: string[] = [];
     for (const node of live) {
       if (node.driver === null) {
@@ -337,6 +376,8 @@ class World {
         continue;
       }
       const status = node.driver.replica.status();
+      const lack = this.#whatLacksOfSet(node);
+      if (lack !== null) lacking.push(lack);
       let count = 0;
       for (const name of due) if (!this.#executed[node.place]!.has(name)) count++;
       if (count > 0)
@@ -347,6 +388,19 @@ class World {
         lacking.push(`node ${node.index} has executed ${status.executedHeight}, certified ${status.certifiedHeight}`);
     }
     return lacking;
+  }
+
+  /** Who forgot what it signed is back with another safety record; who was admitted votes, who was removed does not. */
+  #whatLacksOfSet(node: VirtualNode): string | null {
+    const { driver, index } = node;
+    const place = indexIn(driver!.set, nameOf(index));
+    if (place !== null && !driver!.replica.status().maySign) return `node ${index} does not sign: ${driver!.fencedFor}`;
+    const asked = (this.#plan.changes ?? []).filter((change) => change.node === index).at(-1);
+    if (asked?.verb === 'admit' && place === null) return `node ${index} has not joined`;
+    // Nobody leaves a set of four.
+    const mayLeave = driver!.set.validators.length > 4;
+    if (asked?.verb === 'remove' && place !== null && mayLeave) return `node ${index} has not left`;
+    return null;
   }
 
   // --- Forks --------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import { equalBytes, toHex } from '../bytes/hex.ts';
 import { sha256 } from '../crypto/hash.ts';
 import type { Verified } from '../crypto/verified.ts';
 import type { Verifier } from '../crypto/verifier.ts';
+import type { Batch } from '../model/batch.ts';
 import { type Hash, type Height, toHeight, toValidatorIndex, type ValidatorIndex } from '../model/brands.ts';
 import type { Certificate } from '../model/certificate.ts';
 import { type CheckpointStatement, checkpointDigest } from '../model/checkpoint.ts';
@@ -101,6 +102,8 @@ export class Replica {
   readonly #suspended: Set<ValidatorIndex>;
   readonly #otherEpochs: OtherEpochs;
   readonly #startCheck: StartCheck;
+  /** Whether a quorum was heard, and the chain is known as far as it is final. */
+  #hasBegun: boolean;
   /** False once fenced. */
   #isTrusted = true;
   #polledAtMs = Number.NEGATIVE_INFINITY;
@@ -137,6 +140,7 @@ export class Replica {
     };
     this.#otherEpochs = new OtherEpochs(this.#context);
     this.#startCheck = new StartCheck(this.#context, origin.awaitsQuorum !== true);
+    this.#hasBegun = this.#startCheck.isDone;
     this.#updateSigning();
     const proofsIn = createEvidenceReader(set, origin.ledgerHash, verifier);
     this.#evidence = new EvidenceBook(this.#context);
@@ -237,7 +241,7 @@ export class Replica {
     this.#context.now = now;
     this.#isTrusted = true;
     this.#updateSigning();
-    if (this.#startCheck.isDone) {
+    if (this.#hasBegun) {
       this.checkpoints.start();
       if (this.#context.maySign) this.agreement.sendVotesAgain();
     }
@@ -247,7 +251,7 @@ export class Replica {
 
   /** Votes and batches are those of a validator of the set; checkpoints also of the set before. */
   #updateSigning(): void {
-    const isReady = this.#isTrusted && this.#startCheck.isDone;
+    const isReady = this.#isTrusted && this.#hasBegun;
     this.#context.maySign = isReady && this.#context.self < this.#context.set.validators.length;
     this.#context.maySignCheckpoints = isReady;
   }
@@ -453,7 +457,7 @@ export class Replica {
     const isBehind = message.lastFinalized < this.agreement.lastFinalized;
     if (message.asks) this.#answerStatus(from);
     if (isBehind) this.agreement.helpBehind(from, message.view);
-    if (this.#startCheck.onStatus(from)) this.#beginSigning();
+    this.#startCheck.onStatus(from);
   }
 
   #answerStatus(peer: ValidatorIndex): void {
@@ -480,7 +484,9 @@ export class Replica {
 
   /** A quorum was heard: what was signed before this start is sent again, and new things are signed. */
   #beginSigning(): void {
+    this.#hasBegun = true;
     this.#updateSigning();
+    if (!this.#isTrusted) return;
     this.#context.emit({ type: 'report', fact: { type: 'start-checked' } });
     this.checkpoints.start();
     if (this.#context.maySign) this.agreement.sendVotesAgain();
@@ -506,6 +512,8 @@ export class Replica {
   }
 
   #react(): void {
+    // With the chain up to the newest finalization known, its own batches are: those that it has forgotten are listed there.
+    if (!this.#hasBegun && this.#startCheck.isDone && !this.#delivery.isSyncing) this.#beginSigning();
     this.batches.sealDue();
     this.#delivery.react();
     this.agreement.react();
@@ -631,7 +639,7 @@ export class Replica {
       certifiedHeight,
       accused: this.#inNextSet(next, this.#tree.rootAccused),
       suspended: this.#inNextSet(next, this.#suspended),
-      awaitsQuorum: !this.#startCheck.isDone,
+      awaitsQuorum: !this.#hasBegun,
     };
   }
 
@@ -645,6 +653,15 @@ export class Replica {
       if (place !== null && equalBytes(next.validators[place]!.votingKey, votingKey)) places.push(place);
     }
     return places.sort((a, b) => a - b);
+  }
+
+  get constants(): ProtocolConstants {
+    return this.#context.constants;
+  }
+
+  /** Own batches that no block of this epoch lists. */
+  unlisted(): Batch[] {
+    return this.batches.unlisted();
   }
 
   /** What was handed in here and no block of this epoch lists. */

@@ -46,6 +46,7 @@ import {
   signBatch,
   signCheckpoint,
   signedBytes,
+  toHex,
   type UnsignedBatch,
   unreachable,
   type ValidatorIndex,
@@ -55,7 +56,7 @@ import {
   voteSignedBytes,
 } from '@cairn-ledger/core';
 import { EpochView } from './epoch-view.ts';
-import { isAhead, raiseMark, type Signed, type SigningMark, voteRank } from './signing-mark.ts';
+import { isAhead, nothingSigned, raiseMark, type Signed, type SigningMark, voteRank } from './signing-mark.ts';
 
 export type { SigningMark } from './signing-mark.ts';
 
@@ -130,8 +131,13 @@ export class Driver {
   readonly #connected = new Set<string>();
   /** The life number of this safety record; null for the first one of a validator of the genesis. */
   #life: Uint8Array | null = null;
-  /** Own batches of the epoch before that no block of it lists. */
-  readonly #unlisted: Uint8Array[] = [];
+  /** What the journal holds durably of it: only that may be told to others. */
+  #durableLife: Uint8Array | null = null;
+  /** Own batches of the epoch before that no block of it lists: in the journal until their transactions are safe elsewhere. */
+  #unlisted: Batch[] = [];
+  /** Transactions that this node was handed, may not seal, and has not seen executed: handed over again and again. */
+  readonly #owed = new Map<string, Uint8Array>();
+  #handOverAtMs = Number.POSITIVE_INFINITY;
   /** Effects of turns that are not durable yet, in order; and those of the turn whose sync is under way. */
   #waiting: Decided[] = [];
   #underWay: readonly Decided[] = [];
@@ -143,6 +149,7 @@ export class Driver {
   #isStepping = false;
   #timerAtMs = Number.POSITIVE_INFINITY;
   #mark: SigningMark;
+  readonly #isMarkLost: boolean;
   /** The highest that storage and the restored records show as signed. */
   #remembered: SigningMark;
   /**
@@ -152,14 +159,18 @@ export class Driver {
   #lastSealed: JournalRecord | null = null;
   #lastCheckpoint: Extract<JournalRecord, { type: 'own-checkpoint' }> | null = null;
   #fencedFor: FenceReason | null = null;
+  /** Transactions of own batches of this epoch, in hexadecimal, while the journal is read. */
+  readonly #sealedAgain = new Set<string>();
   readonly counters = { messages: 0, refused: 0, unwanted: 0, votesSigned: 0, syncs: 0 };
 
-  constructor(origin: ReplicaOrigin, ports: DriverPorts, mark: SigningMark) {
+  /** @param mark null where none is kept beside the keys: then nothing is known of what was signed before */
+  constructor(origin: ReplicaOrigin, ports: DriverPorts, mark: SigningMark | null) {
     this.#ports = ports;
     this.#selfId = origin.selfId;
     this.#view = new EpochView(origin.set, origin.previous, origin.selfId);
     this.#ledgerHash = origin.ledgerHash;
-    this.#mark = mark;
+    this.#mark = mark ?? nothingSigned;
+    this.#isMarkLost = mark === null;
     this.#replica = new Replica({ ...origin, awaitsQuorum: true }, ports.verifier, ports.now());
     this.#remembered = {
       epoch: origin.set.epoch,
@@ -180,7 +191,7 @@ export class Driver {
 
   /** What `ready` must carry so that this node may sign again; null where nothing was lost. */
   get life(): Uint8Array | null {
-    return this.#life;
+    return this.#durableLife;
   }
 
   get fencedFor(): FenceReason | null {
@@ -192,21 +203,27 @@ export class Driver {
     const { self } = this.#view;
     for (const signed of this.#signedBy(record)) this.#remembered = raiseMark(this.#remembered, signed);
     this.#noteLast(record);
-    if (record.type === 'life') this.#life = record.life;
+    if (record.type === 'life') {
+      this.#life = record.life;
+      this.#durableLife = record.life;
+    }
     if (record.type !== 'batch') return this.#replica.restore(record);
-    if (this.#isOwnOfBefore(record.batch)) this.#unlisted.push(...record.batch.transactions);
+    if (this.#isOwnOfBefore(record.batch)) this.#unlisted.push(record.batch);
     if (record.batch.header.author !== self || record.batch.header.epoch !== this.set.epoch)
       return this.#replica.restore(record);
     // Own batches were kept unsigned: signing is deterministic.
     const own: JournalRecord = { type: 'batch', batch: this.#signBatch(record.batch) };
+    for (const transaction of record.batch.transactions) this.#sealedAgain.add(toHex(transaction));
     this.#replica.restore(own);
   }
 
   /** Whether a batch was sealed here in the epoch before, and no block lists it. */
-  #isOwnOfBefore({ header }: Batch): boolean {
+  #isOwnOfBefore({ header, digest }: Batch): boolean {
     const { previous } = this.#view;
     if (previous === null || header.epoch !== previous.set.epoch || header.seq <= previous.ownFloor) return false;
-    return previous.set.validators[header.author]?.id === this.#selfId;
+    // A journal that began anew in the middle of a turn may hold a record twice.
+    const isKnown = this.#unlisted.some((batch) => equalBytes(batch.digest, digest));
+    return !isKnown && previous.set.validators[header.author]?.id === this.#selfId;
   }
 
   /** Restores what is left to restore, and starts; fenced when the mark says that more was signed than is remembered. */
@@ -215,12 +232,13 @@ export class Driver {
     // Nothing is signed for a view at or below a finalized one, so what was forgotten there cannot be contradicted.
     const view = this.#replica.agreement.lastFinalized;
     const finalized = { epoch: this.set.epoch, view, vote: voteRank.finalize };
-    const hasForgotten = isAhead(this.#mark, raiseMark(this.#remembered, finalized));
+    const hasForgotten = this.#isMarkLost || isAhead(this.#mark, raiseMark(this.#remembered, finalized));
     if (hasForgotten || !this.#isOwnLife()) this.fence('rolled-back');
     else if (!this.#view.isMember && this.#life === null) this.#drawLife();
     for (const batch of this.#replica.batches.held()) this.#ports.onBatch(batch, false);
     this.#collect(this.#replica.start(this.#ports.now()));
-    this.#handIn(this.#unlisted.splice(0));
+    this.#handIn(this.#unsealed());
+    this.#sealedAgain.clear();
     this.#armTimer();
   }
 
@@ -258,11 +276,29 @@ export class Driver {
     this.#collect([{ type: 'persist', record: { type: 'life', life: this.#life } }]);
   }
 
+  /** Transactions of the epoch before that were not sealed again before this start. */
+  #unsealed(): Uint8Array[] {
+    const transactions = this.#unlisted.flatMap((batch) => batch.transactions);
+    return transactions.filter((transaction) => !this.#sealedAgain.has(toHex(transaction)));
+  }
+
   /** Transactions to be sealed: here, or by others where this node may not. */
   #handIn(transactions: readonly Uint8Array[]): void {
     if (transactions.length === 0) return;
     if (this.#view.isMember && this.#fencedFor === null) this.input({ type: 'transactions', transactions });
-    else this.handOver(transactions);
+    else this.#owe(transactions);
+  }
+
+  /** Handed over, and again until a block has them. */
+  #owe(transactions: readonly Uint8Array[]): void {
+    for (const transaction of transactions) this.#owed.set(toHex(transaction), transaction);
+    this.#handOverOwed();
+  }
+
+  #handOverOwed(): void {
+    const { deltaMs } = this.#replica.constants;
+    this.#handOverAtMs = this.#owed.size === 0 ? Number.POSITIVE_INFINITY : this.#ports.now().ms + 4 * deltaMs;
+    if (this.#owed.size > 0) this.handOver([...this.#owed.values()]);
   }
 
   /** Hands transactions to f + 1 validators that are linked: at least one of them is honest. */
@@ -279,6 +315,9 @@ export class Driver {
   *liveRecords(): Iterable<JournalRecord> {
     yield* this.#replica.liveRecords();
     if (this.#life !== null) yield { type: 'life', life: this.#life };
+    // Until their transactions are in batches of this epoch, or executed.
+    if (this.#owed.size > 0 || this.#replica.batches.waitingBytes > 0)
+      for (const batch of this.#unlisted) yield { type: 'batch', batch };
     if (this.#lastSealed !== null) yield this.#lastSealed;
     if (this.#lastCheckpoint !== null) yield this.#lastCheckpoint;
     for (const { effect } of [...this.#underWay, ...this.#waiting]) {
@@ -303,6 +342,7 @@ export class Driver {
         this.#collect(this.#replica.step(this.#ports.now(), next));
         this.#beginNextEpoch();
       }
+      if (this.#ports.now().ms >= this.#handOverAtMs) this.#handOverOwed();
     } finally {
       this.#isStepping = false;
     }
@@ -313,7 +353,8 @@ export class Driver {
   #beginNextEpoch(): void {
     const origin = this.#replica.nextOrigin();
     if (origin === null) return;
-    const leftovers = this.#replica.leftovers();
+    this.#unlisted = this.#replica.unlisted();
+    const leftovers = [...this.#replica.leftovers(), ...this.#owed.values()];
     const hint = this.#fencedFor;
     this.#view = new EpochView(origin.set, origin.previous, this.#selfId);
     this.#replica = new Replica(origin, this.#ports.verifier, this.#ports.now());
@@ -329,9 +370,9 @@ export class Driver {
       if (index !== null) this.#inputs.push({ type: 'connected', peer: index });
     }
     if (leftovers.length === 0) return;
-    if (this.#view.isMember && this.#fencedFor === null)
-      this.#inputs.push({ type: 'transactions', transactions: leftovers });
-    else this.handOver(leftovers);
+    if (!this.#view.isMember || this.#fencedFor !== null) return this.#owe(leftovers);
+    this.#inputs.push({ type: 'transactions', transactions: leftovers });
+    this.#owed.clear();
   }
 
   // --- Peers --------------------------------------------------------------------------------------------------------
@@ -466,6 +507,7 @@ export class Driver {
     switch (effect.type) {
       case 'persist':
         if (effect.record.type === 'batch') this.#ports.onBatch(effect.record.batch, false);
+        if (effect.record.type === 'life') this.#durableLife = effect.record.life;
         return;
       case 'vote':
         return this.#vote(effect.vote, effect.block, effect.entry);
@@ -485,6 +527,7 @@ export class Driver {
         );
         return;
       case 'deliver':
+        this.#forgetOwed(effect.batches);
         return this.#ports.ledger.execute(effect.block, effect.batches, effect.finalization, effect.misbehaviour);
       case 'certified-checkpoint':
         return this.#ports.ledger.keepCertified(effect.statement, effect.signatures);
@@ -496,6 +539,11 @@ export class Driver {
       default:
         return unreachable(effect);
     }
+  }
+
+  #forgetOwed(batches: readonly Batch[]): void {
+    if (this.#owed.size === 0) return;
+    for (const { transactions } of batches) for (const each of transactions) this.#owed.delete(toHex(each));
   }
 
   #vote(vote: Vote, block: Block | null, entry: Certificate | null): void {
@@ -576,7 +624,7 @@ export class Driver {
   }
 
   #armTimer(): void {
-    const atMs = this.#replica.deadline();
+    const atMs = Math.min(this.#replica.deadline(), this.#handOverAtMs);
     if (atMs === this.#timerAtMs && Number.isFinite(atMs)) return;
     this.#timerAtMs = atMs;
     if (!Number.isFinite(atMs)) return;

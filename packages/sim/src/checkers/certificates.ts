@@ -4,20 +4,21 @@
  */
 import type { CairnError, Certificate, JournalRecord, Message, Result } from '@cairn-ledger/core';
 import type { Violations } from '../checkers.ts';
+import type { EpochSets } from './epoch-sets.ts';
 import type { SignedStatements } from './signed-statements.ts';
 
-/** First bytes of frames that carry certificates, after the head of the array: a certificate, a page of the chain. */
-const certificateFrames: ReadonlySet<number> = new Set([2, 14]);
+/** First bytes of frames that carry certificates, after the head of the array: a certificate, a status, a page of the chain. */
+const certificateFrames: ReadonlySet<number> = new Set([2, 5, 14]);
 
 export class CertificateChecker {
   readonly #statements: SignedStatements;
   readonly #violations: Violations;
-  readonly #validatorsCount: number;
+  readonly #sets: EpochSets;
   readonly #sound = new WeakSet<Certificate>();
   readonly #seenFrames = new WeakSet<Uint8Array>();
 
-  constructor(validatorsCount: number, statements: SignedStatements, violations: Violations) {
-    this.#validatorsCount = validatorsCount;
+  constructor(sets: EpochSets, statements: SignedStatements, violations: Violations) {
+    this.#sets = sets;
     this.#statements = statements;
     this.#violations = violations;
   }
@@ -43,17 +44,19 @@ export class CertificateChecker {
   }
 
   #problemOf({ vote, signers, signatures }: Certificate): string | null {
-    const quorum = this.#validatorsCount - Math.floor((this.#validatorsCount - 1) / 3);
     const epoch = vote.type === 'nullify' ? vote.epoch : vote.proposal.epoch;
-    if (epoch !== 1) return `of epoch ${epoch}`;
+    const validators = this.#sets.validatorsOf(epoch);
+    if (validators === null) return `of epoch ${epoch}`;
+    const quorum = validators.length - Math.floor((validators.length - 1) / 3);
     if (new Set(signers).size !== signers.length) return 'with a signer twice';
     if (signers.length < quorum || signatures.length !== signers.length) return `of ${signers.length} signers`;
-    const stranger = this.#statements.whoHasNotVoted(signers, vote);
+    const stranger = signers.find((signer) => !this.#statements.hasVoted(validators[signer] ?? -1, vote));
     return stranger === undefined ? null : `that ${stranger} has not signed`;
   }
 }
 
 function certificatesIn(message: Message): Certificate[] {
   if (message.type === 'certificate') return [message.certificate];
+  if (message.type === 'status' && message.finalization !== null) return [message.finalization];
   return message.type === 'chain' ? [message.finalization] : [];
 }

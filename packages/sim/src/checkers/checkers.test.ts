@@ -20,9 +20,10 @@ import {
   voteSignedBytes,
 } from '@cairn-ledger/core';
 import { SigningChecker, Violations } from '../checkers.ts';
-import { createVirtualChain } from '../virtual-chain.ts';
+import { createVirtualChain, nameOf } from '../virtual-chain.ts';
 import type { VirtualNode } from '../virtual-node.ts';
 import { CertificateChecker } from './certificates.ts';
+import { EpochSets } from './epoch-sets.ts';
 import { MemoryChecker } from './memory.ts';
 import { checkExecutedOnce } from './once.ts';
 import { problemOfProof } from './proofs.ts';
@@ -35,7 +36,7 @@ function createBench() {
   const statements = new SignedStatements(nodesCount);
   const chain = statements.watch(createVirtualChain(nodesCount, defaultConstants));
   const violations = new Violations();
-  const certificates = new CertificateChecker(nodesCount, statements, violations);
+  const certificates = new CertificateChecker(new EpochSets(chain.set, violations), statements, violations);
   const sign = (signer: number, vote: Vote): SignedVote => ({
     vote,
     signer: toValidatorIndex(signer),
@@ -186,7 +187,11 @@ function nodeWith(fields: {
     liveRecords: () => (fields.recordTypes ?? []).map((type) => ({ type })),
     proofs: () => (fields.accused ?? []).map((accused) => ({ accused })),
   };
-  return { place: 3, disk: { executed }, driver: { replica } } as unknown as VirtualNode;
+  return {
+    place: 3,
+    disk: { executed },
+    driver: { replica, set: { validators: Array.from({ length: nodesCount }, (_, i) => ({ id: nameOf(i) })) } },
+  } as unknown as VirtualNode;
 }
 
 test('a transaction that is executed twice, and a height that is missing, are found', () => {
@@ -222,7 +227,7 @@ test('a transaction that is executed twice, and a height that is missing, are fo
 test('a node that holds more than its limits is found', () => {
   const found = (fields: Parameters<typeof nodeWith>[0]): string => {
     const violations = new Violations();
-    new MemoryChecker(nodesCount, violations).look(nodeWith(fields));
+    new MemoryChecker(violations).look(nodeWith(fields));
     return violations.list().join();
   };
   assert.equal(found({ wanted: 512, pastViews: 1_088 }), '');

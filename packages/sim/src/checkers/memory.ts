@@ -24,18 +24,16 @@ export type Peaks = Record<string, number>;
 
 export class MemoryChecker {
   readonly #violations: Violations;
-  readonly #validatorsCount: number;
   readonly peaks: Peaks = {};
 
-  constructor(validatorsCount: number, violations: Violations) {
-    this.#validatorsCount = validatorsCount;
+  constructor(violations: Violations) {
     this.#violations = violations;
   }
 
   look(node: VirtualNode): void {
     if (node.driver === null) return;
     const { replica } = node.driver;
-    const n = this.#validatorsCount;
+    const n = node.driver.set.validators.length;
     const { view, lastFinalizedView } = replica.status();
     const viewsMax = view - lastFinalizedView + 1 + viewsAhead;
     const { wanted, checkpointHeights, pastViews } = replica.sizes();

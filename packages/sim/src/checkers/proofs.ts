@@ -3,6 +3,7 @@
  * that no honest node signs both of. Judged by the list in protocol.md section 6, written down here once more.
  */
 import { checkpointSignatureCheck, type FaultProof, toHex, type Validator, type Vote } from '@cairn-ledger/core';
+import { indexOfName } from '../virtual-chain.ts';
 import type { SignedStatements } from './signed-statements.ts';
 
 /** What is wrong with a proof; null when nothing is. */
@@ -12,16 +13,17 @@ export function problemOfProof(
   statements: SignedStatements,
 ): string | null {
   const { accused } = proof;
+  const node = indexOfName(validators[accused]!.id);
   const whose = `${proof.type} of ${accused}`;
   switch (proof.type) {
     case 'votes':
       for (const { signer, vote } of [proof.first, proof.second])
-        if (signer !== accused || !statements.hasVoted(accused, vote)) return `${whose}: not signed by it`;
+        if (signer !== accused || !statements.hasVoted(node, vote)) return `${whose}: not signed by it`;
       return exclude(proof.first.vote, proof.second.vote) ? null : `${whose}: both may be signed`;
     case 'batches': {
       const [a, b] = [proof.first, proof.second];
       for (const { header, headerBytes } of [a, b])
-        if (header.author !== accused || !statements.hasSignedBatch(accused, headerBytes))
+        if (header.author !== accused || !statements.hasSignedBatch(node, headerBytes))
           return `${whose}: not signed by it`;
       const isOnePlace = a.header.epoch === b.header.epoch && a.header.seq === b.header.seq;
       return isOnePlace && toHex(a.headerBytes) !== toHex(b.headerBytes) ? null : `${whose}: both may be signed`;
@@ -29,7 +31,7 @@ export function problemOfProof(
     case 'checkpoints': {
       for (const signature of [proof.first, proof.second]) {
         const { message } = checkpointSignatureCheck(signature, validators[accused]!);
-        if (signature.signer !== accused || !statements.hasSignedCheckpoint(accused, message))
+        if (signature.signer !== accused || !statements.hasSignedCheckpoint(node, message))
           return `${whose}: not signed by it`;
       }
       const [a, b] = [proof.first.statement, proof.second.statement];

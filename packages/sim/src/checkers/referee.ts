@@ -2,11 +2,13 @@
  * Everything that is checked besides agreement and honest signing, put together: certificates as they come, memory now and
  * then, proofs of fault and executed transactions at the end.
  */
-import type { CairnError, FaultProof, JournalRecord, Message, Result } from '@cairn-ledger/core';
+import type { CairnError, EpochSet, FaultProof, JournalRecord, Message, Result } from '@cairn-ledger/core';
 import type { Violations } from '../checkers.ts';
 import type { VirtualChain } from '../virtual-chain.ts';
+import { indexOfName } from '../virtual-chain.ts';
 import type { VirtualNode } from '../virtual-node.ts';
 import { CertificateChecker } from './certificates.ts';
+import { EpochSets } from './epoch-sets.ts';
 import { MemoryChecker, type Peaks } from './memory.ts';
 import { checkExecutedOnce } from './once.ts';
 import { problemOfProof } from './proofs.ts';
@@ -15,17 +17,19 @@ import { SignedStatements } from './signed-statements.ts';
 export class Referee {
   /** The chain whose signers are watched: the one to make nodes and adversaries of. */
   readonly chain: VirtualChain;
+  readonly sets: EpochSets;
   readonly #statements: SignedStatements;
   readonly #certificates: CertificateChecker;
   readonly #memory: MemoryChecker;
   readonly #violations: Violations;
 
   constructor(chain: VirtualChain, violations: Violations) {
-    const { length } = chain.set.validators;
+    const { length } = chain.everybody;
+    this.sets = new EpochSets(chain.set, violations);
     this.#statements = new SignedStatements(length);
     this.chain = this.#statements.watch(chain);
-    this.#certificates = new CertificateChecker(length, this.#statements, violations);
-    this.#memory = new MemoryChecker(length, violations);
+    this.#certificates = new CertificateChecker(this.sets, this.#statements, violations);
+    this.#memory = new MemoryChecker(violations);
     this.#violations = violations;
   }
 
@@ -46,18 +50,22 @@ export class Referee {
     for (const node of honest) this.#memory.look(node);
   }
 
-  atEnd(honest: readonly VirtualNode[], isHonest: (validator: number) => boolean): void {
+  atEnd(
+    honest: readonly VirtualNode[],
+    isHonest: (validator: number) => boolean,
+    mayRepeat: (name: string) => boolean,
+  ): void {
     this.lookAtMemory(honest);
-    checkExecutedOnce(honest, this.#violations);
+    checkExecutedOnce(honest, this.#violations, mayRepeat);
     for (const { place, driver } of honest) {
-      for (const proof of driver?.replica.proofs() ?? []) this.#checkProof(place, proof, isHonest);
+      for (const proof of driver?.replica.proofs() ?? []) this.#checkProof(place, driver!.set, proof, isHonest);
     }
   }
 
-  #checkProof(node: number, proof: FaultProof, isHonest: (validator: number) => boolean): void {
-    if (isHonest(proof.accused))
+  #checkProof(node: number, set: EpochSet, proof: FaultProof, isHonest: (validator: number) => boolean): void {
+    if (isHonest(indexOfName(set.validators[proof.accused]!.id)))
       this.#violations.add(`honest node ${proof.accused} is proven faulty by node ${node}: ${proof.type}`);
-    const problem = problemOfProof(proof, this.chain.set.validators, this.#statements);
+    const problem = problemOfProof(proof, set.validators, this.#statements);
     if (problem !== null) this.#violations.add(`node ${node} holds a proof that proves nothing: ${problem}`);
   }
 }
@@ -65,7 +73,9 @@ export class Referee {
 /** Who is accused by a proof that one of these nodes holds, ascending. */
 export function namedBy(nodes: readonly VirtualNode[]): number[] {
   const named = new Set<number>();
-  for (const { driver } of nodes) for (const { accused } of driver?.replica.proofs() ?? []) named.add(accused);
+  for (const { driver } of nodes)
+    for (const { accused } of driver?.replica.proofs() ?? [])
+      named.add(indexOfName(driver!.set.validators[accused]!.id));
   return [...named].sort((a, b) => a - b);
 }
 

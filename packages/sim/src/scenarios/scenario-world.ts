@@ -110,6 +110,8 @@ export class ScenarioWorld {
         },
         onMisbehaviour: () => undefined,
         onSealed: () => undefined,
+        onHandedOver: () => undefined,
+        onEpoch: () => undefined,
         onFact: (node, fact) => this.#facts.push({ node, fact }),
         onFenced: () => undefined,
         onRefused: (node, peer, { code, message }) => this.refusals.push({ node, peer, code, message }),

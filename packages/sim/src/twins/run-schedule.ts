@@ -88,6 +88,8 @@ class TwinsWorld {
           if (accused !== this.#schedule.twin)
             this.#violations.add(`the chain of node ${node} accuses honest node ${accused}`);
       },
+      onHandedOver: () => undefined,
+      onEpoch: () => undefined,
       onSealed: () => undefined,
       onFact: (node, fact) => {
         if (fact.type === 'entered-view' && isHonest(node)) this.#advanceTo(fact.view);

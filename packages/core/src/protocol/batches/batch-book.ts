@@ -485,8 +485,12 @@ export class BatchBook {
 
   /** What this node has been handed and no block of the epoch lists: to be sealed again, or handed over, in the next one. */
   leftovers(): Uint8Array[] {
-    const unlisted = this.#own === null ? [] : heldInOrder(this.#own).flatMap(({ batch }) => batch.transactions);
-    return [...unlisted, ...this.#waiting.transactions];
+    return [...this.unlisted().flatMap((batch) => batch.transactions), ...this.#waiting.transactions];
+  }
+
+  /** Own batches above the finalized floor, in order. */
+  unlisted(): Batch[] {
+    return this.#own === null ? [] : heldInOrder(this.#own).map(({ batch }) => batch);
   }
 
   /** Highest own number that this node knows of: sealed, or listed by a finalized block. */

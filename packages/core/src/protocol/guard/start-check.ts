@@ -22,14 +22,13 @@ export class StartCheck {
     return this.#isDone;
   }
 
-  /** A validator has said where it is, and its recall was looked at. Returns whether that completes the quorum. */
-  onStatus(peer: ValidatorIndex): boolean {
+  /** A validator has said where it is, and its recall was looked at. */
+  onStatus(peer: ValidatorIndex): void {
     const { set, self } = this.#context;
-    if (this.#isDone || peer >= set.validators.length || peer === self) return false;
+    if (this.#isDone || peer >= set.validators.length || peer === self) return;
     this.#heard.add(peer);
     const own = self < set.validators.length ? 1 : 0;
     this.#isDone = this.#heard.size + own >= set.quorum;
-    return this.#isDone;
   }
 
   /** Whether it is time to ask again; counts as asked if so. */
