@@ -167,7 +167,10 @@ async function runNode({ config, founding, log, closers, life, failure }: Parts)
   const conduct = createPeerConduct({
     disconnect: (peer, reason, backoffMs) => transport.disconnect(peer, reason, backoffMs),
     onLogged: (peer, { code, message }, unlogged) => log.warn('message.refused', { peer, code, message, unlogged }),
-    onDisconnected: (peer, { code }, backoffMs) => log.warn('peer.disconnected', { peer, code, backoffMs }),
+    onDisconnected: (peer, { code }, backoffMs) => {
+      log.warn('peer.disconnected', { peer, code, backoffMs });
+      edge?.tellAttack(peer, code, backoffMs);
+    },
   });
 
   const driver: Driver = new Driver(

@@ -147,7 +147,7 @@ function tooLarge(node: string): CairnError {
 }
 
 /** A problem document (RFC 9457) as an error; an answer without one gets a code by its status. */
-function problemToError(node: string, status: number, bytes: Uint8Array): CairnError {
+export function problemToError(node: string, status: number, bytes: Uint8Array): CairnError {
   try {
     const problem = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
     if (isErrorCode(problem.code)) {

@@ -21,6 +21,8 @@ export type { Client, ClientOptions, Delivered, ReadingsQuery, WaitOptions } fro
 export { createClient, groupsToSubmit, submitBytesMax, submitCountMax } from './client.ts';
 export type { EpochFollower, TrustOptions } from './epochs.ts';
 export { createEpochFollower } from './epochs.ts';
+export type { FollowOptions, NewsItem, StreamNote } from './event-stream.ts';
+export { createEventParser, eventBytesMax, followEvents } from './event-stream.ts';
 export type { HttpOptions } from './http.ts';
 export type { KeyPair, PublicKey } from './key.ts';
 export { createKey, createSigner, keyToText, publicKeyToText, textToKey, textToPublicKey } from './key.ts';

@@ -5,6 +5,8 @@
 import {
   type CairnError,
   decodeTransaction,
+  type EncodedOperation,
+  encodeCbor,
   encodePack,
   fail,
   type KeyAlgorithm,
@@ -49,6 +51,8 @@ export type TransactionInput = {
   readonly readings?: readonly Reading[];
   readonly transfers?: readonly TransferInput[];
   readonly registrations?: readonly RegistrationInput[];
+  /** Operations of other kinds, as core encodes them: proposals, votes. */
+  readonly operations?: readonly EncodedOperation[];
   /** `member/device`, where a gateway signs for it. */
   readonly device?: string;
   /** The transaction is void at this block time, in seconds since 1970. */
@@ -64,12 +68,14 @@ export function signTransaction(input: TransactionInput, signer: Signer): Result
   const operations = [
     ...(input.transfers ?? []).map((operation) => transfer.toCbor(operation)),
     ...(input.registrations ?? []).map((operation) => registerKey.toCbor(operation)),
+    ...(input.operations ?? []),
   ];
   if (senml.value === null && operations.length === 0) {
     return fail({ code: 'tx.malformed', message: 'a transaction holds readings, operations or both' });
   }
   // Bytes of the header and the signature are well below this.
-  if ((senml.value?.length ?? 0) + 100 * operations.length > transactionBytesMax - 1024) {
+  const operationBytes = operations.reduce((size, operation) => size + encodeCbor(operation).length, 0);
+  if ((senml.value?.length ?? 0) + operationBytes > transactionBytesMax - 1024) {
     return fail({
       code: 'tx.too-large',
       message: `a transaction has at most ${transactionBytesMax} bytes; put fewer readings into one`,

@@ -54,6 +54,7 @@ const chainTables: readonly TableSpec[] = [
     placeOf: (key) => ({ height: Math.floor(first(key) / batchesPerBlockMax) }),
   },
   { table: 'batch_parts', key: ['id'], columns: ['bytes'], kind: 'batch' },
+  { table: 'news', key: ['height'], columns: ['items'], kind: 'database', placeOf: (key) => ({ height: first(key) }) },
   { table: 'state', key: ['key'], columns: ['bucket', 'value'], kind: 'state' },
   {
     table: 'history_tiles',

@@ -7,6 +7,7 @@
  */
 import type { CairnError, Result } from '@cairn-ledger/core';
 import type { MembershipPort } from './membership-port.ts';
+import type { LocalNews, News } from './news.ts';
 
 export type Provenance = 'device-signed' | 'gateway-attested';
 
@@ -197,7 +198,8 @@ export type ReadingsRequest = PageRequest & { readonly fromMs: number | null; re
 /** News for `/v1/events`. A block is told once it is executed; a status whenever it has changed. */
 export type EdgeEvent =
   | { readonly type: 'block'; readonly height: number }
-  | { readonly type: 'status'; readonly status: NodeStatus };
+  | { readonly type: 'status'; readonly status: NodeStatus }
+  | { readonly type: 'local'; readonly news: LocalNews };
 
 export type EdgePort = MembershipPort & {
   /** One outcome per transaction, in order. The port may keep the buffers. */
@@ -210,6 +212,8 @@ export type EdgePort = MembershipPort & {
   /** The lowest height that this node has all of: 0, or above the height that its chain was founded at. */
   heldFrom(): number;
   block(height: number, withTransactions: boolean): Promise<BlockView | null>;
+  /** What the ledger tells of a block, in its order; null when the height is not held here. */
+  news(height: number): Promise<readonly News[] | null>;
   /** Null when the height is not executed here. */
   checkpoint(height: number): Promise<CheckpointView | null>;
   /** The highest certified one; null before the first. */

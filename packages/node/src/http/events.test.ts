@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { type TestContext, test } from 'node:test';
 import { blockAt, createFakeEdge, type FakeEdge, readyStatus } from './fake-edge.ts';
 import type { HttpLimits } from './limits.ts';
+import type { News } from './news.ts';
 import { startHttpServer } from './server.ts';
 
 type Event = { id: string | undefined; event: string; data: Record<string, unknown> };
@@ -141,6 +142,66 @@ test('scenario 25: over a partition, from node to node and back, a subscriber lo
   assert.deepEqual(seen, expected);
 });
 
+const news: readonly News[] = [
+  { kind: 'proposal-closed', data: { proposal: 'ab', outcome: 'passed' } },
+  { kind: 'suspended', data: { validator: 'node-4', cause: 'attested' } },
+  { kind: 'epoch-began', data: { epoch: 2 } },
+];
+
+test('news of the ledger come after their block, only those asked for, and are taken up in the middle', async (context) => {
+  const edge = createFakeEdge();
+  edge.newsOf.set(8, news);
+  const { url } = await serve(context, edge);
+  const all = await subscribe(url, '?types=transaction,proposal-closed,suspended,epoch-began');
+  grow(edge, 8, 2);
+  grow(edge, 9);
+  assert.deepEqual(await all.takeIds(6), ['8.0', '8.1', '8.e0', '8.e1', '8.e2', '9.0']);
+  await all.close();
+  const some = await subscribe(url, '?types=suspended,epoch-began', { 'last-event-id': '8.e0' });
+  const suspended = await some.take();
+  assert.deepEqual(
+    [suspended.id, suspended.event, suspended.data],
+    ['8.e1', 'suspended', { height: 8, validator: 'node-4', cause: 'attested' }],
+  );
+  assert.equal((await some.take()).id, '8.e2');
+  await some.close();
+  const later = await subscribe(url, '?types=suspended,block', { 'last-event-id': '8.all' });
+  assert.equal((await later.take()).id, '9');
+  await later.close();
+});
+
+const attack = (edge: FakeEdge, peer: string): void =>
+  edge.emit({ type: 'local', news: { kind: 'attack', timeMs: 0, data: { peer } } });
+
+test('news of the node itself are taken up at this node, and add nothing to the place at another', async (context) => {
+  const [edge, other] = [createFakeEdge(), createFakeEdge()];
+  const { url } = await serve(context, edge);
+  attack(edge, 'before');
+  const stream = await subscribe(url, '?types=block,attack');
+  attack(edge, 'a');
+  const first = await stream.take();
+  assert.deepEqual([first.event, first.data], ['attack', { time: '1970-01-01T00:00:00.000Z', peer: 'a' }]);
+  assert.match(first.id!, /^7\.all@[0-9a-f]{8}\.2$/);
+  grow(edge, 8);
+  const second = await stream.take();
+  assert.match(second.id!, /^8@[0-9a-f]{8}\.2$/);
+  await stream.close();
+  // While nobody listens.
+  attack(edge, 'b');
+  edge.emit({ type: 'local', news: { kind: 'node-mode', timeMs: 0, data: {} } });
+  grow(edge, 9);
+  const again = await subscribe(url, '?types=block,attack', { 'last-event-id': second.id! });
+  assert.deepEqual([(await again.take()).data.peer, (await again.take()).data.height], ['b', 9]);
+  await again.close();
+
+  const elsewhere = await serve(context, other);
+  attack(other, 'c');
+  for (const height of [8, 9]) grow(other, height);
+  const moved = await subscribe(elsewhere.url, '?types=block,attack', { 'last-event-id': second.id! });
+  assert.deepEqual([(await moved.take()).data.peer, (await moved.take()).data.height], ['c', 9]);
+  await moved.close();
+});
+
 test('a height that is gone is told as a gap', async (context) => {
   const edge = createFakeEdge();
   edge.blocks.delete(6);
@@ -186,7 +247,7 @@ test('streams are limited, for each client and in all, and free their place when
 
 test('an id that is not one of ours is refused', async (context) => {
   const { url } = await serve(context, createFakeEdge());
-  for (const last of ['x', '1.2.3', '-1', '1e3']) {
+  for (const last of ['x', '1.2.3', '-1', '1e3', '1.e', '1.x', '1.all.2', '1@x.1', '1@0011aabb', '1@0011aabb.x']) {
     assert.equal((await fetch(`${url}/v1/events`, { headers: { 'last-event-id': last } })).status, 400);
   }
   assert.equal((await fetch(`${url}/v1/events?types=gossip`)).status, 400);

@@ -1,24 +1,39 @@
 /**
- * Server-sent events: blocks, the verdicts of their transactions, and status. The id of an event is its place in the
- * chain, `height` for a block and `height.position` for a transaction in it; so it means the same on every node, and a
- * subscriber goes on where it was after a restart, or at another node. It never sees an event twice, nor misses one.
+ * Server-sent events: blocks, the verdicts of their transactions, news of the ledger, of this node, and status. The id of an
+ * event is its place in the chain: `height` for a block, `height.position` for a transaction in it, `height.e0` and on for what
+ * the ledger tells of that block, `height.all` after all of it. So it means the same on every node, and a subscriber goes on
+ * where it was after a restart, or at another node. It never sees an event twice, nor misses one.
+ *
+ * News of this node itself (its mode, attacks that it noticed) have no place in the chain. Who asks for them gets ids with
+ * an addition, `@<start of the node>.<number>`: at this node they are taken up from there, at another the addition says nothing.
  *
  * Each subscriber is a pump that reads blocks in order: from a ring of those read lately, or from the port. Nothing is queued for it: a slow subscriber is merely late, and one that reads nothing runs into the
  * server's idle time-out. Status has no id; only the latest is sent.
  */
+import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { App, HttpContext } from './app.ts';
 import type { BlockView, EdgePort, NodeStatus } from './edge-port.ts';
+import { type LocalNews, localKinds, newsKinds } from './news.ts';
 import { problemOf, sendProblem } from './problem.ts';
 import { eventsQuery } from './schemas.ts';
-import { blockJson, hexOf, statusJson } from './views.ts';
+import { blockJson, hexOf, isoOf, statusJson } from './views.ts';
 
 const RING_BLOCKS_MAX = 256;
 const RING_TRANSACTIONS_MAX = 50_000;
+const LOCAL_NEWS_MAX = 256;
 const KEEP_ALIVE_MS = 15_000;
 
-/** The last event seen: a block (position -1) or one of its transactions. */
-export type EventPlace = { readonly height: number; readonly position: number };
+/** Positions of the ledger's news stand above those of all transactions that a block can have. */
+const NEWS_POSITION = 1_000_000_000;
+
+/** The last event seen: a block (position -1), one of its transactions, one of its news, or all of it (infinity). */
+export type EventPlace = {
+  readonly height: number;
+  readonly position: number;
+  /** The last news of a node itself that was seen; null where none were asked for. */
+  readonly local: { readonly start: string; readonly number: number } | null;
+};
 
 export type EventHub = {
   readonly count: number;
@@ -36,6 +51,9 @@ export function createEventHub(port: EdgePort): EventHub {
   let tip = port.status().executedHeight;
   let status: NodeStatus | null = null;
   let statusNumber = 0;
+  const start = randomBytes(4).toString('hex');
+  const localRing: { readonly number: number; readonly news: LocalNews }[] = [];
+  let localNumber = 0;
 
   const unsubscribe = port.onEvent((event) => {
     switch (event.type) {
@@ -45,6 +63,11 @@ export function createEventHub(port: EdgePort): EventHub {
       case 'status':
         status = event.status;
         statusNumber++;
+        break;
+      case 'local':
+        localNumber++;
+        localRing.push({ number: localNumber, news: event.news });
+        if (localRing.length > LOCAL_NEWS_MAX) localRing.shift();
         break;
     }
     for (const subscriber of subscribers) subscriber.wake();
@@ -72,22 +95,30 @@ export function createEventHub(port: EdgePort): EventHub {
 
   async function pump(subscriber: Subscriber, types: ReadonlySet<string>, after: EventPlace): Promise<void> {
     const { response } = subscriber;
+    const wantsLocal = localKinds.some((kind) => types.has(kind));
     let { height, position } = after;
     let sentStatus = 0;
+    // Who was at another start of this node, or at another node, has seen nothing since this start.
+    let sentLocal = after.local === null ? localNumber : after.local.start === start ? after.local.number : 0;
+    const suffix = (): string => (wantsLocal ? `@${start}.${sentLocal}` : '');
     while (!response.destroyed && !response.writableEnded) {
       const woken = new Promise<void>((resolve) => {
         subscriber.wake = resolve;
       });
+      const local = wantsLocal ? localRing.find(({ number }) => number > sentLocal) : undefined;
       if (types.has('status') && status !== null && sentStatus !== statusNumber) {
         sentStatus = statusNumber;
         await write(response, `event: status\ndata: ${JSON.stringify(statusJson(status))}\n\n`);
       } else if (position !== Number.POSITIVE_INFINITY && height <= tip) {
         // The rest of a block that was left in the middle.
-        await sendBlock(response, types, height, position);
+        await sendBlock(response, types, { height, position }, suffix());
         position = Number.POSITIVE_INFINITY;
+      } else if (local !== undefined) {
+        sentLocal = local.number;
+        if (types.has(local.news.kind)) await write(response, localText(local.news, `${height}.all${suffix()}`));
       } else if (height < tip) {
         height++;
-        await sendBlock(response, types, height, -2);
+        await sendBlock(response, types, { height, position: -2 }, suffix());
       } else {
         await woken;
       }
@@ -98,22 +129,35 @@ export function createEventHub(port: EdgePort): EventHub {
   async function sendBlock(
     response: ServerResponse,
     types: ReadonlySet<string>,
-    height: number,
-    position: number,
+    { height, position }: { readonly height: number; readonly position: number },
+    suffix: string,
   ): Promise<void> {
-    const block = types.has('transaction')
-      ? await blockAt(height)
-      : (ring.get(height) ?? (await port.block(height, false)));
-    if (block === null) return write(response, `event: gap\ndata: {"height":${height}}\n\n`);
-    if (types.has('block') && position < -1) {
+    const news = newsKinds.some((kind) => types.has(kind)) ? await port.news(height) : [];
+    const wantsBlock = types.has('block') || types.has('transaction');
+    const block = wantsBlock ? await (types.has('transaction') ? blockAt(height) : shortBlockAt(height)) : null;
+    if ((wantsBlock && block === null) || news === null) {
+      return write(response, `event: gap\ndata: {"height":${height}}\n\n`);
+    }
+    if (block !== null && types.has('block') && position < -1) {
       const json = JSON.stringify(blockJson({ ...block, transactions: null }));
-      await write(response, `id: ${height}\nevent: block\ndata: ${json}\n\n`);
+      await write(response, `id: ${height}${suffix}\nevent: block\ndata: ${json}\n\n`);
     }
-    if (!types.has('transaction')) return;
-    const transactions = block.transactions ?? [];
-    for (let first = Math.max(0, position + 1); first < transactions.length; first += 100) {
-      await write(response, transactionEvents(block, first, Math.min(first + 100, transactions.length)));
+    if (block !== null && types.has('transaction')) {
+      const count = block.transactions?.length ?? 0;
+      for (let first = Math.max(0, position + 1); first < count; first += 100) {
+        await write(response, transactionEvents(block, first, Math.min(first + 100, count), suffix));
+      }
     }
+    for (const [number, { kind, data }] of news.entries()) {
+      if (NEWS_POSITION + number <= position || !types.has(kind)) continue;
+      const json = JSON.stringify({ height, ...data });
+      await write(response, `id: ${height}.e${number}${suffix}\nevent: ${kind}\ndata: ${json}\n\n`);
+    }
+  }
+
+  function shortBlockAt(height: number): Promise<BlockView | null> {
+    const known = ring.get(height);
+    return known === undefined ? port.block(height, false) : Promise.resolve(known);
   }
 
   const keepAlive = setInterval(() => {
@@ -130,7 +174,7 @@ export function createEventHub(port: EdgePort): EventHub {
       subscribers.add(subscriber);
       response.once('close', () => subscriber.wake());
       try {
-        await pump(subscriber, types, after ?? { height: tip, position: Number.POSITIVE_INFINITY });
+        await pump(subscriber, types, after ?? { height: tip, position: Number.POSITIVE_INFINITY, local: null });
       } finally {
         subscribers.delete(subscriber);
       }
@@ -146,13 +190,13 @@ export function createEventHub(port: EdgePort): EventHub {
   };
 }
 
-function transactionEvents(block: BlockView, first: number, end: number): string {
+function transactionEvents(block: BlockView, first: number, end: number, suffix: string): string {
   let text = '';
   for (let position = first; position < end; position++) {
     const { id, code, leafIndex } = block.transactions![position]!;
     const leaf = leafIndex === null ? '' : `,"leafIndex":${leafIndex}`;
     const data = `{"id":"${hexOf(id)}","code":${JSON.stringify(code)},"height":${block.height},"position":${position}${leaf}}`;
-    text += `id: ${block.height}.${position}\nevent: transaction\ndata: ${data}\n\n`;
+    text += `id: ${block.height}.${position}${suffix}\nevent: transaction\ndata: ${data}\n\n`;
   }
   return text;
 }
@@ -171,11 +215,20 @@ async function write(response: ServerResponse, text: string): Promise<void> {
   });
 }
 
-/** `height` or `height.position`; null for anything else. */
+function localText({ kind, timeMs, data }: LocalNews, id: string): string {
+  return `id: ${id}\nevent: ${kind}\ndata: ${JSON.stringify({ time: isoOf(timeMs), ...data })}\n\n`;
+}
+
+/** The id of an event, as the head of this file has it; null for anything else. */
 export function parsePlace(text: string): EventPlace | null {
-  const found = /^(\d{1,15})(?:\.(\d{1,9}))?$/.exec(text);
+  const found = /^(\d{1,15})(?:\.(?:(\d{1,9})|e(\d{1,6})|(all)))?(?:@([0-9a-f]{8})\.(\d{1,12}))?$/.exec(text);
   if (found === null) return null;
-  return { height: Number(found[1]), position: found[2] === undefined ? -1 : Number(found[2]) };
+  const [, height, transaction, news, all, start, number] = found;
+  let position = -1;
+  if (transaction !== undefined) position = Number(transaction);
+  if (news !== undefined) position = NEWS_POSITION + Number(news);
+  if (all !== undefined) position = Number.POSITIVE_INFINITY;
+  return { height: Number(height), position, local: start === undefined ? null : { start, number: Number(number) } };
 }
 
 export function addEventRoutes(app: App, { limits, hub, log }: HttpContext): void {
@@ -187,10 +240,10 @@ export function addEventRoutes(app: App, { limits, hub, log }: HttpContext): voi
       schema: {
         tags: ['events'],
         operationId: 'subscribe',
-        summary: 'Server-sent events: blocks, verdicts, status',
+        summary: 'Server-sent events: blocks, verdicts, news of the ledger and of this node, status',
         description:
           'Starts with the next block, or after `Last-Event-ID` (or `after`). Ids mean the same on every node. The event `gap` names a height that ' +
-          'this node no longer has.',
+          'this node no longer has. `node-mode` and `attack` are of this node alone.',
         querystring: eventsQuery,
         response: { 200: { description: 'A stream', content: { 'text/event-stream': { schema: {} } } } },
       },

@@ -14,6 +14,7 @@ import type {
   TransactionStatus,
 } from './edge-port.ts';
 import type { MembershipView } from './membership-port.ts';
+import type { News } from './news.ts';
 
 /** 32 bytes that are easy to tell apart. */
 export const bytes32 = (fill: number): Uint8Array => new Uint8Array(32).fill(fill);
@@ -173,6 +174,7 @@ export type FakeEdge = EdgePort & {
   statuses: Map<string, TransactionStatus>;
   blocks: Map<number, BlockView>;
   heldFromHeight: number;
+  newsOf: Map<number, readonly News[]>;
   readingList: ReadingView[];
   next: string | null;
   outcome: (transaction: Uint8Array) => SubmitOutcome;
@@ -191,6 +193,7 @@ export function createFakeEdge(change: Partial<FakeEdge> = {}): FakeEdge {
     statuses: new Map(),
     heldFromHeight: 0,
     blocks: new Map([1, 2, 3, 4, 5, 6, 7].map((height) => [height, blockAt(height)])),
+    newsOf: new Map(),
     readingList: [],
     next: null,
     outcome: (transaction) => ({ type: 'accepted', id: idOf(transaction) }),
@@ -220,6 +223,7 @@ export function createFakeEdge(change: Partial<FakeEdge> = {}): FakeEdge {
       if (block === undefined) return null;
       return withTransactions ? block : { ...block, transactions: null };
     },
+    news: async (height) => (edge.blocks.has(height) ? (edge.newsOf.get(height) ?? []) : null),
     checkpoint: async (height) => (edge.blocks.has(height) ? checkpointAt(height) : null),
     latestCheckpoint: async () => checkpointAt(6),
     heldFrom: () => edge.heldFromHeight,

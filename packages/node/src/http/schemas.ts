@@ -3,6 +3,7 @@
  * them. Digests, ids and keys are lower-case hex; longer bytes base64url; amounts decimal text, since they are uint64.
  */
 import { type Static, type TSchema, Type } from 'typebox';
+import { eventKinds } from './news.ts';
 
 const closed = { additionalProperties: false } as const;
 
@@ -278,11 +279,12 @@ export const eventsQuery = Type.Object(
   {
     types: Type.Optional(
       Type.String({
-        pattern: '^(block|transaction|status)(,(block|transaction|status))*$',
-        description: 'what to be told, separated by commas; block,status by default',
+        pattern: `^(${eventKinds.join('|')})(,(${eventKinds.join('|')}))*$`,
+        maxLength: 500,
+        description: `what to be told, separated by commas; block,status by default. Kinds: ${eventKinds.join(', ')}`,
       }),
     ),
-    after: Type.Optional(Type.String({ maxLength: 40, description: 'like Last-Event-ID, for the first connection' })),
+    after: Type.Optional(Type.String({ maxLength: 64, description: 'like Last-Event-ID, for the first connection' })),
   },
   closed,
 );

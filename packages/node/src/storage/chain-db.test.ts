@@ -63,6 +63,32 @@ test('blocks are committed in order: a gap or a repetition is our own bug and ch
   chain.close();
 });
 
+test('what execution told of a block is kept with it; a block that has nothing to tell has no row', (t) => {
+  const path = pathOf(t);
+  const chain = opened(path);
+  const made = createTestChain(chain);
+  made.commit([]);
+  const { block } = made.execute([]);
+  const news = [
+    { kind: 'suspended', data: { validator: 'node-1', cause: 'attested' } },
+    { kind: 'target-changed', data: { joined: null, left: [], rules: 1 } },
+  ] as const;
+  assert.ok(chain.commitBlock({ ...block, news }).ok);
+  chain.close();
+  const again = opened(path);
+  assert.deepEqual(again.newsOf(2), news);
+  assert.deepEqual([again.newsOf(1), again.newsOf(3)], [[], []]);
+  again.close();
+  const sqlite = new DatabaseSync(path);
+  for (const items of ['[{"kind":"gossip","data":{}}]', '{}', '[', '[null]', '[{"kind":"suspended","data":null}]']) {
+    sqlite.prepare('UPDATE news SET items = ?').run(items);
+    const damaged = opened(path);
+    assert.throws(() => damaged.newsOf(2), /storage\.damaged|cannot be read/, items);
+    damaged.close();
+  }
+  sqlite.close();
+});
+
 test('a batch of any size comes back byte for byte, and so does each transaction in it', (t) => {
   const chain = opened(pathOf(t));
   const made = createTestChain(chain);

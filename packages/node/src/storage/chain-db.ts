@@ -24,6 +24,7 @@ import {
   uintOf,
   type Write,
 } from '@cairn-ledger/core';
+import type { News } from '../http/news.ts';
 import {
   batchPartBytes,
   type ChainStatements,
@@ -42,6 +43,7 @@ import {
   type NewEpoch,
   type NewTarget,
 } from './epoch-table.ts';
+import { insertNews, newsOf } from './news-table.ts';
 import { type ChainSnapshot, importSnapshot } from './snapshot-import.ts';
 import { createEntrySource, createStateStore, writeState } from './state-table.ts';
 import { StorageError } from './storage-error.ts';
@@ -80,6 +82,8 @@ export type NewBlock = {
   readonly epochStart: NewEpoch | null;
   /** The target after this height, where it is another one than before; with the genesis always. */
   readonly target: Omit<NewTarget, 'height'> | null;
+  /** What execution tells of it besides verdicts; absent: nothing. */
+  readonly news?: readonly News[];
 };
 
 export type StoredBlock = {
@@ -199,6 +203,7 @@ export class ChainDb {
       insertCheckpoint.run(height, 0, block.statement, null);
       if (block.epochStart !== null) insertEpoch(this.#statements, block.epochStart);
       if (block.target !== null) insertTarget(this.#statements, { height, ...block.target });
+      insertNews(this.#statements, height, block.news ?? []);
     });
   }
 
@@ -306,6 +311,11 @@ export class ChainDb {
       }
       return bytes;
     });
+  }
+
+  /** What execution told of a block; none for one that is not held. */
+  newsOf(height: number): News[] {
+    return newsOf(this.#database, this.#statements, height);
   }
 
   /** The checkpoint of a height, of its highest round. */

@@ -9,7 +9,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 
-export const chainSchemaVersion = 2;
+export const chainSchemaVersion = 3;
 export const batchPartBytes = 16_352;
 export const partsPerBatchMax = 128;
 export const tilesPerLevelMax = 2 ** 44;
@@ -42,6 +42,7 @@ export const chainSchema = `
   );
   CREATE UNIQUE INDEX epochs_by_height ON epochs (genesis_height);
   CREATE TABLE targets (height INTEGER PRIMARY KEY, validators BLOB NOT NULL, rules INTEGER NOT NULL);
+  CREATE TABLE news (height INTEGER PRIMARY KEY, items TEXT NOT NULL);
   CREATE INDEX uncertified ON checkpoints (height) WHERE signatures IS NULL;
 `;
 
@@ -106,6 +107,9 @@ export function prepareChain(sqlite: DatabaseSync) {
     updateState: sqlite.prepare('UPDATE state SET value = ? WHERE key = ?'),
     insertState: sqlite.prepare('INSERT INTO state (key, bucket, value) VALUES (?, ?, ?)'),
     deleteState: sqlite.prepare('DELETE FROM state WHERE key = ?'),
+
+    news: sqlite.prepare('SELECT items FROM news WHERE height = ?'),
+    insertNews: sqlite.prepare('INSERT INTO news (height, items) VALUES (?, ?)'),
 
     tile: sqlite.prepare('SELECT hashes FROM history_tiles WHERE id = ?'),
     putTile: sqlite.prepare('INSERT OR REPLACE INTO history_tiles (id, hashes) VALUES (?, ?)'),

@@ -12,6 +12,8 @@ import type { EdgeSettings, FromEdge, ToEdge } from './messages.ts';
 export type EdgeClient = {
   readonly httpUrl: string;
   tellStatus(status: NodeStatus): void;
+  /** A peer was cut off for what it sent: subscribers are told. */
+  tellAttack(peer: string, code: string, backoffMs: number): void;
   stop(): Promise<void>;
 };
 
@@ -88,6 +90,7 @@ export async function startEdgeClient(
   return {
     httpUrl,
     tellStatus: (status) => post({ type: 'status', status }),
+    tellAttack: (peer, code, backoffMs) => post({ type: 'attack', peer, code, backoffMs }),
     async stop() {
       post({ type: 'stop' });
       await stopped.promise;

@@ -134,9 +134,17 @@ async function run(): Promise<void> {
     switch (message.type) {
       case 'status': {
         const hasChanged = message.status.mode !== status.mode || message.status.inSync !== status.inSync;
+        const { mode: from } = status;
         status = message.status;
+        if (status.mode !== from) {
+          edge.onLocalNews({ kind: 'node-mode', timeMs: Date.now(), data: { from, mode: status.mode } });
+        }
         if (hasChanged) edge.onStatus();
         return;
+      }
+      case 'attack': {
+        const { peer, code, backoffMs } = message;
+        return edge.onLocalNews({ kind: 'attack', timeMs: Date.now(), data: { peer, code, backoffMs } });
       }
       case 'submitted': {
         const waiting = asked.get(message.number);

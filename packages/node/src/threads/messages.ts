@@ -146,6 +146,8 @@ export type ToEdge =
   | { readonly type: 'status'; readonly status: NodeStatus }
   | { readonly type: 'submitted'; readonly number: number; readonly outcome: HandedOver }
   | { readonly type: 'metrics'; readonly number: number; readonly samples: readonly MetricSamples[] }
+  /** A peer was cut off for what it sent. */
+  | { readonly type: 'attack'; readonly peer: string; readonly code: string; readonly backoffMs: number }
   /** What became of a `fence` or `unfence`: null when it was done. */
   | { readonly type: 'operated'; readonly number: number; readonly error: CairnError | null }
   | { readonly type: 'stop' };

@@ -40,6 +40,7 @@ import type {
   TransactionStatus,
 } from '../http/edge-port.ts';
 import type { MembershipPort, MembershipView } from '../http/membership-port.ts';
+import type { LocalNews, News } from '../http/news.ts';
 import { unknownTransaction } from '../http/problem.ts';
 import type { InvitationBook } from '../membership/invitation-book.ts';
 import { createInviting } from '../membership/inviting.ts';
@@ -78,6 +79,7 @@ export type NodeEdge = EdgePort & {
   /** Whether this transaction was executed, whatever came of it. */
   isExecuted(id: Uint8Array): boolean;
   onNews(news: LedgerNews): void;
+  onLocalNews(news: LocalNews): void;
   onStatus(): void;
   /** For a gateway that does not know its key's counter any more. */
   highestCounter(kid: Uint8Array): Promise<bigint | null>;
@@ -184,6 +186,16 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
   }
 
   /** Where the chain was founded from a snapshot, the last blocks before it are here too, without what was in them. */
+  /** What the ledger told of a block, and last of all that an epoch begins after it. */
+  function newsAt(height: number): News[] | null {
+    if (height < heldFrom() || height > (chain.tip()?.height ?? -1)) return null;
+    const news = chain.newsOf(height);
+    const { epoch, genesisHeight, validators, rules } = chain.epochs.at(height + 1);
+    if (genesisHeight !== height || height === 0) return news;
+    const data = { epoch, fromHeight: height + 1, validators: validators.map(({ id }) => id), rules };
+    return [...news, { kind: 'epoch-began', data }];
+  }
+
   function heldFrom(): number {
     const founded = chain.foundedHeight();
     return founded === 0 ? 0 : founded + 1;
@@ -247,6 +259,7 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
       return statusOf(id);
     },
     block: async (height, withTransactions) => blockAt(height, withTransactions),
+    news: async (height) => newsAt(height),
     checkpoint: async (height) => checkpointView(chain.checkpoint(height)),
     latestCheckpoint: async () => checkpointView(chain.latestCertified()),
     heldFrom,
@@ -336,6 +349,9 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
     metrics: parts.metrics,
     async highestCounter(kid) {
       return readKey(chain.store, kid) === null ? null : readReplayWindow(chain.store, kid).highest;
+    },
+    onLocalNews(news) {
+      for (const listener of listeners) listener({ type: 'local', news });
     },
     onNews(news) {
       if (news.type === 'certified') {

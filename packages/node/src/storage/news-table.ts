@@ -1,0 +1,40 @@
+/**
+ * News of the ledger in chain.db: what execution tells of a block besides verdicts, for people who follow the network. It is
+ * kept with the block, since only executing it again would give it once more. Most blocks have none, and then no row.
+ *
+ * They stand as JSON, ready to be told: nothing is decided by them, and no hash covers them.
+ */
+import { assert } from '@cairn-ledger/core';
+import { type News, newsKinds } from '../http/news.ts';
+import type { ChainStatements } from './chain-schema.ts';
+import type { Database } from './database.ts';
+import { StorageError } from './storage-error.ts';
+
+/** For use inside a write. */
+export function insertNews(statements: ChainStatements, height: number, news: readonly News[]): void {
+  if (news.length > 0) statements.insertNews.run(height, JSON.stringify(news));
+}
+
+/** In the order of execution; none where the block has none, or is not held. */
+export function newsOf(database: Database, statements: ChainStatements, height: number): News[] {
+  const row = database.read('reading news', () => statements.news.get(height)) as { items: string } | undefined;
+  if (row === undefined) return [];
+  const news = textToNews(row.items);
+  if (news !== null) return news;
+  throw new StorageError('storage.damaged', `the news of block ${height} cannot be read: repair them from peers`);
+}
+
+const kinds: ReadonlySet<unknown> = new Set(newsKinds);
+
+function textToNews(text: string): News[] | null {
+  try {
+    const items: unknown = JSON.parse(text);
+    assert(Array.isArray(items), 'news are a list');
+    for (const item of items as { kind?: unknown; data?: unknown }[]) {
+      assert(kinds.has(item.kind) && typeof item.data === 'object' && item.data !== null, 'news have a kind and data');
+    }
+    return items as News[];
+  } catch {
+    return null;
+  }
+}
