@@ -234,12 +234,24 @@ export class Driver {
     const finalized = { epoch: this.set.epoch, view, vote: voteRank.finalize };
     const hasForgotten = this.#isMarkLost || isAhead(this.#mark, raiseMark(this.#remembered, finalized));
     if (hasForgotten || !this.#isOwnLife()) this.fence('rolled-back');
-    else if (!this.#view.isMember && this.#life === null) this.#drawLife();
+    else this.#markRemembered();
+    if (this.#fencedFor === null && !this.#view.isMember && this.#life === null) this.#drawLife();
     for (const batch of this.#replica.batches.held()) this.#ports.onBatch(batch, false);
     this.#collect(this.#replica.start(this.#ports.now()));
     this.#handIn(this.#unsealed());
     this.#sealedAgain.clear();
     this.#armTimer();
+  }
+
+  /** What the journal holds may be sent from now on, also what was never sent before the last stop: the mark must know it. */
+  #markRemembered(): void {
+    const { epoch, view, vote, seq, checkpointHeight } = this.#remembered;
+    const voted = vote === undefined ? { epoch, view } : { epoch, view, vote };
+    const before = this.#mark;
+    if (view > 0) this.#mark = raiseMark(this.#mark, voted);
+    if (seq > 0) this.#mark = raiseMark(this.#mark, { epoch, seq });
+    this.#mark = raiseMark(this.#mark, { checkpointHeight });
+    if (this.#mark !== before) this.#ports.writeMark(this.#mark);
   }
 
   /** Whether the set names the life number of this safety record; so too where it does not name this node. */
