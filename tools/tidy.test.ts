@@ -96,9 +96,6 @@ const shortAgain = 400;
 const longFiles: Readonly<Record<string, string>> = {
   'packages/core/src/protocol/agreement/agreement.ts': 'the rules R1 to R8 are read together',
   'packages/core/src/protocol/agreement/agreement.test.ts': 'the tests of the rules R1 to R8, in their order',
-  'packages/core/src/protocol/replica.ts': 'the chapters put together',
-  'packages/core/src/protocol/batches/batch-book.ts': 'what one validator knows of batches',
-  'packages/node/src/driver/driver.ts': 'one turn after the other, over the epochs',
 };
 
 const sources = filesOf('{packages/*/{src,bin},tools,bench,e2e}/**/*.{ts,tsx,js}').map((path) => {

@@ -54,14 +54,15 @@ export type { KeyAlgorithm, Signer, Verifier } from './crypto/verifier.ts';
 export { publicKeySizeBytes, signatureSizeBytes } from './crypto/verifier.ts';
 // ledger
 export type { Moment } from './ledger/admission.ts';
-export type { Change } from './ledger/changes.ts';
 export type { CatalogueEntry, ErrorCode } from './ledger/errors.ts';
 export { errorCatalogue, errorOf } from './ledger/errors.ts';
 export type { LedgerEvent } from './ledger/events.ts';
 export type {
   Execution,
+  LeaderHint,
   LedgerBlock,
   MalformedTransaction,
+  Misbehaviour,
   NewKey,
   TransactionResult,
 } from './ledger/execute.ts';
@@ -73,18 +74,11 @@ export type { HistoryAppend, HistoryTree, TileWrite } from './ledger/history-tre
 export { createHistoryTree } from './ledger/history-tree.ts';
 export type { CheckedTransaction, Ledger, LedgerOptions } from './ledger/ledger.ts';
 export { createLedger } from './ledger/ledger.ts';
-export type { Misbehaviour } from './ledger/misbehaviour.ts';
 export type { Anchor } from './ledger/operations/anchor.ts';
 export { anchor } from './ledger/operations/anchor.ts';
-export type { Attest } from './ledger/operations/attest.ts';
-export { attest } from './ledger/operations/attest.ts';
 export type { Issue } from './ledger/operations/issue.ts';
 export { issue } from './ledger/operations/issue.ts';
 export type { EncodedOperation, OperationKind } from './ledger/operations/operation.ts';
-export type { Propose } from './ledger/operations/propose.ts';
-export { propose } from './ledger/operations/propose.ts';
-export type { Ready } from './ledger/operations/ready.ts';
-export { ready } from './ledger/operations/ready.ts';
 export type { RegisterKey } from './ledger/operations/register-key.ts';
 export { registerKey } from './ledger/operations/register-key.ts';
 export type { Retire } from './ledger/operations/retire.ts';
@@ -96,8 +90,6 @@ export { rotateKey } from './ledger/operations/rotate-key.ts';
 export { isKnownRules, rulesLatest } from './ledger/operations/rules.ts';
 export type { Transfer } from './ledger/operations/transfer.ts';
 export { transfer } from './ledger/operations/transfer.ts';
-export type { MemberVote } from './ledger/operations/vote.ts';
-export { vote } from './ledger/operations/vote.ts';
 export type {
   AccountView,
   AnchorView,
@@ -106,6 +98,7 @@ export type {
   KeyView,
   MemberView,
   MisbehaviourView,
+  SuspensionView,
 } from './ledger/query.ts';
 export {
   readAccount,
@@ -124,38 +117,12 @@ export {
   readParameters,
   readQuota,
   readReplayWindow,
+  readSuspensions,
   readValidators,
 } from './ledger/query.ts';
 export type { Provenance } from './ledger/readings.ts';
 export { readingSourceOf } from './ledger/readings.ts';
 export type { ReplayWindow } from './ledger/replay-window.ts';
-export type {
-  AdmissionView,
-  AttestationView,
-  PresenceView,
-  ProposalView,
-  RemovedView,
-} from './ledger/set-query.ts';
-export {
-  readAdmissions,
-  readAttestations,
-  readPresence,
-  readProposal,
-  readProposals,
-  readReady,
-  readRemoved,
-  readSuspensions,
-  readSuspensionsOf,
-  readTargetRules,
-} from './ledger/set-query.ts';
-export type {
-  AttestVerdict,
-  ProposalOutcome,
-  ReadyRecord,
-  RemovalCause,
-  Suspension,
-  SuspensionCause,
-} from './ledger/set-records.ts';
 export type { StateEntry } from './ledger/state-bucket.ts';
 export { bucketHashOf, isEmptyStatePart, isStatePart, nodeHashOf, stateBucketDepth } from './ledger/state-parts.ts';
 export type { StateProof } from './ledger/state-proof.ts';
@@ -164,7 +131,6 @@ export type { EntrySource, FrozenStateTree, StateTree } from './ledger/state-tre
 export { createStateTree } from './ledger/state-tree.ts';
 export type { ListingStore, Store, Write } from './ledger/store.ts';
 export { keyToPath, pathToKey } from './ledger/store.ts';
-export type { LeaderHint } from './ledger/suspensions.ts';
 export type { Batch, BatchHeader, UnsignedBatch } from './model/batch.ts';
 export { batchBytesMax, createBatch, decodeBatch, encodeBatch, signBatch } from './model/batch.ts';
 export type { BatchReference, Block, BlockHeader } from './model/block.ts';
@@ -340,7 +306,8 @@ export { epochOfMessage } from './protocol/epochs/other-epochs.ts';
 export { type Accused, accusedAfter, createEvidenceReader, freshProofs } from './protocol/guard/block-evidence.ts';
 export { admitMessage } from './protocol/guard/door.ts';
 export { areConflictingVotes, provesFault } from './protocol/guard/evidence.ts';
-export type { ReplicaOrigin, ReplicaStatus } from './protocol/replica.ts';
+export type { ReplicaOrigin } from './protocol/origin.ts';
+export type { ReplicaStatus } from './protocol/replica.ts';
 export { Replica } from './protocol/replica.ts';
 export type { CairnError, Failure, Ok, Result } from './result.ts';
 export { AssertionFailed, assert, fail, ok, unreachable } from './result.ts';

@@ -5,68 +5,37 @@
  * Owns: views, batches not yet executed, blocks not yet executed, checkpoint tallies. Does not own: keys, sockets, files,
  * the ledger's state, executed blocks.
  */
-import { equalBytes, toHex } from '../bytes/hex.ts';
-import { sha256 } from '../crypto/hash.ts';
+import { toHex } from '../bytes/hex.ts';
 import type { Verified } from '../crypto/verified.ts';
 import type { Verifier } from '../crypto/verifier.ts';
 import type { Batch } from '../model/batch.ts';
-import { type Hash, type Height, toHeight, toValidatorIndex, type ValidatorIndex } from '../model/brands.ts';
-import type { Certificate } from '../model/certificate.ts';
+import type { Height, ValidatorIndex } from '../model/brands.ts';
 import { type CheckpointStatement, checkpointDigest } from '../model/checkpoint.ts';
 import type { FaultProof } from '../model/fault-proof.ts';
-import type { Message, Recall } from '../model/message.ts';
-import type { SignedVote } from '../model/vote.ts';
+import type { Message } from '../model/message.ts';
 import { assert, unreachable } from '../result.ts';
-import { Agreement } from './agreement/agreement.ts';
-import { BlockTree, type ChainTip } from './agreement/block-tree.ts';
-import { BatchBook } from './batches/batch-book.ts';
-import { Checkpoints } from './checkpoints/checkpoints.ts';
-import { type ProtocolConstants, skipTimeoutMs } from './constants.ts';
+import type { Agreement } from './agreement/agreement.ts';
+import type { BlockTree } from './agreement/block-tree.ts';
+import type { BatchBook } from './batches/batch-book.ts';
+import { type Chapters, createChapters } from './chapters.ts';
+import type { Checkpoints } from './checkpoints/checkpoints.ts';
+import type { ProtocolConstants } from './constants.ts';
 import type { ReplicaContext } from './context.ts';
 import type { Effect, Input, Instant, JournalRecord, Outcome } from './effects.ts';
-import {
-  type EpochGenesis,
-  type EpochSet,
-  indexIn,
-  isChange,
-  nextEpochSet,
-  type PreviousEpoch,
-} from './epochs/epoch.ts';
+import type { EpochGenesis } from './epochs/epoch.ts';
+import { nextOrigin } from './epochs/next-origin.ts';
 import { OtherEpochs } from './epochs/other-epochs.ts';
-import { Accountability } from './guard/accountability.ts';
-import { createEvidenceReader } from './guard/block-evidence.ts';
+import type { Accountability } from './guard/accountability.ts';
 import { isOfEpoch } from './guard/evidence.ts';
-import { EvidenceBook } from './guard/evidence-book.ts';
-import { PeerActivity } from './guard/peer-activity.ts';
+import type { EvidenceBook } from './guard/evidence-book.ts';
+import type { PeerActivity } from './guard/peer-activity.ts';
 import { RequestBudget } from './guard/request-budget.ts';
-import { StartCheck } from './guard/start-check.ts';
-import { Delivery } from './sync/delivery.ts';
-import { Fetcher } from './sync/fetcher.ts';
-
-/** What storage knows when a replica starts: everything executed and certified. */
-export type ReplicaOrigin = {
-  readonly ledgerHash: Hash;
-  readonly set: EpochSet;
-  /** Id of this node, which need not be a validator of the set. */
-  readonly selfId: string;
-  /** The epoch before; null in the first one. */
-  readonly previous: PreviousEpoch | null;
-  readonly constants: ProtocolConstants;
-  /** The last executed block, or the epoch's genesis; no boundary block, since the next epoch begins with that. */
-  readonly executed: ChainTip;
-  /** Highest number listed of each author up to that block in this epoch, and its digest. */
-  readonly floors: readonly { readonly seq: number; readonly digest: Hash | null }[];
-  /** Finalization of the last executed block of this epoch that has one of its own; null at its genesis. */
-  readonly finalization: Certificate | null;
-  /** Own outcomes of the last executed heights, genesis included: at least L + 1 or all. */
-  readonly outcomes: readonly Outcome[];
-  readonly certifiedHeight: Height;
-  /** Whom the chain up to the executed block accuses, and whose views may be skipped. */
-  readonly accused: readonly ValidatorIndex[];
-  readonly suspended: readonly ValidatorIndex[];
-  /** Signing waits until a quorum was heard (guard/start-check.ts): so after every start of a process, not where an epoch follows another. */
-  readonly awaitsQuorum?: boolean;
-};
+import { Whereabouts } from './guard/whereabouts.ts';
+import { liveRecords } from './live-records.ts';
+import type { ReplicaOrigin } from './origin.ts';
+import type { Delivery } from './sync/delivery.ts';
+import type { Fetcher } from './sync/fetcher.ts';
+import { wantedPart } from './wanted-part.ts';
 
 export type ReplicaStatus = {
   readonly epoch: number;
@@ -91,6 +60,7 @@ export class Replica {
   readonly agreement: Agreement;
   readonly batches: BatchBook;
   readonly checkpoints: Checkpoints;
+  readonly #chapters: Chapters;
   readonly #context: ReplicaContext;
   readonly #tree: BlockTree;
   readonly #delivery: Delivery;
@@ -101,14 +71,11 @@ export class Replica {
   readonly #evidence: EvidenceBook;
   readonly #suspended: Set<ValidatorIndex>;
   readonly #otherEpochs: OtherEpochs;
-  readonly #startCheck: StartCheck;
+  readonly #whereabouts: Whereabouts;
   /** Whether a quorum was heard, and the chain is known as far as it is final. */
   #hasBegun: boolean;
   /** False once fenced. */
   #isTrusted = true;
-  #polledAtMs = Number.NEGATIVE_INFINITY;
-  #pollNext = 0;
-  readonly #statusSentAtMs = new Map<ValidatorIndex, number>();
   /** The boundary block of this epoch, once it is executed. */
   #boundary: EpochGenesis | null = null;
   /** Statements signed before this start, by height: no other one is ever signed. */
@@ -119,77 +86,30 @@ export class Replica {
 
   /** @param verifier checks the proofs of fault in blocks; everything else comes in verified */
   constructor(origin: ReplicaOrigin, verifier: Verifier, now: Instant) {
-    const { set, constants } = origin;
-    const self = indexIn(set, origin.selfId) ?? toValidatorIndex(set.validators.length);
-    this.#context = {
-      ledgerHash: origin.ledgerHash,
-      set: origin.set,
-      self,
-      selfId: origin.selfId,
-      previous: origin.previous,
-      constants: origin.constants,
-      now,
-      maySign: false,
-      maySignCheckpoints: false,
-      finalizedHeight: () => this.#tree.root.height,
-      emit: (effect) => {
-        this.#effects.push(effect);
-      },
-      prove: (proof) => this.#prove(proof),
-      isProven: (accused, type) => this.#evidence.has(accused, type),
-    };
+    const chapters = createChapters(origin, verifier, now, (effect) => {
+      this.#effects.push(effect);
+    });
+    this.#chapters = chapters;
+    this.agreement = chapters.agreement;
+    this.batches = chapters.batches;
+    this.checkpoints = chapters.checkpoints;
+    this.#context = chapters.context;
+    this.#tree = chapters.tree;
+    this.#delivery = chapters.delivery;
+    this.#fetcher = chapters.fetcher;
+    this.#activity = chapters.activity;
+    this.#accountability = chapters.accountability;
+    this.#evidence = chapters.evidence;
+    this.#suspended = chapters.suspended;
+    this.#budget = new RequestBudget(origin.constants.deltaMs);
     this.#otherEpochs = new OtherEpochs(this.#context);
-    this.#startCheck = new StartCheck(this.#context, origin.awaitsQuorum !== true);
-    this.#hasBegun = this.#startCheck.isDone;
+    this.#whereabouts = new Whereabouts(
+      this.#context,
+      { ...chapters, onForgotten: () => this.#fence('rolled-back', this.#delivery.executedHeight) },
+      origin.awaitsQuorum !== true,
+    );
+    this.#hasBegun = this.#whereabouts.isChecked;
     this.#updateSigning();
-    const proofsIn = createEvidenceReader(set, origin.ledgerHash, verifier);
-    this.#evidence = new EvidenceBook(this.#context);
-    this.#suspended = new Set(origin.suspended);
-    const floors = set.validators.map((_, i) => origin.floors[i]?.seq ?? 0);
-    this.#tree = new BlockTree(origin.executed, { floors, accused: new Set(origin.accused) }, proofsIn);
-    this.batches = new BatchBook(this.#context, origin.floors);
-    this.#activity = new PeerActivity(set.validators.length, self, set.quorum, skipTimeoutMs(constants), now.ms);
-    this.#accountability = new Accountability(this.#context, this.#activity);
-    this.#budget = new RequestBudget(constants.deltaMs);
-    this.#fetcher = new Fetcher(this.#context, this.#activity);
-    this.#delivery = new Delivery(
-      this.#context,
-      this.#tree,
-      this.batches,
-      this.#fetcher,
-      this.#activity,
-      this.#accountability,
-      proofsIn,
-      origin.executed.height,
-    );
-    this.checkpoints = new Checkpoints(this.#context, origin.outcomes, origin.certifiedHeight);
-    this.agreement = new Agreement(
-      this.#context,
-      {
-        batches: this.batches,
-        tree: this.#tree,
-        fetcher: this.#fetcher,
-        activity: this.#activity,
-        accountability: this.#accountability,
-        evidence: this.#evidence,
-        proofsIn,
-        // With a quorum of them suspended, those alone could nullify every view, for ever and at the network's pace.
-        isSuspended: (validator) => this.#suspended.size < set.quorum && this.#suspended.has(validator),
-        certifiedCheckpoint: (height) => this.checkpoints.certifiedDigest(height),
-        nextSetAfter: (height) => {
-          const target = this.checkpoints.targetAt(height);
-          return target !== null && isChange(set, target) ? target.digest : null;
-        },
-        isChangePending: () => {
-          const target = this.checkpoints.latestTarget;
-          return target !== null && isChange(set, target);
-        },
-        executedHeight: () => this.#delivery.executedHeight,
-        executedHeightOf: (peer) => this.checkpoints.signedHeight(peer),
-        onFinalized: (certificate, proposal) => this.#delivery.onFinalized(certificate, proposal),
-      },
-      origin.finalization,
-    );
   }
 
   // --- Recovery -----------------------------------------------------------------------------------------------------
@@ -266,7 +186,7 @@ export class Replica {
     for (const { statement } of this.checkpoints.outcomes()) {
       const signed = this.#ownCheckpoints.get(statement.height);
       if (signed !== undefined && toHex(checkpointDigest(signed)) !== toHex(checkpointDigest(statement)))
-        this.#fence(statement.height);
+        this.#fence('diverged', statement.height);
     }
     // What is executed is durable with its outcome, so its record has done its work.
     for (const height of this.#ownCheckpoints.keys())
@@ -279,35 +199,8 @@ export class Replica {
   }
 
   /** Records from which a replica with the storage of now would be restored: the journal may begin anew with these. */
-  *liveRecords(): Iterable<JournalRecord> {
-    for (const batch of this.batches.held()) yield { type: 'batch', batch };
-    for (const block of this.#tree.blocks()) yield { type: 'block', block };
-    const { past } = this.#accountability;
-    for (const certificate of past.certificatesBelow(this.agreement.lastFinalized))
-      yield { type: 'certificate', certificate };
-    for (const state of this.agreement.liveViews()) {
-      const { own } = state;
-      if (own.notarize !== null) yield { type: 'own-vote', vote: { type: 'notarize', proposal: own.notarize } };
-      if (own.isNullified)
-        yield { type: 'own-vote', vote: { type: 'nullify', epoch: this.#context.set.epoch, view: state.view } };
-      if (own.finalize !== null) yield { type: 'own-vote', vote: { type: 'finalize', proposal: own.finalize } };
-      for (const certificate of [state.notarization, state.nullification, state.finalization]) {
-        if (certificate !== null) yield { type: 'certificate', certificate };
-      }
-      if (state.certification === 'ok' || state.certification === 'rejected') {
-        yield {
-          type: 'certified',
-          epoch: this.#context.set.epoch,
-          view: state.view,
-          isOk: state.certification === 'ok',
-        };
-      }
-    }
-    for (const statement of this.#ownCheckpoints.values()) yield { type: 'own-checkpoint', statement };
-    for (const { statement } of this.checkpoints.outcomes()) {
-      if (statement.height > this.checkpoints.certifiedHeight) yield { type: 'own-checkpoint', statement };
-    }
-    for (const proof of this.#evidence.proofs()) yield { type: 'evidence', proof };
+  liveRecords(): Iterable<JournalRecord> {
+    return liveRecords(this.#chapters, this.#ownCheckpoints.values());
   }
 
   // --- Steps --------------------------------------------------------------------------------------------------------
@@ -333,7 +226,7 @@ export class Replica {
         this.#activity.onHeard(input.from);
         return this.#onMessage(input.from, input.message);
       case 'transactions':
-        return this.batches.addTransactions(input.transactions);
+        return this.batches.own.addTransactions(input.transactions);
       case 'own-vote':
         return this.agreement.onVote(input.signed, null);
       case 'own-batch':
@@ -356,7 +249,7 @@ export class Replica {
   #onConnected(peer: ValidatorIndex): void {
     this.#activity.onConnected(peer);
     this.#accountability.onConnected(peer);
-    this.agreement.sendStatus([peer], this.#statusFor(peer, !this.#startCheck.isDone));
+    this.#whereabouts.onConnected(peer);
     this.batches.sendVector([peer]);
     this.#evidence.onConnected(peer);
     this.agreement.resendTo(peer);
@@ -381,7 +274,7 @@ export class Replica {
         for (const signature of message.signatures) this.checkpoints.onSignature(signature);
         return;
       case 'status':
-        return this.#onStatus(from, message);
+        return this.#whereabouts.onStatus(from, message);
       case 'request-certificates':
         if (message.epoch === this.#context.set.epoch)
           this.agreement.onCertificatesRequest(from, message.from, message.to);
@@ -432,54 +325,13 @@ export class Replica {
           this.agreement.onCertificate(message.finalization, from);
         return;
       case 'evidence':
-        return this.#prove(message.proof);
+        return this.#context.prove(message.proof);
       case 'transactions':
         // The driver hands these to admission.
         return;
       default:
         return unreachable(message);
     }
-  }
-
-  #statusFor(peer: ValidatorIndex, asks: boolean) {
-    const batch = this.batches.highestOf(peer);
-    return {
-      asks,
-      finalization: this.agreement.lastFinalization,
-      recall: { votes: this.agreement.votesOf(peer), batch },
-    };
-  }
-
-  #onStatus(from: ValidatorIndex, message: Extract<Message, { type: 'status' }>): void {
-    if (message.epoch !== this.#context.set.epoch) return;
-    if (message.finalization !== null) this.agreement.onCertificate(message.finalization, from);
-    this.#onRecall(message.recall);
-    const isBehind = message.lastFinalized < this.agreement.lastFinalized;
-    if (message.asks) this.#answerStatus(from);
-    if (isBehind) this.agreement.helpBehind(from, message.view);
-    this.#startCheck.onStatus(from);
-  }
-
-  #answerStatus(peer: ValidatorIndex): void {
-    const { now, constants } = this.#context;
-    if (now.ms < (this.#statusSentAtMs.get(peer) ?? Number.NEGATIVE_INFINITY) + constants.deltaMs / 4) return;
-    this.#statusSentAtMs.set(peer, now.ms);
-    this.agreement.sendStatus([peer], this.#statusFor(peer, false));
-  }
-
-  /** What a peer holds with this node's own signature. */
-  #onRecall({ votes, batch }: Recall): void {
-    const { self, set } = this.#context;
-    const isUnknownVote = ({ signer, vote }: SignedVote) => signer === self && !this.agreement.remembers(vote);
-    const isUnknownBatch =
-      batch !== null &&
-      batch.header.author === self &&
-      batch.header.epoch === set.epoch &&
-      !this.batches.remembers(batch.header.seq, sha256(batch.headerBytes));
-    if (!isUnknownBatch && !votes.some(isUnknownVote)) return;
-    this.#isTrusted = false;
-    this.#updateSigning();
-    this.#context.emit({ type: 'fence', reason: 'rolled-back', height: this.#delivery.executedHeight });
   }
 
   /** A quorum was heard: what was signed before this start is sent again, and new things are signed. */
@@ -500,21 +352,21 @@ export class Replica {
     if (block !== null && block.header.nextSet !== null)
       this.#boundary = { digest: block.digest, height: block.header.height, timeMs: block.header.timeMs };
     if (signed !== undefined && toHex(checkpointDigest(signed)) !== toHex(checkpointDigest(statement)))
-      this.#fence(statement.height);
+      this.#fence('diverged', statement.height);
     else this.checkpoints.onExecuted(outcome);
   }
 
-  /** This node has signed another result for this height before: it must not sign a second one. */
-  #fence(height: Height): void {
+  /** `diverged`: this node has signed another result for this height before, and must not sign a second one. */
+  #fence(reason: 'diverged' | 'rolled-back', height: Height): void {
     this.#isTrusted = false;
     this.#updateSigning();
-    this.#context.emit({ type: 'fence', reason: 'diverged', height });
+    this.#context.emit({ type: 'fence', reason, height });
   }
 
   #react(): void {
     // With the chain up to the newest finalization known, its own batches are: those that it has forgotten are listed there.
-    if (!this.#hasBegun && this.#startCheck.isDone && !this.#delivery.isSyncing) this.#beginSigning();
-    this.batches.sealDue();
+    if (!this.#hasBegun && this.#whereabouts.isChecked && !this.#delivery.isSyncing) this.#beginSigning();
+    this.batches.own.sealDue();
     this.#delivery.react();
     this.agreement.react();
     this.#delivery.react();
@@ -525,26 +377,7 @@ export class Replica {
     this.#accountability.react();
     this.#evidence.tellDue(this.#tree.rootAccused);
     this.#fetcher.askDue();
-    this.#askWhereOthersAre();
-  }
-
-  /** Who has just started asks all; who is no validator is told nothing by itself, and asks one after the other. */
-  #askWhereOthersAre(): void {
-    const { set, self, now, constants } = this.#context;
-    if (this.#startCheck.isAskDue()) this.agreement.sendStatus('all', { asks: true });
-    if (self < set.validators.length || now.ms < this.#polledAtMs + constants.deltaMs) return;
-    this.#polledAtMs = now.ms;
-    for (let tried = 0; tried < set.validators.length; tried++) {
-      const peer = toValidatorIndex(this.#pollNext++ % set.validators.length);
-      if (!this.#activity.isConnected(peer)) continue;
-      this.agreement.sendStatus([peer], { asks: true });
-      return;
-    }
-  }
-
-  #pollDeadline(): number {
-    const { set, self, constants } = this.#context;
-    return self < set.validators.length ? Number.POSITIVE_INFINITY : this.#polledAtMs + constants.deltaMs;
+    this.#whereabouts.askDue();
   }
 
   /** After a finalization: blocks that lost, and batches that only they list, are nobody's any more. */
@@ -567,44 +400,13 @@ export class Replica {
       this.#delivery.deadline(),
       this.#accountability.deadline(),
       this.#evidence.deadline(this.#tree.rootAccused),
-      this.#startCheck.deadline(),
-      this.#pollDeadline(),
+      this.#whereabouts.deadline(),
     );
   }
 
-  /**
-   * The part of a message that could say anything new, asked before signatures are checked: what is known already, or is
-   * not taken at all, costs no check. Null when nothing of it is wanted.
-   */
+  /** The part of a message that could say anything new, asked before signatures are checked; null when nothing of it is wanted. */
   wantedPart(message: Message): Message | null {
-    switch (message.type) {
-      case 'vote': {
-        const hasNewEntry = message.entry !== null && this.agreement.wantsCertificate(message.entry);
-        if (!hasNewEntry && !this.agreement.wantsVote(message.vote)) return null;
-        return hasNewEntry ? message : { ...message, entry: null };
-      }
-      case 'proposal':
-        return this.agreement.wantsVote(message.vote) ? message : null;
-      case 'certificate':
-        return this.agreement.wantsCertificate(message.certificate) ? message : null;
-      case 'batch': {
-        const { batch } = message;
-        return this.batches.wants(batch, this.#fetcher.isWanted('batch', batch.digest)) ? message : null;
-      }
-      case 'checkpoint-signatures': {
-        const signatures = message.signatures.filter((signature) => this.checkpoints.wants(signature));
-        return signatures.length > 0 ? { ...message, signatures } : null;
-      }
-      case 'evidence':
-        return !isOfEpoch(message.proof, this.#context.set.epoch) ||
-          this.#context.isProven(message.proof.accused, message.proof.type)
-          ? null
-          : message;
-      case 'chain':
-        return this.#delivery.wantsChain(message.blocks, message.finalization) ? message : null;
-      default:
-        return message;
-    }
+    return wantedPart(message, this.#chapters);
   }
 
   /**
@@ -612,47 +414,8 @@ export class Replica {
    * of this epoch is told apart (`leftovers`).
    */
   nextOrigin(): ReplicaOrigin | null {
-    const boundary = this.#boundary;
-    if (boundary === null) return null;
-    const { set, selfId, ledgerHash, constants, self } = this.#context;
-    const target = this.checkpoints.targetAt(toHeight(boundary.height - constants.checkpointLag));
-    assert(
-      target !== null && isChange(set, target),
-      'a boundary block follows from what the ledger wanted L heights before',
-    );
-    const next = nextEpochSet(set, target, boundary);
-    const { certifiedHeight } = this.checkpoints;
-    return {
-      ledgerHash,
-      set: next,
-      selfId,
-      previous: {
-        set,
-        ownFloor: this.batches.chains[self]?.floor ?? 0,
-        isCertified: this.checkpoints.isQuorumHeld(boundary.height),
-      },
-      constants,
-      executed: { ...boundary, isBoundary: false },
-      floors: next.validators.map(() => ({ seq: 0, digest: null })),
-      finalization: null,
-      outcomes: this.checkpoints.outcomes(),
-      certifiedHeight,
-      accused: this.#inNextSet(next, this.#tree.rootAccused),
-      suspended: this.#inNextSet(next, this.#suspended),
-      awaitsQuorum: !this.#hasBegun,
-    };
-  }
-
-  /** Places, in the next set, of validators that keep their voting key. */
-  #inNextSet(next: EpochSet, validators: Iterable<ValidatorIndex>): ValidatorIndex[] {
-    const { set } = this.#context;
-    const places: ValidatorIndex[] = [];
-    for (const validator of validators) {
-      const { id, votingKey } = set.validators[validator]!;
-      const place = indexIn(next, id);
-      if (place !== null && equalBytes(next.validators[place]!.votingKey, votingKey)) places.push(place);
-    }
-    return places.sort((a, b) => a - b);
+    if (this.#boundary === null) return null;
+    return nextOrigin(this.#boundary, this.#chapters, this.#hasBegun);
   }
 
   get constants(): ProtocolConstants {
@@ -661,12 +424,12 @@ export class Replica {
 
   /** Own batches that no block of this epoch lists. */
   unlisted(): Batch[] {
-    return this.batches.unlisted();
+    return this.batches.own.unlisted();
   }
 
   /** What was handed in here and no block of this epoch lists. */
   leftovers(): Uint8Array[] {
-    return this.batches.leftovers();
+    return this.batches.own.leftovers();
   }
 
   wants(message: Message): boolean {
@@ -685,7 +448,7 @@ export class Replica {
       isSyncing: this.#delivery.isSyncing || this.#tree.root.height > this.#delivery.executedHeight + 16,
       maySign: this.#context.maySign,
       pendingBatches: this.agreement.pending().batches.length,
-      waitingBytes: this.batches.waitingBytes,
+      waitingBytes: this.batches.own.waitingBytes,
       proofsOfFault: this.#evidence.count,
       suspended: [...this.#suspended].sort((a, b) => a - b),
       isForked: this.#accountability.isForked,
@@ -700,10 +463,6 @@ export class Replica {
 
   proofs(): Iterable<FaultProof> {
     return this.#evidence.proofs();
-  }
-
-  #prove(proof: FaultProof): void {
-    if (this.#evidence.add(proof) && proof.type === 'batches') this.batches.noteEquivocation(proof.accused);
   }
 
   #takeEffects(): Effect[] {

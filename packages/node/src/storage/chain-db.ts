@@ -25,7 +25,6 @@ import {
   type Write,
 } from '@cairn-ledger/core';
 import type { News } from '../http/news.ts';
-import { finishReplacement } from './chain-replacement.ts';
 import {
   batchPartBytes,
   type ChainStatements,
@@ -47,7 +46,7 @@ import {
 import { insertNews, newsOf } from './news-table.ts';
 import { type ChainSnapshot, importSnapshot } from './snapshot-import.ts';
 import { createEntrySource, createStateStore, writeState } from './state-table.ts';
-import { StorageError, storageErrorOf } from './storage-error.ts';
+import { StorageError } from './storage-error.ts';
 import { batchesPerBlockMax, batchIdOf, type TransactionPlace } from './transaction-place.ts';
 import { encodeVerdicts } from './verdicts.ts';
 
@@ -131,11 +130,6 @@ export type ChainDbOptions = {
 
 export function openChainDb(path: string, options: ChainDbOptions = {}): Result<ChainDb, StorageError> {
   const isReadOnly = options.readOnly ?? false;
-  try {
-    if (!isReadOnly) finishReplacement(path);
-  } catch (cause) {
-    return fail(storageErrorOf(`opening ${path}`, cause));
-  }
   const opened = openDatabase(
     path,
     {

@@ -2,6 +2,7 @@
 import type { Mutant } from './mutant.ts';
 
 const batchBook = 'packages/core/src/protocol/batches/batch-book.ts';
+const ownBatches = 'packages/core/src/protocol/batches/own-batches.ts';
 const listing = 'packages/core/src/protocol/batches/listing.ts';
 const blockTree = 'packages/core/src/protocol/agreement/block-tree.ts';
 
@@ -64,14 +65,16 @@ export const batchMutants: readonly Mutant[] = [
   {
     name: 'expired-not-sealed-again',
     rule: 'authors re-seal their expired transactions',
-    edits: [{ file: batchBook, find: 'this.#sealExpiredAgain(block.header.height);', replace: '' }],
+    edits: [
+      { file: batchBook, find: 'this.#forgetUnordered(this.own.sealExpiredAgain(block.header.height));', replace: '' },
+    ],
     profile: 'expiry',
     nodes: [4],
   },
   {
     name: 'sealed-again-without-base',
     rule: '`base` is set by the author who has re-sealed expired batches',
-    edits: [{ file: batchBook, find: 'this.#ownBase = this.#ownSeq + 1;', replace: '' }],
+    edits: [{ file: ownBatches, find: 'this.#base = this.#seq + 1;', replace: '' }],
     profile: 'expiry',
     nodes: [4],
   },
@@ -166,7 +169,7 @@ export const batchMutants: readonly Mutant[] = [
     edits: [
       {
         file: batchBook,
-        find: 'if (header.author === this.#context.self && header.seq < this.#ownBase) return false;',
+        find: 'if (this.own.isSealedAgain(header)) return false;',
         replace: '',
       },
     ],

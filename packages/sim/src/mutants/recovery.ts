@@ -2,10 +2,13 @@
 import type { Mutant } from './mutant.ts';
 
 const driver = 'packages/node/src/driver/driver.ts';
+const recordsOfEffects = 'packages/node/src/driver/records-of-effects.ts';
+const safetyRecord = 'packages/node/src/driver/safety-record.ts';
 const recovery = 'packages/core/src/protocol/agreement/recovery.ts';
 const agreement = 'packages/core/src/protocol/agreement/agreement.ts';
-const replica = 'packages/core/src/protocol/replica.ts';
+const liveRecords = 'packages/core/src/protocol/live-records.ts';
 const batchBook = 'packages/core/src/protocol/batches/batch-book.ts';
+const ownBatches = 'packages/core/src/protocol/batches/own-batches.ts';
 
 const persistCertificate = "this.#context.emit({ type: 'persist', record: { type: 'certificate', certificate } });";
 
@@ -16,12 +19,12 @@ function voteNotPersisted(type: 'notarize' | 'nullify'): Mutant {
     rule: `persist before sending: ${type}`,
     edits: [
       {
-        file: driver,
+        file: recordsOfEffects,
         find: 'return effect.isResend ? null : recordOfSigning(effect);',
         replace: `return effect.isResend || (effect.type === 'vote' && effect.vote.type === '${type}') ? null : recordOfSigning(effect);`,
       },
       {
-        file: driver,
+        file: safetyRecord,
         find: 'return [{ epoch: epochOfVote(record.vote), view: viewOfVote(record.vote), vote: voteRank[record.vote.type] }];',
         replace: `return record.vote.type === '${type}' ? [] : [{ epoch: epochOfVote(record.vote), view: viewOfVote(record.vote), vote: voteRank[record.vote.type] }];`,
       },
@@ -138,9 +141,9 @@ export const recoveryMutants: readonly Mutant[] = [
     rule: 'section 2: the own batch and number are in the safety record before it is sent',
     edits: [
       {
-        file: batchBook,
-        find: 'batch.header.author === this.#context.self && batch.header.seq > this.#ownSeq',
-        replace: 'batch.header.author === this.#context.self && batch.header.seq > 1e9',
+        file: ownBatches,
+        find: 'if (header.author !== this.#context.self || header.seq <= this.#seq) return;',
+        replace: 'if (header.author !== this.#context.self || header.seq <= 1e9) return;',
       },
     ],
     profile: 'restarts',
@@ -165,9 +168,9 @@ export const recoveryMutants: readonly Mutant[] = [
     rule: 'Recovery: a journal that begins anew holds all marks (nullify)',
     edits: [
       {
-        file: replica,
-        find: 'if (own.isNullified)\n        yield',
-        replace: 'if (own.isNullified && own.notarize !== own.notarize)\n        yield',
+        file: liveRecords,
+        find: 'if (own.isNullified) yield',
+        replace: 'if (own.isNullified && own.notarize !== own.notarize) yield',
       },
     ],
     profile: 'restarts',
@@ -177,7 +180,7 @@ export const recoveryMutants: readonly Mutant[] = [
     name: 'journal-begun-anew-without-certificates',
     rule: 'Recovery: a journal that begins anew holds all certificates',
     edits: [
-      { file: replica, find: "if (certificate !== null) yield { type: 'certificate', certificate };", replace: '' },
+      { file: liveRecords, find: "if (certificate !== null) yield { type: 'certificate', certificate };", replace: '' },
     ],
     profile: 'restarts',
     nodes: [4],
@@ -186,7 +189,7 @@ export const recoveryMutants: readonly Mutant[] = [
     name: 'journal-begun-anew-without-batches',
     rule: 'Recovery: a journal that begins anew holds all batches',
     edits: [
-      { file: replica, find: "for (const batch of this.batches.held()) yield { type: 'batch', batch };", replace: '' },
+      { file: liveRecords, find: "for (const batch of batches.held()) yield { type: 'batch', batch };", replace: '' },
     ],
     profile: 'restarts',
     nodes: [4],

@@ -115,6 +115,13 @@ export function dropExpired(chain: AuthorChain, finalizedHeight: Height): Batch[
   return dropped;
 }
 
+/** Forgets all that is held. Returns it, in order. */
+export function dropAll(chain: AuthorChain): Batch[] {
+  const dropped: Batch[] = [];
+  for (const { batch } of heldInOrder(chain)) remove(chain, batch.header.seq, batch, dropped);
+  return dropped;
+}
+
 /**
  * Forgets batches below the base that their author has set since: their transactions were sealed again above it.
  *

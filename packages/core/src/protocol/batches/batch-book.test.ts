@@ -48,48 +48,48 @@ const transactions = (count: number, sizeBytes = 10): Uint8Array[] =>
 
 test('a batch is sealed 10 ms after its first transaction', () => {
   const { book, at, sealed } = createBook();
-  book.addTransactions(transactions(1));
+  book.own.addTransactions(transactions(1));
   at(sealAfterMs - 1);
-  book.sealDue();
+  book.own.sealDue();
   assert.equal(sealed().length, 0);
   assert.equal(book.deadline(), sealAfterMs);
   at(sealAfterMs);
-  book.sealDue();
+  book.own.sealDue();
   assert.equal(sealed().length, 1);
 });
 
 test('a batch is sealed at once when it is full by count or by size, and holds no more than that', () => {
   const byCount = createBook();
-  byCount.book.addTransactions(transactions(sealTransactions + 1));
-  byCount.book.sealDue();
+  byCount.book.own.addTransactions(transactions(sealTransactions + 1));
+  byCount.book.own.sealDue();
   assert.equal(byCount.sealed()[0]!.transactions.length, sealTransactions);
   const bySize = createBook();
-  bySize.book.addTransactions(transactions(9, sealBytes / 8));
-  bySize.book.sealDue();
+  bySize.book.own.addTransactions(transactions(9, sealBytes / 8));
+  bySize.book.own.sealDue();
   assert.equal(bySize.sealed()[0]!.transactions.length, 8);
 });
 
 test('what waits for a batch is counted in bytes, and waits from when the first of it came', () => {
   const { book, at, sealed } = createBook();
-  book.addTransactions(transactions(2, 100));
+  book.own.addTransactions(transactions(2, 100));
   at(5);
-  book.addTransactions(transactions(1, 50));
-  assert.equal(book.waitingBytes, 250);
+  book.own.addTransactions(transactions(1, 50));
+  assert.equal(book.own.waitingBytes, 250);
   assert.equal(book.deadline(), sealAfterMs);
   at(sealAfterMs);
-  book.sealDue();
-  assert.deepEqual([sealed().length, book.waitingBytes], [1, 0]);
-  book.addTransactions(transactions(1, 30));
-  assert.equal(book.waitingBytes, 30);
+  book.own.sealDue();
+  assert.deepEqual([sealed().length, book.own.waitingBytes], [1, 0]);
+  book.own.addTransactions(transactions(1, 30));
+  assert.equal(book.own.waitingBytes, 30);
   assert.equal(book.deadline(), Number.POSITIVE_INFINITY, 'a seal is under way');
 });
 
 test('a transaction larger than a batch is sealed alone', () => {
   const { book, sealed } = createBook();
-  book.addTransactions([new Uint8Array(sealBytes + 1), ...transactions(1)]);
-  book.sealDue();
+  book.own.addTransactions([new Uint8Array(sealBytes + 1), ...transactions(1)]);
+  book.own.sealDue();
   assert.equal(sealed()[0]!.transactions.length, 1);
-  assert.equal(book.waitingBytes, 10);
+  assert.equal(book.own.waitingBytes, 10);
 });
 
 test('a batch is sealed later, up to 100 ms, the more own batches wait to be ordered', () => {
@@ -97,11 +97,11 @@ test('a batch is sealed later, up to 100 ms, the more own batches wait to be ord
   let ms = 0;
   const delays: number[] = [];
   for (let i = 0; i < 12; i++) {
-    book.addTransactions(transactions(1));
+    book.own.addTransactions(transactions(1));
     const started = ms;
     while (sealed().length === i) {
       at(++ms);
-      book.sealDue();
+      book.own.sealDue();
     }
     delays.push(ms - started);
     keepSealed();
@@ -113,8 +113,8 @@ test('own numbers go on from what is executed', () => {
   const bench = createBench(4);
   const digest = batchOf(0, 7).digest;
   const book = new BatchBook(bench.context, [{ seq: 7, digest }, ...noFloors.slice(1)]);
-  book.addTransactions(transactions(sealTransactions));
-  book.sealDue();
+  book.own.addTransactions(transactions(sealTransactions));
+  book.own.sealDue();
   const [effect] = bench.effects;
   assert.ok(effect?.type === 'seal');
   assert.deepEqual([effect.batch.header.seq, effect.batch.header.previous], [8, digest]);
@@ -122,13 +122,13 @@ test('own numbers go on from what is executed', () => {
 
 test('own numbers run from 1 without gaps, each linked to the one before; one seal is under way at a time', () => {
   const { book, at, sealed, keepSealed } = createBook();
-  book.addTransactions(transactions(2 * sealTransactions));
-  book.sealDue();
-  book.sealDue();
+  book.own.addTransactions(transactions(2 * sealTransactions));
+  book.own.sealDue();
+  book.own.sealDue();
   assert.equal(sealed().length, 1);
   const first = keepSealed();
   at(20);
-  book.sealDue();
+  book.own.sealDue();
   const second = sealed()[1]!;
   assert.deepEqual([first.header.seq, first.header.previous.length], [1, 0]);
   assert.deepEqual([second.header.seq, second.header.previous], [2, first.digest]);
@@ -138,29 +138,29 @@ test('nothing is sealed while 64 own batches are not ordered, and sealing goes o
   const { book, sealed, keepSealed } = createBook();
   const batches: Batch[] = [];
   for (let seq = 1; seq <= unorderedBatchesMax; seq++) {
-    book.addTransactions(transactions(sealTransactions));
-    book.sealDue();
+    book.own.addTransactions(transactions(sealTransactions));
+    book.own.sealDue();
     batches.push(keepSealed());
   }
-  book.addTransactions(transactions(sealTransactions));
-  book.sealDue();
+  book.own.addTransactions(transactions(sealTransactions));
+  book.own.sealDue();
   assert.equal(sealed().length, unorderedBatchesMax);
   assert.equal(book.deadline() > 1e9 || book.deadline() <= acknowledgeAfterMs, true, 'no tick is asked for to seal');
   book.onFinalized(blockOn(genesisTip, { batches: [batches[0]!] }));
-  book.sealDue();
+  book.own.sealDue();
   assert.equal(sealed().length, unorderedBatchesMax + 1);
 });
 
 test('own expired batches are sealed again, above a new base', () => {
   const { bench, book, at, sealed, keepSealed } = createBook();
-  book.addTransactions(transactions(1));
+  book.own.addTransactions(transactions(1));
   at(10);
-  book.sealDue();
+  book.own.sealDue();
   const first = keepSealed();
   bench.finalizedHeight = first.header.expiryHeight;
   book.onFinalized(blockOn({ ...genesisTip, height: toHeight(first.header.expiryHeight - 1) }));
   at(30);
-  book.sealDue();
+  book.own.sealDue();
   const again = sealed()[1]!;
   assert.deepEqual([again.header.seq, again.header.base], [2, 2]);
   assert.deepEqual(again.transactions, first.transactions);
@@ -171,14 +171,14 @@ test('own expired batches are sealed again, above a new base', () => {
 function sealAgain() {
   const parts = createBook();
   const { bench, book, at, keepSealed } = parts;
-  book.addTransactions(transactions(1));
+  book.own.addTransactions(transactions(1));
   at(10);
-  book.sealDue();
+  book.own.sealDue();
   const first = keepSealed();
   bench.finalizedHeight = first.header.expiryHeight;
   book.onFinalized(blockOn({ ...genesisTip, height: toHeight(first.header.expiryHeight - 1) }));
   at(30);
-  book.sealDue();
+  book.own.sealDue();
   return { ...parts, first, second: keepSealed() };
 }
 
@@ -197,7 +197,7 @@ test('an own batch that was sealed again is not held again after a restart; what
     book.start();
     assert.deepEqual([...book.held()], [second]);
     at(200);
-    book.sealDue();
+    book.own.sealDue();
     return sealed().length;
   };
   assert.equal(sealedAfterRestart(first), 0);
@@ -207,9 +207,9 @@ test('an own batch that was sealed again is not held again after a restart; what
 test('own batches of the journal are not numbered again', () => {
   const { book, at, sealed } = createBook();
   for (const seq of [1, 2]) book.restore(batchOf(0, seq));
-  book.addTransactions(transactions(1));
+  book.own.addTransactions(transactions(1));
   at(200);
-  book.sealDue();
+  book.own.sealDue();
   assert.deepEqual([sealed()[0]!.header.seq, sealed()[0]!.header.previous], [3, batchOf(0, 2).digest]);
 });
 
@@ -443,11 +443,11 @@ test('a fenced node seals, acknowledges and relays nothing', () => {
   const { context, book, at, effects } = createBook();
   book.receive(batchOf(1, 1), false);
   book.acknowledgeDue(false);
-  book.addTransactions(transactions(1));
+  book.own.addTransactions(transactions(1));
   context.maySign = false;
   effects.length = 0;
   at(10_000);
-  book.sealDue();
+  book.own.sealDue();
   book.acknowledgeDue(false);
   book.relayDue(book.pending(floors, toHeight(1)));
   assert.equal(effects.length, 0);
@@ -478,17 +478,17 @@ test('an unlisted batch is dropped once the finalized height reaches its expiry'
 
 test('a batch that was being signed while those before it expired is sealed again above the new base', () => {
   const { book, at, sealed, keepSealed } = createBook();
-  book.addTransactions(transactions(1));
+  book.own.addTransactions(transactions(1));
   at(sealAfterMs);
-  book.sealDue();
+  book.own.sealDue();
   const expired = keepSealed();
-  book.addTransactions(transactions(1));
+  book.own.addTransactions(transactions(1));
   at(100);
-  book.sealDue();
+  book.own.sealDue();
   book.onFinalized(blockOn({ ...genesisTip, height: toHeight(expired.header.expiryHeight) }));
   keepSealed();
   at(300);
-  book.sealDue();
+  book.own.sealDue();
   const last = sealed().at(-1)!;
   assert.equal(last.header.base, 3);
   assert.equal(last.transactions.length, 2, 'those of both');

@@ -1,23 +1,13 @@
 /**
- * The batches a replica knows: its own sequence, everybody's chains, acknowledgements, what is pending, and relaying what
- * others lack (protocol.md section 2).
+ * The batches a replica knows: everybody's chains, acknowledgements, what is pending, and relaying what others lack
+ * (protocol.md section 2). Those it seals itself: own-batches.ts.
  */
-import { equalBytes } from '../../bytes/hex.ts';
-import { type Batch, createBatch } from '../../model/batch.ts';
+import type { Batch } from '../../model/batch.ts';
 import type { BatchReference, Block } from '../../model/block.ts';
-import { type Hash, type Height, toHeight, toValidatorIndex, type ValidatorIndex } from '../../model/brands.ts';
+import { type Hash, type Height, toValidatorIndex, type ValidatorIndex } from '../../model/brands.ts';
 import type { AcknowledgementRow } from '../../model/message.ts';
 import { assert } from '../../result.ts';
-import {
-  acknowledgeAfterMs,
-  retryMs,
-  sealAfterMaxMs,
-  sealAfterMs,
-  sealBytes,
-  sealTransactions,
-  unorderedBatchesMax,
-  unorderedBytesMax,
-} from '../constants.ts';
+import { acknowledgeAfterMs, retryMs, unorderedBatchesMax, unorderedBytesMax } from '../constants.ts';
 import type { ReplicaContext } from '../context.ts';
 import { nameOf } from '../digest-name.ts';
 import {
@@ -28,13 +18,13 @@ import {
   advanceFloor,
   createAuthorChain,
   dropExpired,
-  dropSealedAgain,
   type HeldBatch,
   heldInOrder,
   reachDigest,
   whoLacks,
 } from './author-chain.ts';
 import { type Floors, listBatches } from './listing.ts';
+import { OwnBatches } from './own-batches.ts';
 import type { Pending } from './pending.ts';
 
 /** Finalized heights between two sweeps for batches that nobody needs any more. */
@@ -43,19 +33,12 @@ const sweepHeights = 16;
 /** Numbers above the executed floor that a restart may bring back: more than any node was ever ahead of its ledger. */
 const restoredAheadMax = 1 << 16;
 
-type Waiting = { readonly transactions: Uint8Array[]; bytes: number; sinceMs: number };
-
 export class BatchBook {
   readonly chains: AuthorChain[];
+  readonly own: OwnBatches;
   /** Every batch held, by digest: unlisted ones, and listed ones until they are executed and retired. */
   readonly #byDigest = new Map<string, Batch>();
   readonly #context: ReplicaContext;
-  readonly #waiting: Waiting = { transactions: [], bytes: 0, sinceMs: 0 };
-  #ownSeq: number;
-  #ownDigest: Uint8Array;
-  /** Lowest own number whose transactions were not sealed again. */
-  #ownBase = 1;
-  #isSealing = false;
   /** Something to acknowledge since this moment; null when the last vector sent says all. */
   #acknowledgeSinceMs: number | null = null;
   #acknowledgedAtMs = Number.NEGATIVE_INFINITY;
@@ -78,13 +61,7 @@ export class BatchBook {
         floors[i]?.digest ?? null,
       ),
     );
-    this.#ownSeq = floors[context.self]?.seq ?? 0;
-    this.#ownDigest = floors[context.self]?.digest ?? new Uint8Array(0);
-  }
-
-  /** The own chain; null where this node is no validator of the set, and so seals nothing. */
-  get #own(): AuthorChain | null {
-    return this.chains[this.#context.self] ?? null;
+    this.own = new OwnBatches(context, this.chains[context.self] ?? null);
   }
 
   has(digest: Hash): boolean {
@@ -102,81 +79,8 @@ export class BatchBook {
     return batch;
   }
 
-  /** Bytes of transactions admitted here that no batch holds yet. */
-  get waitingBytes(): number {
-    return this.#waiting.bytes;
-  }
-
-  addTransactions(transactions: readonly Uint8Array[]): void {
-    if (this.#waiting.transactions.length === 0) this.#waiting.sinceMs = this.#context.now.ms;
-    for (const transaction of transactions) {
-      this.#waiting.transactions.push(transaction);
-      this.#waiting.bytes += transaction.length;
-    }
-  }
-
-  /** Seals waiting transactions where time, size or count says so, and own unordered batches leave room. */
-  sealDue(): void {
-    const own = this.#own;
-    while (own !== null && !this.#isSealing && this.#waiting.transactions.length > 0 && this.#context.maySign) {
-      const { transactions, bytes, sinceMs } = this.#waiting;
-      const isDue =
-        bytes >= sealBytes ||
-        transactions.length >= sealTransactions ||
-        this.#context.now.ms >= sinceMs + this.#sealDelayMs();
-      if (!isDue || own.held.size >= unorderedBatchesMax || own.heldBytes >= unorderedBytesMax) return;
-      this.#seal(this.#takeWaiting());
-    }
-  }
-
-  /** Longer while own batches wait to be ordered: under load fewer and fuller ones cost everybody less. */
-  #sealDelayMs(): number {
-    const waiting = this.#own?.held.size ?? 0;
-    return Math.min(sealAfterMs * (1 + waiting), sealAfterMaxMs);
-  }
-
-  #takeWaiting(): Uint8Array[] {
-    const { transactions } = this.#waiting;
-    let count = 0;
-    let bytes = 0;
-    while (
-      count < transactions.length &&
-      count < sealTransactions &&
-      (count === 0 || bytes + transactions[count]!.length <= sealBytes)
-    ) {
-      bytes += transactions[count]!.length;
-      count++;
-    }
-    this.#waiting.bytes -= bytes;
-    this.#waiting.sinceMs = this.#context.now.ms;
-    return transactions.splice(0, count);
-  }
-
-  #seal(transactions: Uint8Array[]): void {
-    const batch = createBatch(
-      {
-        epoch: this.#context.set.epoch,
-        author: this.#context.self,
-        seq: this.#ownSeq + 1,
-        base: Math.max(this.#ownBase, 1),
-        previous: this.#ownDigest,
-        expiryHeight: toHeight(this.#context.finalizedHeight() + this.#context.constants.retentionHeights),
-      },
-      transactions,
-    );
-    this.#ownSeq = batch.header.seq;
-    this.#ownDigest = batch.digest;
-    // The next one waits until this one is durable and signed: one seal is under way at a time.
-    this.#isSealing = true;
-    this.#context.emit({ type: 'seal', batch });
-  }
-
   onOwnBatch(batch: Batch): void {
-    // It was being signed when its epoch ended.
-    if (batch.header.epoch !== this.#context.set.epoch) return this.addTransactions(batch.transactions);
-    this.#isSealing = false;
-    // What stood below it expired while it was being signed: nobody may list it any more.
-    if (batch.header.seq < this.#ownBase) return this.addTransactions(batch.transactions);
+    if (!this.own.onSealed(batch)) return;
     this.#hold(batch);
     this.#noteProgress();
   }
@@ -184,11 +88,7 @@ export class BatchBook {
   /** Takes in a batch from the journal: durable before this start. */
   restore(batch: Batch): void {
     if (batch.header.epoch !== this.#context.set.epoch) return;
-    if (batch.header.author === this.#context.self && batch.header.seq > this.#ownSeq) {
-      this.#ownSeq = batch.header.seq;
-      this.#ownDigest = batch.digest;
-      this.#ownBase = Math.max(this.#ownBase, batch.header.base);
-    }
+    this.own.restore(batch);
     const chain = this.chains[batch.header.author];
     // At or below the floor of what is executed no block lists it again.
     if (chain === undefined || batch.header.seq <= chain.floor || this.has(batch.digest)) return;
@@ -201,12 +101,7 @@ export class BatchBook {
 
   /** After all records: what was restored is acknowledged, and so pending, again. */
   start(): void {
-    // Held on, they would expire once more, and take those above the base with them, which may still be listed.
-    if (this.#own !== null) {
-      const { dropped, left } = dropSealedAgain(this.#own, this.#ownBase);
-      this.#forgetUnordered(dropped);
-      this.addTransactions(left);
-    }
+    this.#forgetUnordered(this.own.start());
     this.#noteProgress();
   }
 
@@ -257,8 +152,7 @@ export class BatchBook {
     const finalizedHeight = this.#context.finalizedHeight();
     if (chain.held.has(header.seq) || header.seq <= chain.floor) return false;
     if (header.expiryHeight < finalizedHeight) return false;
-    // Peers relay own batches back that were sealed again above the own base.
-    if (header.author === this.#context.self && header.seq < this.#ownBase) return false;
+    if (this.own.isSealedAgain(header)) return false;
     if (!this.#expiresInTime(batch)) return false;
     if (header.seq > chain.floor + 4 * unorderedBatchesMax && header.base < header.seq) return false;
     if (chain.held.size < unorderedBatchesMax && chain.heldBytes + sizeBytes <= unorderedBytesMax) return true;
@@ -431,12 +325,8 @@ export class BatchBook {
       const chain = this.chains[author];
       if (chain !== undefined) this.#forgetUnordered(advanceFloor(chain, seq, digest));
     }
-    const own = this.#own;
-    if (own !== null && own.floor > this.#ownSeq) {
-      this.#ownSeq = own.floor;
-      this.#ownDigest = own.floorDigest!;
-    }
-    this.#sealExpiredAgain(block.header.height);
+    this.own.onFloor();
+    this.#forgetUnordered(this.own.sealExpiredAgain(block.header.height));
     if (block.header.height % sweepHeights === 0) this.#sweep(block.header.height);
     this.#noteProgress();
   }
@@ -446,20 +336,6 @@ export class BatchBook {
       const name = nameOf(digest);
       if (!this.#ordered.has(name)) this.#byDigest.delete(name);
     }
-  }
-
-  /** Own batches that can't be listed any more: their transactions are sealed again, above a new base. */
-  #sealExpiredAgain(height: Height): void {
-    const own = this.#own;
-    const first = own === null ? undefined : heldInOrder(own)[0]?.batch;
-    if (own === null || first === undefined || first.header.expiryHeight > height) return;
-    const batches = heldInOrder(own).map(({ batch }) => batch);
-    for (const { transactions } of batches) this.addTransactions(transactions);
-    this.#forgetUnordered(batches);
-    own.held.clear();
-    own.heldBytes = 0;
-    own.inOrder = null;
-    this.#ownBase = this.#ownSeq + 1;
   }
 
   /** Forgets what no later block may list: expired, or at or below a finalized floor and not listed there. */
@@ -483,28 +359,6 @@ export class BatchBook {
     }
   }
 
-  /** What this node has been handed and no block of the epoch lists: to be sealed again, or handed over, in the next one. */
-  leftovers(): Uint8Array[] {
-    return [...this.unlisted().flatMap((batch) => batch.transactions), ...this.#waiting.transactions];
-  }
-
-  /** Own batches above the finalized floor, in order. */
-  unlisted(): Batch[] {
-    return this.#own === null ? [] : heldInOrder(this.#own).map(({ batch }) => batch);
-  }
-
-  /** Highest own number that this node knows of: sealed, or listed by a finalized block. */
-  get ownSeq(): number {
-    return this.#ownSeq;
-  }
-
-  /** Whether a batch of its own that a peer shows is one that this node remembers, or one that nobody lists any more. */
-  remembers(seq: number, digest: Hash): boolean {
-    if (seq <= (this.#own?.floor ?? 0)) return true;
-    const held = this.#own?.held.get(seq)?.batch;
-    return seq <= this.#ownSeq && (held === undefined || equalBytes(held.digest, digest));
-  }
-
   /** The batch of an author with the highest number that is held above the finalized floor; null where there is none. */
   highestOf(author: ValidatorIndex): Batch | null {
     const chain = this.chains[author];
@@ -517,15 +371,9 @@ export class BatchBook {
   }
 
   deadline(): number {
-    let at = Number.POSITIVE_INFINITY;
-    const own = this.#own;
-    const hasRoom = own !== null && own.held.size < unorderedBatchesMax && own.heldBytes < unorderedBytesMax;
-    if (this.#waiting.transactions.length > 0 && !this.#isSealing && hasRoom && this.#context.maySign) {
-      at = this.#waiting.sinceMs + this.#sealDelayMs();
-    }
     if (this.#acknowledgeSinceMs !== null && this.#context.maySign)
-      at = Math.min(at, this.#acknowledgedAtMs + acknowledgeAfterMs);
-    return at;
+      return Math.min(this.own.deadline(), this.#acknowledgedAtMs + acknowledgeAfterMs);
+    return this.own.deadline();
   }
 
   /** When pending batches are next to be relayed, or the vector repeated. */

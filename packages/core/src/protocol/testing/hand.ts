@@ -25,7 +25,8 @@ import { defaultConstants, type ProtocolConstants } from '../constants.ts';
 import type { ReplicaContext } from '../context.ts';
 import type { Effect, Fact, Input, JournalRecord, Outcome, ProvenFault } from '../effects.ts';
 import { createEpochSet, type EpochSet } from '../epochs/epoch.ts';
-import { Replica, type ReplicaOrigin } from '../replica.ts';
+import type { ReplicaOrigin } from '../origin.ts';
+import { Replica } from '../replica.ts';
 
 export const constants: ProtocolConstants = { ...defaultConstants, deltaMs: 100, heartbeatMs: 10_000 };
 export const ledgerHash = sha256(Uint8Array.of(7));

@@ -1,0 +1,71 @@
+/** What a driver needs of the world outside, and why it may stop signing. */
+import type {
+  Batch,
+  Block,
+  CairnError,
+  Certificate,
+  Channel,
+  CheckpointSignature,
+  CheckpointStatement,
+  EpochSet,
+  Fact,
+  Instant,
+  JournalRecord,
+  Message,
+  ProvenFault,
+  Signer,
+  Verifier,
+} from '@cairn-ledger/core';
+import type { SigningMark } from './signing-mark.ts';
+
+/**
+ * `diverged`: an own result differs from a certified one. `rolled-back`: the safety record remembers less than was signed; this
+ * ends by itself in the epoch whose set names the life number of the present record. `damaged`: what is kept is not what was
+ * written. `operator`: somebody took the node out.
+ */
+export type FenceReason = 'diverged' | 'rolled-back' | 'damaged' | 'operator';
+
+export type DriverPorts = {
+  readonly now: () => Instant;
+  /** Calls back once, as soon as the work at hand is done. */
+  readonly defer: (callback: () => void) => void;
+  /** Calls back at this moment of `Instant.ms`; a new call replaces the one before. */
+  readonly setTimer: (atMs: number, callback: () => void) => void;
+  readonly journal: {
+    append(record: JournalRecord): void;
+    /** Calls back when everything appended so far is durable. */
+    sync(done: (error: CairnError | null) => void): void;
+  };
+  readonly writeMark: (mark: SigningMark) => void;
+  /** Peers are named by the id of their validator, or whatever their link says who they are. */
+  readonly send: (peer: string, channel: Channel, frame: Uint8Array) => void;
+  /** 16 random bytes: a life number. */
+  readonly drawLife: () => Uint8Array;
+  readonly votingSigner: Signer;
+  readonly checkpointSigner: Signer;
+  readonly verifier: Verifier;
+  readonly ledger: {
+    execute(
+      block: Block,
+      batches: readonly Batch[],
+      finalization: Certificate | null,
+      misbehaviour: readonly ProvenFault[],
+    ): void;
+    keepCertified(statement: CheckpointStatement, signatures: readonly CheckpointSignature[]): void;
+    /** Answers a request from storage; null when it has no answer. */
+    serve(request: Message, answer: (message: Message | null) => void, from: string): void;
+  };
+  /** A batch is held durably from now on: its device signatures may be checked. */
+  readonly onBatch: (batch: Batch, isOwn: boolean) => void;
+  readonly onFact: (fact: Fact) => void;
+  readonly onRefused: (peer: string, error: CairnError) => void;
+  /** A peer hands transactions over, to be admitted and sealed here. */
+  readonly onHandedOver: (peer: string, transactions: readonly Uint8Array[]) => void;
+  /** An epoch begins while the node runs. */
+  readonly onEpoch: (set: EpochSet) => void;
+  /** Nothing is signed from here on; told once for each fence. */
+  readonly onFenced: (reason: FenceReason) => void;
+  /** The fence has ended: the set of the epoch that has just begun names this record's life number, or the operator lifted it. */
+  readonly onUnfenced: () => void;
+  readonly onFailed: (error: CairnError) => void;
+};
