@@ -54,15 +54,14 @@ export type { KeyAlgorithm, Signer, Verifier } from './crypto/verifier.ts';
 export { publicKeySizeBytes, signatureSizeBytes } from './crypto/verifier.ts';
 // ledger
 export type { Moment } from './ledger/admission.ts';
+export type { Change } from './ledger/changes.ts';
 export type { CatalogueEntry, ErrorCode } from './ledger/errors.ts';
 export { errorCatalogue, errorOf } from './ledger/errors.ts';
 export type { LedgerEvent } from './ledger/events.ts';
 export type {
   Execution,
-  LeaderHint,
   LedgerBlock,
   MalformedTransaction,
-  Misbehaviour,
   NewKey,
   TransactionResult,
 } from './ledger/execute.ts';
@@ -74,11 +73,18 @@ export type { HistoryAppend, HistoryTree, TileWrite } from './ledger/history-tre
 export { createHistoryTree } from './ledger/history-tree.ts';
 export type { CheckedTransaction, Ledger, LedgerOptions } from './ledger/ledger.ts';
 export { createLedger } from './ledger/ledger.ts';
+export type { Misbehaviour } from './ledger/misbehaviour.ts';
 export type { Anchor } from './ledger/operations/anchor.ts';
 export { anchor } from './ledger/operations/anchor.ts';
+export type { Attest } from './ledger/operations/attest.ts';
+export { attest } from './ledger/operations/attest.ts';
 export type { Issue } from './ledger/operations/issue.ts';
 export { issue } from './ledger/operations/issue.ts';
 export type { EncodedOperation, OperationKind } from './ledger/operations/operation.ts';
+export type { Propose } from './ledger/operations/propose.ts';
+export { propose } from './ledger/operations/propose.ts';
+export type { Ready } from './ledger/operations/ready.ts';
+export { ready } from './ledger/operations/ready.ts';
 export type { RegisterKey } from './ledger/operations/register-key.ts';
 export { registerKey } from './ledger/operations/register-key.ts';
 export type { Retire } from './ledger/operations/retire.ts';
@@ -90,6 +96,8 @@ export { rotateKey } from './ledger/operations/rotate-key.ts';
 export { isKnownRules, rulesLatest } from './ledger/operations/rules.ts';
 export type { Transfer } from './ledger/operations/transfer.ts';
 export { transfer } from './ledger/operations/transfer.ts';
+export type { MemberVote } from './ledger/operations/vote.ts';
+export { vote } from './ledger/operations/vote.ts';
 export type {
   AccountView,
   AnchorView,
@@ -98,7 +106,6 @@ export type {
   KeyView,
   MemberView,
   MisbehaviourView,
-  SuspensionView,
 } from './ledger/query.ts';
 export {
   readAccount,
@@ -117,12 +124,38 @@ export {
   readParameters,
   readQuota,
   readReplayWindow,
-  readSuspensions,
   readValidators,
 } from './ledger/query.ts';
 export type { Provenance } from './ledger/readings.ts';
 export { readingSourceOf } from './ledger/readings.ts';
 export type { ReplayWindow } from './ledger/replay-window.ts';
+export type {
+  AdmissionView,
+  AttestationView,
+  PresenceView,
+  ProposalView,
+  RemovedView,
+} from './ledger/set-query.ts';
+export {
+  readAdmissions,
+  readAttestations,
+  readPresence,
+  readProposal,
+  readProposals,
+  readReady,
+  readRemoved,
+  readSuspensions,
+  readSuspensionsOf,
+  readTargetRules,
+} from './ledger/set-query.ts';
+export type {
+  AttestVerdict,
+  ProposalOutcome,
+  ReadyRecord,
+  RemovalCause,
+  Suspension,
+  SuspensionCause,
+} from './ledger/set-records.ts';
 export type { StateEntry } from './ledger/state-bucket.ts';
 export { bucketHashOf, isEmptyStatePart, isStatePart, nodeHashOf, stateBucketDepth } from './ledger/state-parts.ts';
 export type { StateProof } from './ledger/state-proof.ts';
@@ -131,6 +164,7 @@ export type { EntrySource, FrozenStateTree, StateTree } from './ledger/state-tre
 export { createStateTree } from './ledger/state-tree.ts';
 export type { ListingStore, Store, Write } from './ledger/store.ts';
 export { keyToPath, pathToKey } from './ledger/store.ts';
+export type { LeaderHint } from './ledger/suspensions.ts';
 export type { Batch, BatchHeader, UnsignedBatch } from './model/batch.ts';
 export { batchBytesMax, createBatch, decodeBatch, encodeBatch, signBatch } from './model/batch.ts';
 export type { BatchReference, Block, BlockHeader } from './model/block.ts';

@@ -12,6 +12,7 @@ import { rulesLatest, rulesOf } from './operations/rules.ts';
 import { chargeQuota } from './quotas.ts';
 import { type ReadingSource, readingSourceOf } from './readings.ts';
 import { type KeyRecord, parametersKind, paths } from './records.ts';
+import { targetSetOf } from './target-set.ts';
 import type { WorkingState } from './working-state.ts';
 
 type CheckContext = { readonly audience: string; readonly checkPublicKey: Verifier['checkPublicKey'] };
@@ -35,6 +36,7 @@ export function checkTransaction(
         height: moment.height,
         transaction: transaction.id,
         parameters,
+        validators: () => targetSetOf(state),
         checkPublicKey,
         events: [],
       }),

@@ -4,7 +4,7 @@
  * reasons of its own is in the node's catalogue.)
  *
  * `curable`: a transaction that is waiting to be ordered may remove the reason (money that is on its way, a device being
- * registered). Such an error does not stop a transaction at admission; only execution decides.
+ * registered), or the set it is about may change until then. Such an error does not stop a transaction at admission; only execution decides.
  */
 import { assert, type CairnError, type Failure, fail } from '../result.ts';
 
@@ -56,10 +56,6 @@ export const errorCatalogue = {
   },
   'tx.bad-operation': {
     message: 'An operation has the wrong arguments. See the table of operations in docs/wire-format.md, section 3.',
-  },
-  'tx.operation-inactive': {
-    message:
-      'The operation exists, but is not active under the present rules. Leave it out until the network announces rules that hold it.',
   },
   'reading.no-device': {
     message:
@@ -127,6 +123,75 @@ export const errorCatalogue = {
   },
   'quota.keys': {
     message: 'The member has registered as many keys as the network allows. Ask the members for a higher limit.',
+  },
+  'proposal.unknown': { message: 'No proposal has this id. Check it in the list of proposals.', curable: true },
+  'proposal.closed': {
+    message: 'The proposal is decided or has lapsed; votes no longer count. Propose it again if need be.',
+  },
+  'proposal.one-each': { message: 'A transaction opens one proposal, whose id is its own. Send each in its own.' },
+  'proposal.too-many-open': {
+    message: 'At most 64 proposals are open, 8 of one member. Wait until some are decided: members can vote them down.',
+    curable: true,
+  },
+  'proposal.fixed-parameter': {
+    message: 'This parameter is built into the chain and stays as the genesis has it. Leave it at its present value.',
+  },
+  'proposal.not-next-rules': {
+    message: 'Rules change by one number at a time. Propose the number after the present one.',
+    curable: true,
+  },
+  'member.exists': { message: 'A member has this id already. Choose another one.' },
+  'member.unknown': {
+    message: 'No member has this id. Check its spelling; a new member is voted in first.',
+    curable: true,
+  },
+  'member.too-many': { message: 'The network has as many members as it can; no more can be added.' },
+  'validator.unknown': {
+    message: 'No validator of the set, and none that is admitted, has this id. Check its spelling.',
+    curable: true,
+  },
+  'validator.foreign': {
+    message: 'A validator of this id is, or was, of another member. Choose another id, or name that member.',
+    curable: true,
+  },
+  'validator.key-in-use': {
+    message: 'Another validator has this key. Make new keys for the node.',
+    curable: true,
+  },
+  'validator.faulty-key': {
+    message: 'A validator was proven faulty with this key, which is never accepted again. Make new keys for the node.',
+  },
+  'validator.too-many': {
+    message:
+      'A set has at most 256 validators, and at most 64 admitted ones may wait to join. Remove a validator, or withdraw an admission, first.',
+    curable: true,
+  },
+  'attest.not-validator': {
+    message: 'Only validators of the present set attest. Sign with the link key of one, as a node does by itself.',
+    curable: true,
+  },
+  'attest.wrong-subject': {
+    message:
+      'A validator says of others that they are suspect or clear, and of itself that it is present or fenced. Correct validator or verdict.',
+  },
+  'ready.not-admitted': {
+    message:
+      'The key belongs neither to an admitted validator of this id nor to one of the set. Let the members admit the validator with this link key, then send it again under a new counter.',
+    curable: true,
+  },
+  'ready.wrong-height': {
+    message: 'The height lies ahead of the chain, or more than 1,000 behind. Catch up, then say ready again.',
+    curable: true,
+  },
+  'ready.wrong-set': {
+    message:
+      'The digest is not that of the present validator set. Follow the chain to its present epoch, then say ready again.',
+    curable: true,
+  },
+  'ready.used-life': { message: 'The validator has this life number already. Draw a new one for a new safety record.' },
+  'ready.too-soon': {
+    message: 'A validator returns at most once in 1,000 heights. Say ready again from the height that is named.',
+    curable: true,
   },
   'genesis.malformed': {
     message:

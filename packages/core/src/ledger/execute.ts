@@ -4,10 +4,12 @@
  *
  * A transaction that occurs again finds its counter used: `tx.replayed`. Such a verdict never replaces an earlier one of
  * the same transaction (protocol.md section 2).
+ *
+ * Before the transactions come the suspensions that end and what the block proves; after them, signs of life, proposals
+ * that lapse, and the target set.
  */
 import type { KeyAlgorithm, Verifier } from '../crypto/verifier.ts';
 import type { Hash } from '../model/brands.ts';
-import { isName } from '../model/names.ts';
 import type { Parameters } from '../model/parameters.ts';
 import { type Transaction, transactionEntry } from '../model/transaction.ts';
 import type { Validator } from '../model/validator-set.ts';
@@ -16,25 +18,22 @@ import { admit, useCounter } from './admission.ts';
 import { applyTransaction } from './apply.ts';
 import { type ErrorCode, errorOf } from './errors.ts';
 import type { LedgerEvent } from './events.ts';
+import { type Misbehaviour, recordMisbehaviour } from './misbehaviour.ts';
 import { type Rules, rulesOf } from './operations/rules.ts';
 import type { Actor } from './permissions.ts';
+import { noteAuthors } from './presence.ts';
+import { lapseProposals } from './proposals.ts';
 import { chargeQuota } from './quotas.ts';
 import { type Provenance, readingSourceOf } from './readings.ts';
-import { misbehaviourKind, parametersKind, paths, suspensionKind } from './records.ts';
+import { parametersKind, paths } from './records.ts';
+import { changeTarget } from './set-changes.ts';
 import type { Store, Write } from './store.ts';
+import { endSuspensions, type LeaderHint, leaderHintsBetween, suspensionsOf } from './suspensions.ts';
 import { targetRulesOf, targetSetAfter } from './target-set.ts';
 import { createWorkingState, type WorkingState } from './working-state.ts';
 
 /** What stood in a batch as a transaction but does not decode as one. */
 export type MalformedTransaction = { readonly malformed: Uint8Array; readonly id: Hash };
-
-/** A fault of a validator, proven to the engine; `kind` names it, a word of the engine's. */
-export type Misbehaviour = {
-  readonly validator: string;
-  readonly member: string;
-  readonly kind: string;
-  readonly height: number;
-};
 
 export type LedgerBlock = {
   readonly height: number;
@@ -66,9 +65,6 @@ export type TransactionResult = {
 
 export type NewKey = { readonly kid: Uint8Array; readonly algorithm: KeyAlgorithm; readonly publicKey: Uint8Array };
 
-/** A validator whose views the engine may skip. */
-export type LeaderHint = { readonly validator: string; readonly suspended: boolean };
-
 export type Execution = {
   /** One for each transaction of the block, in order. */
   readonly results: readonly TransactionResult[];
@@ -97,7 +93,6 @@ type BlockContext = ExecutionContext & {
   readonly rules: Rules;
   readonly parameters: Parameters;
   readonly events: LedgerEvent[];
-  readonly leaderHints: LeaderHint[];
 };
 
 export function executeBlock(store: Store, block: LedgerBlock, context: ExecutionContext): Execution {
@@ -113,9 +108,11 @@ export function executeBlock(store: Store, block: LedgerBlock, context: Executio
     rules: rulesOf(block.rules),
     parameters,
     events: [] as LedgerEvent[],
-    leaderHints: [] as LeaderHint[],
   };
-  for (const fault of block.misbehaviour) recordMisbehaviour(blockContext, fault);
+  const scene = { state, ...block, events: blockContext.events };
+  const suspendedBefore = suspensionsOf(state);
+  endSuspensions(scene);
+  for (const fault of block.misbehaviour) recordMisbehaviour(scene, fault);
   const results: TransactionResult[] = [];
   const entries: Hash[] = [];
   for (const transaction of block.transactions) {
@@ -123,6 +120,9 @@ export function executeBlock(store: Store, block: LedgerBlock, context: Executio
     results.push(result);
     if (result.leafEntry) entries.push(transactionEntry(transaction as Transaction));
   }
+  noteAuthors(state, block.height, block.authors);
+  lapseProposals(scene);
+  changeTarget(scene);
   return {
     results,
     entries,
@@ -130,7 +130,7 @@ export function executeBlock(store: Store, block: LedgerBlock, context: Executio
     newKeys: blockContext.events.filter((event) => event.type === 'key-registered'),
     targetSet: targetSetAfter(store, state),
     targetRules: targetRulesOf(state),
-    leaderHints: blockContext.leaderHints,
+    leaderHints: leaderHintsBetween(suspendedBefore, suspensionsOf(state), block.validators),
     events: blockContext.events,
   };
 }
@@ -160,6 +160,7 @@ function executeTransaction(context: BlockContext, transaction: Transaction): Tr
         height: block.height,
         transaction: transaction.id,
         parameters,
+        validators: () => block.validators,
         checkPublicKey: context.checkPublicKey,
         events,
       }),
@@ -180,22 +181,4 @@ function signerOf({ header, body }: Transaction, actor: Actor): Signer {
 
 function errorToVerdict(error: CairnError): { readonly code: ErrorCode; readonly message: string } {
   return { code: error.code as ErrorCode, message: error.message };
-}
-
-/**
- * One record for each fault, however often it is proven. Whoever is proven faulty is suspended in that block (protocol.md
- * section 6, level 2): its views may be skipped, and it still counts among the validators.
- */
-function recordMisbehaviour(context: BlockContext, { validator, member, kind, height }: Misbehaviour): void {
-  const { state, block, events, leaderHints } = context;
-  const areNames = isName(validator) && isName(member) && isName(kind);
-  assert(areNames && Number.isSafeInteger(height), 'the engine names faults in words of its own');
-  const path = paths.misbehaviour(validator, height, kind);
-  if (state.get(misbehaviourKind, path) !== null) return;
-  state.set(misbehaviourKind, path, block.height);
-  events.push({ type: 'misbehaviour', validator, member, kind, height });
-  const suspension = paths.suspension(validator);
-  if (state.get(suspensionKind, suspension) !== null) return;
-  state.set(suspensionKind, suspension, { cause: 'proven-fault', sinceHeight: block.height });
-  leaderHints.push({ validator, suspended: true });
 }

@@ -14,6 +14,7 @@ import {
   paths,
   targetRulesKind,
 } from './records.ts';
+import { memberCountKind } from './set-records.ts';
 import type { Write } from './store.ts';
 import { writeTargetSet } from './target-set.ts';
 import { createWorkingState, type WorkingState } from './working-state.ts';
@@ -24,6 +25,7 @@ export function genesisWrites(genesis: Genesis): Write[] {
   state.set(parametersKind, paths.parameters, genesis.parameters);
   writeTargetSet(state, genesis.validators);
   state.set(targetRulesKind, paths.targetRules, genesis.rules);
+  state.set(memberCountKind, paths.memberCount, genesis.members.length);
   for (const { id, name } of genesis.members) {
     state.set(memberKind, paths.member(id), { name, kids: [], deviceCount: 0, keyCount: 0 });
   }

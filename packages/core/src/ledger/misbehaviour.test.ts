@@ -1,15 +1,19 @@
 /** What proven faults do to the ledger (protocol.md section 6): they are recorded, and suspend. */
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
-import { readMisbehaviour, readSuspensions } from './query.ts';
+import { readMisbehaviour } from './query.ts';
+import { readSuspensions } from './set-query.ts';
 import { createWorld } from './testing/world.ts';
 
 test('misbehaviour is recorded once and suspends its validator, whatever else the block holds', () => {
   const world = createWorld();
-  const fault = { validator: 'boreal-1', member: 'boreal', kind: 'equivocation', height: 7 };
+  const fault = { validator: 'node-1', member: 'boreal', kind: 'votes', height: 7 };
   const { events, targetSet, leaderHints } = world.execute([], { misbehaviour: [fault, fault] });
-  assert.deepEqual(events, [{ type: 'misbehaviour', ...fault }]);
-  assert.deepEqual([targetSet, leaderHints], [null, [{ validator: 'boreal-1', suspended: true }]]);
+  assert.deepEqual(events, [
+    { type: 'misbehaviour', ...fault },
+    { type: 'suspended', validator: 'node-1', cause: 'proven-fault' },
+  ]);
+  assert.deepEqual([targetSet, leaderHints], [null, [{ validator: 'node-1', suspended: true }]]);
   const again = world.execute([], { misbehaviour: [fault, { ...fault, height: 9 }] });
   assert.deepEqual(again.leaderHints, [], 'who is suspended is not suspended again');
   const { validator, kind, height } = fault;
@@ -17,18 +21,24 @@ test('misbehaviour is recorded once and suspends its validator, whatever else th
     { validator, kind, height, recordedHeight: 1 },
     { validator, kind, height: 9, recordedHeight: 2 },
   ]);
-  assert.deepEqual(readSuspensions(world.store), [{ validator: 'boreal-1', cause: 'proven-fault', sinceHeight: 1 }]);
+  const { votingKey } = world.genesis.validators[0]!;
+  assert.deepEqual(readSuspensions(world.store), [
+    { validator: 'node-1', cause: 'proven-fault', sinceHeight: 1, votingKey, life: null },
+  ]);
 });
 
 test('two validators of one member, proven faulty in the same way in one block, are both recorded and suspended', () => {
   const world = createWorld();
-  const fault = { validator: 'boreal-1', member: 'boreal', kind: 'votes', height: 1 };
-  const misbehaviour = [fault, { ...fault, validator: 'boreal-2' }];
+  const fault = { validator: 'node-1', member: 'boreal', kind: 'votes', height: 1 };
+  const misbehaviour = [fault, { ...fault, validator: 'node-3' }];
   const { events, leaderHints } = world.execute([], { misbehaviour });
-  const ids = ['boreal-1', 'boreal-2'];
+  const ids = ['node-1', 'node-3'];
   assert.deepEqual(
     events,
-    ids.map((validator) => ({ type: 'misbehaviour', ...fault, validator })),
+    ids.flatMap((validator) => [
+      { type: 'misbehaviour', ...fault, validator },
+      { type: 'suspended', validator, cause: 'proven-fault' },
+    ]),
   );
   assert.deepEqual(
     leaderHints,

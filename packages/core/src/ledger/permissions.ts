@@ -8,6 +8,7 @@
  * | node    | `member` and every `member/device` | -                       | yes                                 |
  * | person  | `member` and every `member/device` | of its member           | yes                                 |
  *
+ * Persons propose and vote for their member. What only a validator may say (attest, ready) is signed with its link key.
  * Every key may rotate itself, and anchor. Devices and gateways send readings (readings.ts). Nobody may spend, or change
  * a key, of another member.
  */
@@ -47,6 +48,11 @@ export function issuingRefusal(actor: Actor): CairnError | null {
 /** Why `actor` may not register or revoke keys of its member; null when it may. */
 export function keyKeepingRefusal(actor: Actor): CairnError | null {
   return actor.role === 'person' ? null : errorOf('tx.not-permitted', 'persons of the member register and revoke keys');
+}
+
+/** Why `actor` may not propose, or vote for its member; null when it may. */
+export function votingRefusal(actor: Actor): CairnError | null {
+  return actor.role === 'person' ? null : errorOf('tx.not-permitted', 'persons propose and vote for their member');
 }
 
 function isForWholeMember(role: KeyRole): boolean {

@@ -24,8 +24,6 @@ import {
   type QuotaRecord,
   quotaKind,
   type RecordKind,
-  type SuspensionRecord,
-  suspensionKind,
   validatorKind,
   windowKind,
 } from './records.ts';
@@ -51,8 +49,6 @@ export type MisbehaviourView = {
   /** Height of the block that brought the proof. */
   readonly recordedHeight: number;
 };
-
-export type SuspensionView = { readonly validator: string } & SuspensionRecord;
 
 export function readParameters(store: Store): Parameters | null {
   return readRecord(store, parametersKind, paths.parameters);
@@ -150,14 +146,6 @@ export function readMisbehaviour(store: ListingStore): MisbehaviourView[] {
   }));
 }
 
-/** Validators whose views may be skipped. */
-export function readSuspensions(store: ListingStore): SuspensionView[] {
-  return listRecords(store, suspensionKind, 'suspension/').map(({ names, record }) => ({
-    validator: names[0]!,
-    ...record,
-  }));
-}
-
 /** Balances by account, of the account `id` and, for a member, of its devices. */
 function balancesUnder(store: ListingStore, id: string): Map<string, { asset: string; amount: bigint }[]> {
   const accounts = new Map<string, { asset: string; amount: bigint }[]>();
@@ -170,13 +158,13 @@ function balancesUnder(store: ListingStore, id: string): Map<string, { asset: st
   return accounts;
 }
 
-function readRecord<T>(store: Store, kind: RecordKind<T>, path: string): T | null {
+export function readRecord<T>(store: Store, kind: RecordKind<T>, path: string): T | null {
   const bytes = store.get(pathToKey(path));
   return bytes === null ? null : decodeRecord(kind, bytes, path);
 }
 
 /** Records under a prefix, ascending by path; `names` are the parts of the path after the first. */
-function listRecords<T>(
+export function listRecords<T>(
   store: ListingStore,
   kind: RecordKind<T>,
   prefix: string,

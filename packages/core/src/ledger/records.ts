@@ -15,9 +15,25 @@
  *     validator-set                           [* id] of the target set, ascending
  *     target-rules                            number of the rules that the ledger wants
  *     misbehaviour/<validator>/<height>/<kind>  height of the block that brought the proof
- *     suspension/<validator>                  [ cause, height since which its views may be skipped ]
+ *     suspensions                             [* [ validator, cause, since height, voting key, life ]]
  *
- * kids and hashes stand in paths in lower-case hexadecimal. Lists of kids are in order of registration.
+ * and, of the members' decisions and the validators (set-records.ts):
+ *
+ *     member-count                            number of members
+ *     open-proposals                          [* [ proposal, member, opened height ]], in order of opening
+ *     proposal/<proposal>                     [ Change, member, opened height, outcome, closed height / null, yes, no ]
+ *     vote/<proposal>/<member>                1 yes, 0 no
+ *     admissions                              [* id] of the validators admitted that have not joined, in order
+ *     admission/<validator>                   [ Validator, height ]
+ *     ready/<validator>                       [ link key, life, height, own height, history root ]
+ *     return/<validator>                      height of its last return with a new life number
+ *     removed/<validator>                     [ member, cause, height ]
+ *     faulty-key/<key>                        id of the validator that was proven faulty with it
+ *     presence/<validator>                    height of its last sign of life, at most 100 heights late
+ *     attestations/<validator>                [* [ by, verdict, reason, height ]] about it
+ *     set-agenda                              [ faulty, removals, readies, rules / null ]: what will change the target set
+ *
+ * kids, keys and hashes stand in paths in lower-case hexadecimal. Lists of kids are in order of registration.
  */
 import type { Cbor, Encodable } from '../bytes/cbor.ts';
 import { bytesOf, listOf, requireShape, textOf, tupleOf, uintOf } from '../bytes/shape.ts';
@@ -91,7 +107,20 @@ export const paths = {
   validatorSet: 'validator-set',
   targetRules: 'target-rules',
   misbehaviour: (validator: string, height: number, kind: string) => `misbehaviour/${validator}/${height}/${kind}`,
-  suspension: (validator: string) => `suspension/${validator}`,
+  suspensions: 'suspensions',
+  memberCount: 'member-count',
+  openProposals: 'open-proposals',
+  proposal: (id: string) => `proposal/${id}`,
+  vote: (proposal: string, member: string) => `vote/${proposal}/${member}`,
+  admissions: 'admissions',
+  admission: (validator: string) => `admission/${validator}`,
+  ready: (validator: string) => `ready/${validator}`,
+  lastReturn: (validator: string) => `return/${validator}`,
+  removed: (validator: string) => `removed/${validator}`,
+  faultyKey: (key: string) => `faulty-key/${key}`,
+  presence: (validator: string) => `presence/${validator}`,
+  attestations: (validator: string) => `attestations/${validator}`,
+  agenda: 'set-agenda',
 } as const;
 
 export const parametersKind: RecordKind<Parameters> = { toCbor: parametersToCbor, read: readParametersShape };
@@ -113,22 +142,6 @@ export const misbehaviourKind: RecordKind<number> = {
 export const targetRulesKind: RecordKind<number> = {
   toCbor: (rules) => rules,
   read: (value) => uintOf(value, 'rules', rulesMax),
-};
-
-const suspensionCauses = ['proven-fault'] as const;
-
-/** Why a validator's views may be skipped (protocol.md section 6), and since which height. */
-export type SuspensionRecord = { readonly cause: (typeof suspensionCauses)[number]; readonly sinceHeight: number };
-
-export const suspensionKind: RecordKind<SuspensionRecord> = {
-  toCbor: ({ cause, sinceHeight }) => [suspensionCauses.indexOf(cause), sinceHeight],
-  read(value) {
-    const [cause, sinceHeight] = tupleOf(value, 2, 'suspension');
-    return {
-      cause: suspensionCauses[uintOf(cause!, 'cause', suspensionCauses.length - 1)]!,
-      sinceHeight: uintOf(sinceHeight!, 'height'),
-    };
-  },
 };
 
 export const memberKind: RecordKind<MemberRecord> = {

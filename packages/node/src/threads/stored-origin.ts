@@ -8,7 +8,7 @@ import {
   decodeCheckpointStatement,
   type Outcome,
   type ReplicaOrigin,
-  readSuspensions,
+  readSuspensionsOf,
   toHash,
   toHeight,
   toValidatorIndex,
@@ -36,7 +36,7 @@ export function originOf(chain: ChainDb, checkpointLag: number): StoredOrigin {
   const firstHeight = chain.firstHeight();
   if (tip === null || firstHeight === null || epoch === null)
     throw new StorageError('storage.damaged', 'the chain has no block or no epoch: repair it from peers');
-  const suspensions = readSuspensions(chain.store);
+  const suspensions = readSuspensionsOf(chain.store, epoch.validators);
   const outcomes: StoredOutcome[] = [];
   const first = Math.max(firstHeight, tip.height - Math.max(outcomesAtStart, checkpointLag));
   for (let height = first; height <= tip.height; height++) outcomes.push(outcomeAt(chain, height));

@@ -8,6 +8,7 @@ import type { Cbor, Encodable } from '../../bytes/cbor.ts';
 import type { Verifier } from '../../crypto/verifier.ts';
 import type { Hash } from '../../model/brands.ts';
 import type { Parameters } from '../../model/parameters.ts';
+import type { Validator } from '../../model/validator-set.ts';
 import type { CairnError } from '../../result.ts';
 import type { LedgerEvent } from '../events.ts';
 import type { Actor } from '../permissions.ts';
@@ -20,6 +21,8 @@ export type OperationContext = {
   readonly height: number;
   readonly transaction: Hash;
   readonly parameters: Parameters;
+  /** The set of the block's epoch, ascending by id; at admission the target set, which may be ahead of it. */
+  readonly validators: () => readonly Validator[];
   readonly checkPublicKey: Verifier['checkPublicKey'];
   /** Filled by operations; dropped when the transaction is refused. */
   readonly events: LedgerEvent[];

@@ -8,14 +8,17 @@ import type { RawOperation } from '../../model/transaction.ts';
 import { assert, type CairnError } from '../../result.ts';
 import { errorOf } from '../errors.ts';
 import { anchor } from './anchor.ts';
-import { attest, propose, ready, vote } from './inactive.ts';
+import { attest } from './attest.ts';
 import { issue } from './issue.ts';
 import type { OperationContext, OperationKind } from './operation.ts';
+import { propose } from './propose.ts';
+import { ready } from './ready.ts';
 import { registerKey } from './register-key.ts';
 import { retire } from './retire.ts';
 import { revokeKey } from './revoke-key.ts';
 import { rotateKey } from './rotate-key.ts';
 import { transfer } from './transfer.ts';
+import { vote } from './vote.ts';
 
 export type Rules = ReadonlyMap<number, OperationKind<unknown>>;
 

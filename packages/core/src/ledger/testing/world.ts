@@ -108,8 +108,7 @@ export function packOf(name = 'temperature', baseName?: string): Uint8Array {
 export type World = ReturnType<typeof createWorld>;
 export type Content = Partial<Omit<TransactionContent, 'ledgerHash'>> & { readonly ledgerHash?: Uint8Array };
 
-export function createWorld(parameters: Partial<Parameters> = {}) {
-  const genesis = createGenesis(parameters);
+export function createWorld(parameters: Partial<Parameters> = {}, genesis: Genesis = createGenesis(parameters)) {
   const ledgerHash = genesisToLedgerHash(genesis);
   const forged = new Set<string>();
   const ledger = createLedger({ genesis, verify: (transaction) => !forged.has(toHex(transaction.id)) });
