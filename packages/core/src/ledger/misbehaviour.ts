@@ -6,6 +6,7 @@
 import { equalBytes, toHex } from '../bytes/hex.ts';
 import { isName } from '../model/names.ts';
 import { assert } from '../result.ts';
+import { admissionOf, dropAdmission, faultyWith } from './admissions.ts';
 import { agendaOf, writeAgenda } from './agenda.ts';
 import { misbehaviourKind, paths } from './records.ts';
 import { attestationsKind, faultyKeyKind } from './set-records.ts';
@@ -38,6 +39,9 @@ export function recordMisbehaviour(scene: SetScene, { validator: id, member, kin
   suspend(scene, validator, 'proven-fault');
   const { votingKey, linkKey, checkpointKey } = validator;
   for (const key of [votingKey, linkKey, checkpointKey]) state.set(faultyKeyKind, paths.faultyKey(toHex(key)), id);
+  const admitted = admissionOf(state, id)?.validator;
+  // With one of these keys it can't join either; the members have to vote again, for others.
+  if (admitted !== undefined && faultyWith(state, admitted) !== null) dropAdmission(scene, id, null);
   const agenda = agendaOf(state);
   const others = agenda.faulty.filter((each) => each.validator !== id);
   const known = agenda.faulty.find((each) => each.validator === id);

@@ -274,9 +274,10 @@ test('a validator that lost its safety record returns with a new life number, at
   world.pass(1);
   assert.deepEqual(readSuspensions(world.store), [], 'a new life number ends its own notice');
   assert.ok(!isRevoked(world, 2));
-  world.jumpTo(returned + 999);
+  world.jumpTo(returned + 997);
   presentBut(world);
-  assert.equal(world.ready(2, 2), 'ok');
+  assert.equal(world.ready(2, 2), 'ready.too-soon');
+  assert.equal(world.ready(2, 2), 'ok', '1,000 heights later');
   assert.deepEqual(world.target()[1]!.life, lifeOf(2));
 });
 
@@ -315,15 +316,27 @@ test('an admission ends what the validator was ready for before', () => {
   assert.ok(!isRevoked(world, 2), 'it keeps its link key');
 });
 
-test('whoever is proven faulty while it is ready does not come in with those keys', () => {
+test('whoever is proven faulty does not come in with a key it had then, admitted and ready as it may be', () => {
   const world = createSetWorld(4);
+  world.decide(admit(1, 1));
+  assert.equal(world.ready(1, 1, 1), 'ok');
   world.decide({ type: 'admit-validator', validator: { ...validatorOf(2, 1), votingKey: validatorOf(2).votingKey } });
-  world.execute([], { misbehaviour: [world.fault(2)] });
-  assert.equal(world.ready(2, 1, 1), 'ok');
-  world.pass(2);
-  assert.deepEqual(world.target(), world.genesis.validators);
+  assert.equal(world.ready(2, 2, 1), 'ok', 'it waits for the change that is in flight');
+  assert.equal(world.ready(3, 3), 'ok');
+  world.execute([], { misbehaviour: [world.fault(2), world.fault(3)] });
   assert.deepEqual(readAdmissions(world.store), []);
   assert.ok(isRevoked(world, 2, 1));
+  world.settle();
+  world.pass(2);
+  assert.deepEqual(world.target().slice(1), world.genesis.validators.slice(1));
+});
+
+test('an admission with the link key of a validator that leaves for a fault goes with it', () => {
+  const world = createSetWorld(5);
+  world.decide({ type: 'admit-validator', validator: { ...validatorOf(2), addresses: ['10.0.0.2:7000'] } });
+  world.execute([], { misbehaviour: [world.fault(2)] });
+  assert.deepEqual(readAdmissions(world.store), []);
+  assert.ok(isRevoked(world, 2));
 });
 
 test('a removed validator returns under its id with new keys, of the same member only', () => {

@@ -85,7 +85,6 @@ function dropWhatIsPast(scene: SetScene, target: readonly Validator[]): void {
     const isCurrent = arrival !== null && scene.height - arrival.ready.height <= readyHeights;
     if (isCurrent && !isFaulty) continue;
     dropReady(state, id);
-    // Proven faulty since it was admitted: the members have to vote again, for other keys.
     if (isFaulty && arrival.kind === 'admission') dropAdmission(scene, id, null);
     events.push({ type: 'ready-lapsed', validator: id });
   }
