@@ -184,11 +184,11 @@ function drawChanges(
       outside.shift();
       continue;
     }
-    // Counted without those who join: they may come later than those who leave go.
+    // Whatever order they come in: those who join may come last, and those who are faulty may leave last.
     const leaver = random.pick(members);
     const left = members.filter((node) => node !== leaver);
-    const faultyLeft = left.filter((node) => faulty.includes(node)).length;
-    if (left.length < 4 || faultyLeft > Math.floor((left.length - 1) / 3)) continue;
+    const isEnough = faulty.includes(leaver) || faulty.length <= Math.floor((left.length - 1) / 3);
+    if (left.length < 4 || !isEnough) continue;
     members = left;
     changes.push({ atMs, verb: 'remove', node: leaver });
   }

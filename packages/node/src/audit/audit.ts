@@ -3,7 +3,7 @@
  * the files and held against two things alone: the genesis document and the signatures of quorums. A hash that lies beside
  * what it covers proves nothing, since who changes the one can change the other.
  *
- * - genesis -> validators -> finalizations -> blocks -> batches -> transactions: every signature and digest;
+ * - genesis -> validators of each epoch -> finalizations -> blocks -> batches -> transactions: every signature and digest;
  * - certified checkpoints: every signature; the history tree grown again from the accepted transactions; the state tree over
  *   all entries, when its height is certified;
  * - re-execution (`replay`): all of it made anew from the blocks and compared row by row, which also proves verdicts, the
@@ -16,7 +16,7 @@
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { type CairnError, equalBytes, fail, ok, type Result, sha256, toHex } from '@cairn-ledger/core';
+import { type CairnError, equalBytes, fail, ok, type Result, readValidators, sha256, toHex } from '@cairn-ledger/core';
 import { nodeConfigName } from '../config/node-config.ts';
 import { installNodeSha256 } from '../crypto/sha256.ts';
 import { nothingSigned, raiseMark, type Signed, type SigningMark } from '../driver/signing-mark.ts';
@@ -26,16 +26,9 @@ import { ChainDb } from '../storage/chain-db.ts';
 import { chainSchema, chainSchemaVersion } from '../storage/chain-schema.ts';
 import type { ChainAudit } from './block-audit.ts';
 import { auditChain, type ChainSummary } from './chain-audit.ts';
+import { type AuditedEpochs, auditEpochs, auditTargets, compareTargetWithState, genesisEpochs } from './epoch-audit.ts';
 import { createFindings, type Finding, type FindingClass, type Findings } from './finding.ts';
-import {
-  type Anchor,
-  auditConfig,
-  auditGenesis,
-  auditKeys,
-  marksIn,
-  type NodeFolder,
-  selfIn,
-} from './founding-audit.ts';
+import { type Anchor, auditConfig, auditGenesis, auditKeys, marksIn, type NodeFolder } from './founding-audit.ts';
 import { auditJournal, type JournalMemory } from './journal-audit.ts';
 import { logBytesOf } from './log-file.ts';
 import { type MadeAnew, makeAnew, TemporaryFailed } from './made-anew.ts';
@@ -105,6 +98,7 @@ type Task = {
   readonly pace: Pace;
   /** The databases were closed in order, so the node was stopped and did not crash. */
   readonly wasStopped: boolean;
+  readonly epochs: AuditedEpochs;
 };
 
 /** Errors: `audit.not-a-node`, `audit.running`, `audit.no-temporary-room`; everything else that is wrong is a finding. */
@@ -186,35 +180,51 @@ async function lockFolder({ dataDir }: NodeFolder, findings: Findings): Promise<
   }
 }
 
-async function auditData(given: Omit<Task, 'wasStopped'>): Promise<AuditReport['checked']> {
+/** The database of the chain, and who signed what is in it. */
+type OpenedChain = {
+  readonly stored: StoredDatabase;
+  readonly chain: ChainDb;
+  readonly foundedHeight: number;
+};
+
+async function auditData(given: Omit<Task, 'wasStopped' | 'epochs'>): Promise<AuditReport['checked']> {
   const { folder, anchor, findings, pace, options } = given;
   const chainPath = join(folder.dataDir, 'chain.db');
-  const task: Task = { ...given, wasStopped: logBytesOf(chainPath) === null };
-  options.onProgress?.({ part: 'journal' });
-  const memory = await auditJournal(
-    {
-      directory: join(folder.dataDir, 'journal'),
-      anchor,
-      self: selfIn(folder, anchor),
-      wasStopped: task.wasStopped,
-    },
-    findings,
-    pace,
-  );
+  const wasStopped = logBytesOf(chainPath) === null;
   const isComplete = options.recent === undefined;
+  options.onProgress?.({ part: 'journal' });
   const stored = await openStored(
     { path: chainPath, schema: chainSchema, schemaVersion: chainSchemaVersion, isComplete, kind: 'database' },
     findings,
     pace,
   );
   try {
-    const outcome = stored === null ? null : await auditChainDb(task, stored, memory);
+    const opened = stored === null ? null : openChain(given, stored);
+    const epochs = opened === null ? genesisEpochs(anchor) : auditEpochs(anchor, opened.chain, findings);
+    const task: Task = { ...given, wasStopped, epochs };
+    const directory = join(folder.dataDir, 'journal');
+    const memory = await auditJournal(
+      { directory, anchor, epochs, selfId: folder.validatorId, wasStopped },
+      findings,
+      pace,
+    );
+    const outcome = opened === null ? null : await auditChainDb(task, opened, memory);
     const { finalizedView = 0, ownSigned = nothingSigned } = outcome ?? {};
-    auditMark({ ...task, memory, finalizedView, ownSigned }, findings);
+    auditMark({ ...task, epoch: epochs.latest.epoch, memory, finalizedView, ownSigned }, findings);
     return { ...(outcome?.checked ?? nothingChecked), journalRecords: memory?.records ?? 0 };
   } finally {
     stored?.close();
   }
+}
+
+/** Null when nothing in it can be looked at. */
+function openChain(task: Omit<Task, 'wasStopped' | 'epochs'>, stored: StoredDatabase): OpenedChain | null {
+  const { findings } = task;
+  const where = { file: 'chain.db' };
+  const chain = findings.guard('database', where, () => new ChainDb(stored.database));
+  if (chain === null || !isOfLedger(task, stored)) return null;
+  const foundedHeight = findings.guard('database', { ...where, table: 'meta' }, () => chain.foundedHeight()) ?? 0;
+  return { stored, chain, foundedHeight };
 }
 
 type Outcome = {
@@ -223,11 +233,10 @@ type Outcome = {
   readonly ownSigned: SigningMark;
 };
 
-async function auditChainDb(task: Task, stored: StoredDatabase, memory: JournalMemory | null): Promise<Outcome | null> {
-  const { findings, pace, folder, anchor, options } = task;
+async function auditChainDb(task: Task, opened: OpenedChain, memory: JournalMemory | null): Promise<Outcome | null> {
+  const { findings, pace, folder, anchor, epochs, options } = task;
+  const { stored, chain, foundedHeight } = opened;
   const { database } = stored;
-  const chain = findings.guard('database', { file: 'chain.db' }, () => new ChainDb(database));
-  if (chain === null || !isOfLedger(task, stored)) return null;
   const tip = findings.guard('block', {}, () => chain.tip());
   if (tip === null) {
     findings.add('block', 'audit.missing', 'the chain has no block, not even that of the genesis', {
@@ -235,17 +244,29 @@ async function auditChainDb(task: Task, stored: StoredDatabase, memory: JournalM
     });
     return null;
   }
-  const view = await openView(folder, options.recent === undefined, findings, pace);
-  const from = options.recent === undefined ? 0 : Math.max(0, tip.height - options.recent + 1);
-  const isReplayed = from === 0 && (options.replay ?? needsReplay(stored, chain, tip.height, findings));
+  const firstHeight = foundedHeight === 0 ? 0 : foundedHeight - anchor.genesis.parameters.checkpointLag;
+  const isWhole = options.recent === undefined;
+  const view = await openView(folder, isWhole, findings, pace);
+  const from = isWhole ? firstHeight : Math.max(firstHeight, tip.height - options.recent! + 1);
+  const isReplayed =
+    isWhole && foundedHeight === 0 && (options.replay ?? needsReplay(stored, chain, tip.height, findings));
   let made: MadeAnew | null = null;
   let ownSigned = nothingSigned;
-  const onOwnSigned = (signed: Signed): void => {
-    ownSigned = raiseMark(ownSigned, signed);
+  const chainTask: ChainAudit = {
+    anchor,
+    chain,
+    database,
+    epochs,
+    foundedHeight,
+    findings,
+    selfId: folder.validatorId,
+    onOwnSigned: (signed: Signed): void => {
+      ownSigned = raiseMark(ownSigned, signed);
+    },
   };
-  const chainTask: ChainAudit = { anchor, chain, database, findings, self: selfIn(folder, anchor), onOwnSigned };
   try {
-    made = from > 0 ? null : makeAnewFor(task, chain, isReplayed, view);
+    made = isWhole ? makeAnewFor(task, opened, isReplayed, view) : null;
+    auditTargets(anchor, chain, firstHeight, findings);
     const summary = await auditChain(
       chainTask,
       { from, to: tip.height },
@@ -259,13 +280,16 @@ async function auditChainDb(task: Task, stored: StoredDatabase, memory: JournalM
     compareWithJournal(task, chain, summary, memory);
     options.onProgress?.({ part: 'state' });
     const stateEntries = await auditState(chainTask, tip.height, summary.tip, pace);
+    const wanted = findings.guard('state', { table: 'state' }, () => readValidators(chain.store));
+    if (wanted !== null) compareTargetWithState(wanted, chain, tip.height, findings);
     options.onProgress?.({ part: 'compare' });
     const isRemade = (made?.reaches(tip.height) ?? false) && isReplayed;
     if (isRemade) await made!.compareChain(stored, pace);
-    else if (from === 0) auditRowCounts(chainTask, summary);
+    else if (isWhole) auditRowCounts(chainTask, summary, firstHeight);
     if (view !== null && made?.reaches(view.height)) await made.compareView(view.stored, pace);
     if (view !== null) compareProgress(view, tip.height, findings);
     noteUnproven(task, summary, memory, isRemade);
+    if (foundedHeight > 0) noteFounding(findings, foundedHeight);
     const { blocks, batches, transactions, signatures, certifiedHeight, finalizedView } = summary;
     const checked = { blocks, batches, transactions, signatures, certifiedHeight, stateEntries };
     return {
@@ -279,10 +303,20 @@ async function auditChainDb(task: Task, stored: StoredDatabase, memory: JournalM
   }
 }
 
-function makeAnewFor(task: Task, chain: ChainDb, isReplay: boolean, view: StoredView | null): MadeAnew {
-  const tempDir = task.options.tempDir ?? tmpdir();
+function noteFounding(findings: Findings, height: number): void {
+  const what = `the chain here was founded at height ${height} from a snapshot: what was before, nodes that have it can prove`;
+  findings.note('block', 'audit.unproven', what, { height });
+}
+
+function makeAnewFor(
+  { anchor, epochs, findings, options }: Task,
+  { chain, foundedHeight: firstHeight }: OpenedChain,
+  isReplay: boolean,
+  view: StoredView | null,
+): MadeAnew {
+  const tempDir = options.tempDir ?? tmpdir();
   const viewHeight = view?.height ?? null;
-  return makeAnew({ anchor: task.anchor, tempDir, isReplay, chain, viewHeight }, task.findings);
+  return makeAnew({ anchor, epochs, firstHeight, tempDir, isReplay, chain, viewHeight }, findings);
 }
 
 /** Short chains, and where nothing else proves the state; a damaged answer only decides whether blocks are executed again. */
@@ -295,7 +329,10 @@ function needsReplay({ database }: StoredDatabase, chain: ChainDb, tipHeight: nu
 }
 
 /** Whether the database says that it is of the ledger of the genesis; the marks tell which of the two was exchanged. */
-function isOfLedger({ anchor, folder, findings, options }: Task, { database }: StoredDatabase): boolean {
+function isOfLedger(
+  { anchor, folder, findings, options }: Omit<Task, 'wasStopped' | 'epochs'>,
+  { database }: StoredDatabase,
+): boolean {
   const where = { file: 'chain.db', table: 'meta' };
   const read = "SELECT value FROM meta WHERE key = 'ledger'";
   const row = findings.guard('database', where, () => database.sqlite.prepare(read).get() ?? {});

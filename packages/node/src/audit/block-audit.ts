@@ -7,6 +7,7 @@ import {
   decodeBatch,
   decodeCertificate,
   decodeTransaction,
+  type EpochSet,
   equalBytes,
   type MalformedTransaction,
   sha256,
@@ -21,6 +22,7 @@ import type { ChainDb, StoredBlock } from '../storage/chain-db.ts';
 import { batchPartBytes, partsPerBatchMax } from '../storage/chain-schema.ts';
 import type { Database } from '../storage/database.ts';
 import { batchesPerBlockMax, batchIdOf } from '../storage/transaction-place.ts';
+import type { AuditedEpochs } from './epoch-audit.ts';
 import type { Findings } from './finding.ts';
 import type { Anchor } from './founding-audit.ts';
 
@@ -29,8 +31,11 @@ export type ChainAudit = {
   readonly chain: ChainDb;
   readonly database: Database;
   readonly findings: Findings;
-  /** Index of the node; null when it is not known. */
-  readonly self: number | null;
+  readonly epochs: AuditedEpochs;
+  /** Of this height and below the batches are not held: the chain was founded from a snapshot; 0 where all are. */
+  readonly foundedHeight: number;
+  /** Id of the node; null when it is not known. */
+  readonly selfId: string | null;
   /** Told what carries a signature of this node, which therefore must have marked it. */
   readonly onOwnSigned: (signed: Signed) => void;
 };
@@ -42,8 +47,13 @@ export type AuditedBatch = {
   readonly transactions: readonly (Transaction | MalformedTransaction)[];
 };
 
+/** Whether an index means the node itself, in the set it was said in. */
+export function isSelf({ validators }: EpochSet, index: number, selfId: string | null): boolean {
+  return selfId !== null && validators[index]?.id === selfId;
+}
+
 /** Null when the stored bytes are not the block of this height. */
-export function auditBlock({ anchor, findings }: ChainAudit, stored: StoredBlock): Block | null {
+export function auditBlock({ epochs, findings }: ChainAudit, stored: StoredBlock): Block | null {
   const { height } = stored;
   const where = { height };
   if (!equalBytes(sha256(stored.header), stored.digest)) {
@@ -57,10 +67,12 @@ export function auditBlock({ anchor, findings }: ChainAudit, stored: StoredBlock
   }
   const block = decoded.value;
   const { header } = block;
-  const isOfHere =
-    header.height === height && header.epoch === anchor.set.epoch && header.rules === anchor.genesis.rules;
-  if (!isOfHere || header.timeMs !== stored.timeMs || header.nextSet !== null) {
-    const what = `block ${height} says height ${header.height}, epoch ${header.epoch}, rules ${header.rules}, time ${header.timeMs}, which does not belong here`;
+  const [set, next] = [epochs.at(height), epochs.at(height + 1)];
+  const isOfHere = header.height === height && header.epoch === set.epoch && header.rules === set.rules;
+  const endsHere =
+    next === set ? header.nextSet === null : header.nextSet !== null && equalBytes(header.nextSet, next.digest);
+  if (!isOfHere || header.timeMs !== stored.timeMs || !endsHere) {
+    const what = `block ${height} says height ${header.height}, epoch ${header.epoch}, rules ${header.rules}, time ${header.timeMs}${header.nextSet === null ? '' : ' and ends its epoch'}, which does not belong here`;
     findings.add('block', 'audit.differs', what, where);
     return null;
   }
@@ -69,7 +81,7 @@ export function auditBlock({ anchor, findings }: ChainAudit, stored: StoredBlock
 
 /** View of the finalization stored with a block; null when there is none that holds. */
 export function auditFinalization(
-  { anchor, findings, self, onOwnSigned }: ChainAudit,
+  { anchor, epochs, findings, selfId, onOwnSigned }: ChainAudit,
   stored: StoredBlock,
   block: Block | null,
 ): number | null {
@@ -89,14 +101,15 @@ export function auditFinalization(
   }
   const certificate = decoded.value;
   const message = { type: 'certificate' as const, certificate };
-  const admitted = admitMessage(message, toValidatorIndex(0), anchor.set, anchor.ledgerHash, sodiumVerifier);
+  const set = epochs.at(height);
+  const admitted = admitMessage(message, toValidatorIndex(0), set, anchor.ledgerHash, sodiumVerifier);
   if (!admitted.ok) {
     const what = `the finalization of block ${height} does not hold: ${admitted.error.message}`;
     findings.add('certificate', 'audit.bad-signature', what, where);
     return null;
   }
   const view = viewOfVote(decoded.value.vote);
-  if (certificate.signers.some((signer) => signer === self)) onOwnSigned({ epoch: anchor.set.epoch, view });
+  if (certificate.signers.some((signer) => isSelf(set, signer, selfId))) onOwnSigned({ epoch: set.epoch, view });
   if (block !== null && !equalBytes(decoded.value.vote.proposal.digest, block.digest)) {
     const what = `a quorum finalized another block of height ${height} than the one stored`;
     findings.add('block', 'audit.bad-digest', what, where);
@@ -109,7 +122,7 @@ export function auditFinalization(
 
 /** The batches that a block lists, in its order; null in place of one that is damaged. */
 export function auditBatches(task: ChainAudit, block: Block): (AuditedBatch | null)[] {
-  const { database, findings } = task;
+  const { database, findings, foundedHeight } = task;
   const { height } = block.header;
   const rows = findings.guard('batch', { height }, () =>
     database.sqlite
@@ -117,6 +130,11 @@ export function auditBatches(task: ChainAudit, block: Block): (AuditedBatch | nu
       .all(batchIdOf(height, 0), batchIdOf(height, batchesPerBlockMax - 1)),
   ) as BatchRow[] | null;
   if (rows === null) return block.batches.map(() => null);
+  if (height <= foundedHeight) {
+    if (rows.length > 0)
+      findings.add('batch', 'audit.surplus', `a batch of block ${height} is stored, none is held`, { height });
+    return [];
+  }
   if (rows.length > block.batches.length) {
     const what = `block ${height} lists ${block.batches.length} batches, ${rows.length} are stored`;
     findings.add('batch', 'audit.surplus', what, { height });
@@ -142,7 +160,7 @@ type BatchRow = {
 };
 
 function auditBatch(
-  { anchor, chain, findings, self, onOwnSigned }: ChainAudit,
+  { anchor, chain, epochs, findings, selfId, onOwnSigned }: ChainAudit,
   block: Block,
   place: number,
   row: BatchRow,
@@ -167,9 +185,10 @@ function auditBatch(
   if (row.author !== author || row.seq !== seq || row.epoch !== epoch || !equalBytes(row.digest, batch.digest))
     refuse('audit.differs', 'is stored under another author, number, epoch or digest');
   const message = { type: 'batch' as const, batch };
-  const admitted = admitMessage(message, toValidatorIndex(0), anchor.set, anchor.ledgerHash, sodiumVerifier);
+  const set = epochs.at(height);
+  const admitted = admitMessage(message, toValidatorIndex(0), set, anchor.ledgerHash, sodiumVerifier);
   if (!admitted.ok) return refuse('audit.bad-signature', `does not hold: ${admitted.error.message}`);
-  if (author === self) onOwnSigned({ epoch, seq });
+  if (isSelf(set, author, selfId)) onOwnSigned({ epoch, seq });
   const transactions = batch.transactions.map((transaction): Transaction | MalformedTransaction => {
     const read = decodeTransaction(transaction);
     return read.ok ? read.value : { malformed: transaction, id: sha256(transaction) };

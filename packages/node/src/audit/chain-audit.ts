@@ -11,6 +11,7 @@ import {
   equalBytes,
   genesisEntries,
   type Hash,
+  isChange,
   sha256,
   toHex,
   transactionEntry,
@@ -22,6 +23,9 @@ import { type AuditedBatch, auditBatches, auditBlock, auditFinalization, type Ch
 import { type AuditedCheckpoint, auditCheckpoint } from './checkpoint-audit.ts';
 import { createHistoryAudit, type HistoryAudit } from './history-audit.ts';
 import type { Pace } from './pace.ts';
+
+/** Of CBOR. */
+const emptyList = 0x80;
 
 export type AuditedHeight = {
   readonly stored: StoredBlock;
@@ -44,9 +48,13 @@ export type ChainSummary = {
   readonly batchParts: number;
   readonly transactions: number;
   readonly signatures: number;
-  /** The last batch listed of each author. */
-  readonly floors: ReadonlyMap<number, Batch['header'] & { readonly digest: Hash }>;
+  /** The last batch listed of each author, by `floorName`. */
+  readonly floors: ReadonlyMap<string, Batch['header'] & { readonly digest: Hash }>;
 };
+
+export function floorName({ epoch, author }: { readonly epoch: number; readonly author: number }): string {
+  return `${epoch}/${author}`;
+}
 
 export type ChainRange = { readonly from: number; readonly to: number };
 
@@ -57,27 +65,28 @@ export async function auditChain(
   onHeight: (height: AuditedHeight) => void,
   pace: Pace,
 ): Promise<ChainSummary> {
-  const { chain, findings, anchor } = task;
+  const { chain, findings, anchor, epochs, foundedHeight } = task;
   const lag = anchor.genesis.parameters.checkpointLag;
+  const firstHeight = foundedHeight === 0 ? 0 : foundedHeight - lag;
   const counts = { blocks: 0, batches: 0, batchParts: 0, transactions: 0, signatures: 0 };
-  const floors = new Map<number, Batch['header'] & { readonly digest: Hash }>();
+  const floors = new Map<string, Batch['header'] & { readonly digest: Hash }>();
   const unproven = new Map<number, string>();
   /** Digests of the last own checkpoints, by height: a block names the one `lag` below it. */
   const statements = new Map<number, Hash>();
   let certifiedHeight = -1;
+  /** Of the latest epoch. */
   let finalizedView = 0;
   let last: AuditedCheckpoint = { own: null, certified: null };
   let before: StoredBlock | null = from === 0 ? null : findings.guard('block', {}, () => chain.blockByHeight(from - 1));
-  let history: HistoryAudit | null = findings.guard('history', { height: from }, () =>
-    createHistoryAudit(chain.tiles, from === 0 ? 0 : (before?.historySize ?? 0), findings),
-  );
+  // Of a chain that was founded later the history begins with what the quorum signed then.
+  let history: HistoryAudit | null = foundedHeight > 0 && from <= foundedHeight ? null : historyFrom(before);
 
   for (let height = from; height <= to; height++) {
     const stored = findings.guard('block', { height }, () => chain.blockByHeight(height));
     last = auditCheckpoint(task, height);
     if (last.certified !== null) {
       certifiedHeight = height;
-      counts.signatures += anchor.set.quorum;
+      counts.signatures += epochs.at(height).quorum;
     }
     noteStatement(height, last.certified ?? last.own);
     if (stored === null) {
@@ -88,12 +97,35 @@ export async function auditChain(
     counts.blocks++;
     const audited = height === 0 ? auditGenesisBlock(task, stored) : auditHeight(stored);
     await pace.spend(stored.header.length + stored.body.length + (audited?.bytes ?? 0));
-    if (audited === null) history = null;
+    if (height <= foundedHeight && foundedHeight > 0) auditFounding(stored);
+    else if (audited === null) history = null;
     else addToHistory(stored, audited);
     before = stored;
   }
   findings.guard('history', {}, () => history?.end());
   return { tipHeight: to, tip: last, certifiedHeight, finalizedView, unproven, floors, ...counts };
+
+  function historyFrom(block: StoredBlock | null): HistoryAudit | null {
+    return findings.guard('history', { height: from }, () =>
+      createHistoryAudit(chain.tiles, block?.historySize ?? 0, findings),
+    );
+  }
+
+  /** A block from before the chain was founded, or the one it was founded at: what was in it is not held. */
+  function auditFounding(stored: StoredBlock): void {
+    const { height, historySize, verdicts } = stored;
+    const statement = last.certified ?? last.own;
+    if (statement !== null && statement.historySize !== historySize) {
+      const what = `block ${height} is stored with ${historySize} leaves behind it, its checkpoint has ${statement.historySize}`;
+      findings.add('block', 'audit.differs', what, { height });
+    }
+    if (verdicts.length !== 1 || verdicts[0] !== emptyList)
+      findings.add('block', 'audit.surplus', `block ${height} is stored with verdicts, none are held`, { height });
+    if (height < foundedHeight) return;
+    history = historyFrom(stored);
+    findings.guard('history', { height }, () => history?.add(height, [], last));
+    onHeight({ stored, block: null, batches: [], certified: last.certified });
+  }
 
   /** Null when not all of it is true. */
   function auditHeight(stored: StoredBlock): Audited | null {
@@ -101,11 +133,12 @@ export async function auditChain(
     const block = auditBlock(task, stored);
     if (block !== null) checkLinks(stored, block);
     const view = auditFinalization(task, stored, block);
-    if (stored.finalization !== null) counts.signatures += anchor.set.quorum;
+    const set = epochs.at(height);
+    if (stored.finalization !== null) counts.signatures += set.quorum;
     unproven.set(height, toHex(stored.digest));
     if (view !== null) {
       unproven.clear();
-      finalizedView = Math.max(finalizedView, view);
+      if (set === epochs.latest) finalizedView = Math.max(finalizedView, view);
     }
     if (block === null) return null;
     const batches = auditBatches(task, block);
@@ -114,7 +147,7 @@ export async function auditChain(
     counts.signatures += whole.length;
     for (const { batch, bytes } of whole) {
       counts.batchParts += Math.ceil(bytes.length / batchPartBytes);
-      floors.set(batch.header.author, { ...batch.header, digest: batch.digest });
+      floors.set(floorName(batch.header), { ...batch.header, digest: batch.digest });
     }
     if (whole.length < batches.length) return null;
     return { block, batches: whole, bytes: whole.reduce((total, { bytes }) => total + bytes.length, 0) };
@@ -125,11 +158,25 @@ export async function auditChain(
     if (before !== null && (!equalBytes(header.parent, before.digest) || header.timeMs <= before.timeMs))
       findings.add('block', 'audit.unlinked', `block ${height} does not follow block ${height - 1}`, where);
     const named = Math.max(0, height - lag);
+    checkTarget(height, named, header);
     const statement = statements.get(named);
     if (statement !== undefined && !equalBytes(statement, header.checkpoint)) {
       const what = `the checkpoint of height ${named} is not the one that block ${height} names`;
       findings.add('checkpoint', 'audit.differs', what, { height: named });
     }
+  }
+
+  /** An epoch ends with the block that the target of L heights ago says, for the set that it says. */
+  function checkTarget(height: number, named: number, { nextSet }: Block['header']): void {
+    if (named < firstHeight) return;
+    const where = { table: 'targets', height: named };
+    findings.guard('block', where, () => {
+      const [set, target] = [epochs.at(height), chain.epochs.targetAt(named)];
+      const wanted = isChange(set, target) ? target.digest : null;
+      if (wanted === null ? nextSet === null : nextSet !== null && equalBytes(nextSet, wanted)) return;
+      const what = `what the ledger is stored to have wanted at height ${named} is not what block ${height} says`;
+      findings.add('block', 'audit.differs', what, where);
+    });
   }
 
   function noteStatement(height: number, statement: CheckpointStatement | null): void {

@@ -5,12 +5,11 @@ import {
   checkpointDigest,
   decodeCheckpointStatement,
   equalBytes,
-  type Hash,
   toValidatorIndex,
 } from '@cairn-ledger/core';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { decodeSignatures } from '../storage/checkpoint-signatures.ts';
-import type { ChainAudit } from './block-audit.ts';
+import { type ChainAudit, isSelf } from './block-audit.ts';
 
 export type AuditedCheckpoint = {
   /** The own statement as stored; null when it cannot be read. */
@@ -41,18 +40,15 @@ export function auditCheckpoint(task: ChainAudit, height: number): AuditedCheckp
   return { own, certified };
 }
 
-function readStatement(
-  { anchor, findings }: ChainAudit,
-  height: number,
-  bytes: Uint8Array,
-): CheckpointStatement | null {
+function readStatement(task: ChainAudit, height: number, bytes: Uint8Array): CheckpointStatement | null {
+  const { findings } = task;
   const where = { height };
   const statement = decodeCheckpointStatement(bytes);
   if (!statement.ok) {
     findings.add('checkpoint', 'audit.malformed', `the checkpoint of height ${height} cannot be read`, where);
     return null;
   }
-  if (isOf(statement.value, anchor.ledgerHash, anchor.set.digest, height)) return statement.value;
+  if (isOf(statement.value, task, height)) return statement.value;
   const what = `the checkpoint of height ${height} is of another ledger, height, epoch or validator set`;
   findings.add('checkpoint', 'audit.differs', what, where);
   return null;
@@ -60,7 +56,8 @@ function readStatement(
 
 /** The statement that all signatures are of, when they are a quorum's and hold. */
 function certifiedBy(task: ChainAudit, height: number, bytes: Uint8Array): CheckpointStatement | null {
-  const { anchor, findings } = task;
+  const { anchor, epochs, findings } = task;
+  const set = epochs.at(height);
   const where = { height };
   const refuse = (code: string, what: string): null => {
     findings.add('checkpoint', code, `the signatures of checkpoint ${height} ${what}`, where);
@@ -72,23 +69,24 @@ function certifiedBy(task: ChainAudit, height: number, bytes: Uint8Array): Check
   const digest = checkpointDigest(first.statement);
   if (!signatures.every(({ statement }) => equalBytes(checkpointDigest(statement), digest)))
     return refuse('audit.differs', 'are of different statements');
-  if (!isOf(first.statement, anchor.ledgerHash, anchor.set.digest, height))
+  if (!isOf(first.statement, task, height))
     return refuse('audit.differs', 'are of another ledger, height, epoch or validator set');
-  if (new Set(signatures.map(({ signer }) => signer)).size < anchor.set.quorum)
+  if (new Set(signatures.map(({ signer }) => signer)).size < set.quorum)
     return refuse('audit.bad-signature', 'are of fewer validators than a quorum');
   const message = { type: 'checkpoint-signatures' as const, signatures };
-  const admitted = admitMessage(message, toValidatorIndex(0), anchor.set, anchor.ledgerHash, sodiumVerifier);
+  const admitted = admitMessage(message, toValidatorIndex(0), set, anchor.ledgerHash, sodiumVerifier);
   if (!admitted.ok) return refuse('audit.bad-signature', `do not hold: ${admitted.error.message}`);
-  if (signatures.some(({ signer }) => signer === task.self)) task.onOwnSigned({ checkpointHeight: height });
+  if (signatures.some(({ signer }) => isSelf(set, signer, task.selfId))) task.onOwnSigned({ checkpointHeight: height });
   return first.statement;
 }
 
-function isOf(statement: CheckpointStatement, ledgerHash: Hash, setDigest: Hash, height: number): boolean {
+/** It names the set that signs the next height: after the last one of an epoch that of the next. */
+function isOf(statement: CheckpointStatement, { anchor, epochs }: ChainAudit, height: number): boolean {
   return (
-    equalBytes(statement.ledgerHash, ledgerHash) &&
-    equalBytes(statement.validatorSet, setDigest) &&
+    equalBytes(statement.ledgerHash, anchor.ledgerHash) &&
+    equalBytes(statement.validatorSet, epochs.at(height + 1).digest) &&
     statement.height === height &&
-    statement.epoch === 1 &&
+    statement.epoch === epochs.at(height).epoch &&
     statement.round === 0
   );
 }

@@ -97,12 +97,6 @@ export function auditKeys(folder: NodeFolder, anchor: Anchor | null, findings: F
   }
 }
 
-/** Index of the node in the set; null when it cannot be told. */
-export function selfIn(folder: NodeFolder, { set }: Anchor): number | null {
-  const self = set.validators.findIndex(({ id }) => id === folder.validatorId);
-  return self === -1 ? null : self;
-}
-
 /** Whether there is a mark of this ledger, of another one, or none: it tells which of genesis and database was exchanged. */
 export function marksIn(keysDir: string): string[] {
   if (!existsSync(keysDir)) return [];

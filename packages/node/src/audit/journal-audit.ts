@@ -12,10 +12,12 @@ import {
   areConflictingVotes,
   checkpointDigest,
   epochOfVote,
+  type FaultProof,
   type JournalRecord,
   type Message,
   toHex,
   toValidatorIndex,
+  unreachable,
   type Vote,
   viewOfVote,
 } from '@cairn-ledger/core';
@@ -26,6 +28,8 @@ import type { JournalFile } from '../journal/file-system.ts';
 import { JournalError } from '../journal/journal-error.ts';
 import { readSegmentHeader, startOf } from '../journal/recovery.ts';
 import { type Frame, isUnfinishedSegment, type Position, readFrames } from '../journal/segment-reader.ts';
+import { isSelf } from './block-audit.ts';
+import type { AuditedEpochs } from './epoch-audit.ts';
 import type { Findings, Place } from './finding.ts';
 import type { Anchor } from './founding-audit.ts';
 import type { Pace } from './pace.ts';
@@ -39,8 +43,8 @@ export type JournalMemory = {
   readonly signed: SigningMark;
   /** The same without the last frames, or with a signature that others hold: the mark covers this unless power was lost. */
   readonly settled: SigningMark;
-  /** The highest view with a finalization whose signatures hold. */
-  readonly finalizedView: number;
+  /** The highest view of an epoch with a finalization whose signatures hold; 0 for none. */
+  readonly finalizedView: (epoch: number) => number;
   /** Digests of the own checkpoints, by height. */
   readonly checkpoints: ReadonlyMap<number, string>;
   /** Whether a finalization held here covers a block: its own, or that of a block held here that stands on it. */
@@ -51,7 +55,9 @@ export type JournalMemory = {
 export type JournalAudit = {
   readonly directory: string;
   readonly anchor: Anchor;
-  readonly self: number | null;
+  readonly epochs: AuditedEpochs;
+  /** Id of the node; null when it is not known. */
+  readonly selfId: string | null;
   /** Whether the node ended in order: then no frame can be unfinished. */
   readonly wasStopped: boolean;
 };
@@ -142,10 +148,10 @@ async function auditSegment(
 
 type Memory = { addFrame(frame: Frame, file: string): void; end(): JournalMemory };
 
-function createMemory({ anchor, self }: JournalAudit, findings: Findings): Memory {
+function createMemory({ anchor, epochs, selfId }: JournalAudit, findings: Findings): Memory {
   let signed = nothingSigned;
   let settled = nothingSigned;
-  let finalizedView = 0;
+  const finalizedViews = new Map<number, number>();
   let records = 0;
   const recent: Signed[][] = [];
   const votes = new Map<string, Vote[]>();
@@ -178,8 +184,15 @@ function createMemory({ anchor, self }: JournalAudit, findings: Findings): Memor
     if (!known.some(({ type }) => type === vote.type)) votes.set(name, [...known, vote]);
   }
 
-  function admit(message: Message, what: string, where: Place): boolean {
-    const admitted = admitMessage(message, toValidatorIndex(0), anchor.set, anchor.ledgerHash, sodiumVerifier);
+  function admit(message: Message, epoch: number, what: string, where: Place): boolean {
+    const set = epochs.of(epoch);
+    if (set === null) {
+      const unknown = `${what} is of epoch ${epoch}, which the database does not know`;
+      if (epochs.areAll) findings.add('journal', 'audit.behind', unknown, where);
+      else findings.note('journal', 'audit.unproven', unknown, where);
+      return false;
+    }
+    const admitted = admitMessage(message, toValidatorIndex(0), set, anchor.ledgerHash, sodiumVerifier);
     if (!admitted.ok)
       findings.add('journal', 'audit.bad-signature', `${what} does not hold: ${admitted.error.message}`, where);
     return admitted.ok;
@@ -201,9 +214,12 @@ function createMemory({ anchor, self }: JournalAudit, findings: Findings): Memor
       }
       case 'batch': {
         const { author, epoch, seq } = record.batch.header;
-        const isUnsigned = author === self && record.batch.signature.every((byte) => byte === 0);
-        if (!isUnsigned) admit({ type: 'batch', batch: record.batch }, `batch ${seq} of author ${author}`, where);
-        if (author !== self) return [];
+        const set = epochs.of(epoch);
+        const isOwn = set !== null && isSelf(set, author, selfId);
+        const isUnsigned = isOwn && record.batch.signature.every((byte) => byte === 0);
+        if (!isUnsigned)
+          admit({ type: 'batch', batch: record.batch }, epoch, `batch ${seq} of author ${author}`, where);
+        if (!isOwn) return [];
         const digest = toHex(record.batch.digest);
         if ((batches.get(`${epoch}/${seq}`) ?? digest) !== digest)
           contradiction(`two own batches have the number ${seq}`, where);
@@ -216,17 +232,19 @@ function createMemory({ anchor, self }: JournalAudit, findings: Findings): Memor
       case 'certificate': {
         const { certificate } = record;
         const view = viewOfVote(certificate.vote);
-        const isTrue = admit({ type: 'certificate', certificate }, `the certificate of view ${view}`, where);
-        if (isTrue && certificate.signers.some((signer) => signer === self))
-          settled = raiseMark(settled, { epoch: epochOfVote(certificate.vote), view });
+        const epoch = epochOfVote(certificate.vote);
+        const isTrue = admit({ type: 'certificate', certificate }, epoch, `the certificate of view ${view}`, where);
+        const set = epochs.of(epoch);
+        if (isTrue && set !== null && certificate.signers.some((signer) => isSelf(set, signer, selfId)))
+          settled = raiseMark(settled, { epoch, view });
         if (isTrue && certificate.vote.type === 'finalize') {
-          finalizedView = Math.max(finalizedView, view);
+          finalizedViews.set(epoch, Math.max(finalizedViews.get(epoch) ?? 0, view));
           finalized.add(toHex(certificate.vote.proposal.digest));
         }
         return [];
       }
       case 'evidence':
-        admit({ type: 'evidence', proof: record.proof }, 'a proof of fault', where);
+        admit({ type: 'evidence', proof: record.proof }, epochOfProof(record.proof), 'a proof of fault', where);
         return [];
       default:
         return [];
@@ -249,8 +267,28 @@ function createMemory({ anchor, self }: JournalAudit, findings: Findings): Memor
       recent.push(signedHere);
       if (recent.length > unmarkedFrames) for (const each of recent.shift()!) settled = raiseMark(settled, each);
     },
-    end: () => ({ signed, settled, finalizedView, checkpoints, isFinal, records }),
+    end: () => ({
+      signed,
+      settled,
+      finalizedView: (epoch) => finalizedViews.get(epoch) ?? 0,
+      checkpoints,
+      isFinal,
+      records,
+    }),
   };
+}
+
+function epochOfProof(proof: FaultProof): number {
+  switch (proof.type) {
+    case 'votes':
+      return epochOfVote(proof.first.vote);
+    case 'batches':
+      return proof.first.header.epoch;
+    case 'checkpoints':
+      return proof.first.statement.epoch;
+    default:
+      return unreachable(proof);
+  }
 }
 
 function readOnlyFile(handle: Awaited<ReturnType<typeof open>>): JournalFile {

@@ -14,8 +14,11 @@ import {
   type CheckpointStatement,
   checkpointDigest,
   createEvidenceReader,
+  type EpochSet,
   equalBytes,
   freshProofs,
+  indexIn,
+  readSuspensions,
 } from '@cairn-ledger/core';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { orThrow } from '../failure.ts';
@@ -29,6 +32,7 @@ import { viewSchema, viewSchemaVersion } from '../storage/view-schema.ts';
 import { type ChainExecutor, createChainExecutor } from '../threads/chain-executor.ts';
 import type { AuditedBatch } from './block-audit.ts';
 import { compareTable, type TableSpec } from './compare-tables.ts';
+import type { AuditedEpochs } from './epoch-audit.ts';
 import type { Findings } from './finding.ts';
 import type { Anchor } from './founding-audit.ts';
 import type { Pace } from './pace.ts';
@@ -70,7 +74,20 @@ const chainTables: readonly TableSpec[] = [
     kind: 'checkpoint',
     placeOf: (key) => ({ height: first(key) }),
   },
-  { table: 'floors', key: ['author'], columns: ['epoch', 'seq', 'digest'], kind: 'batch' },
+  { table: 'floors', key: ['epoch', 'author'], columns: ['seq', 'digest'], kind: 'batch' },
+  {
+    table: 'epochs',
+    key: ['epoch'],
+    columns: ['genesis_height', 'genesis_digest', 'genesis_time_ms', 'validators', 'rules'],
+    kind: 'block',
+  },
+  {
+    table: 'targets',
+    key: ['height'],
+    columns: ['validators', 'rules'],
+    kind: 'block',
+    placeOf: (key) => ({ height: first(key) }),
+  },
 ];
 
 const numbered = (key: readonly Value[]) => ({ height: heightOf(Number(key.at(-1))) });
@@ -129,24 +146,41 @@ export type MadeAnewOptions = {
   readonly isReplay: boolean;
   /** The database that is looked at. */
   readonly chain: ChainDb;
+  readonly epochs: AuditedEpochs;
+  /** What comes first: the genesis, or the block that the chain was founded at, of which nothing is shown. */
+  readonly firstHeight: number;
   /** The last height that the stored view has; null: the view is not compared. */
   readonly viewHeight: number | null;
 };
 
 /** @throws TemporaryFailed */
 export function makeAnew(options: MadeAnewOptions, findings: Findings): MadeAnew {
-  const { anchor, isReplay, chain: storedChain, viewHeight } = options;
+  const { anchor, epochs, isReplay, chain: storedChain, viewHeight } = options;
   const { dir, chain, view } = openTemporary(options);
   let executor: ChainExecutor | null = null;
-  const proofsIn = createEvidenceReader(anchor.set, anchor.ledgerHash, sodiumVerifier);
-  let accused: Accused = new Set();
-  let madeHeight = -1;
+  let present = openEpoch(anchor.set);
+  let madeHeight = options.firstHeight - 1;
+
+  /** A replica starts each epoch with those whom the ledger holds to be proven faulty. */
+  function openEpoch(set: EpochSet): {
+    readonly set: EpochSet;
+    readonly proofsIn: ReturnType<typeof createEvidenceReader>;
+    accused: Accused;
+  } {
+    const proven =
+      executor === null ? [] : readSuspensions(chain.db.store).filter(({ cause }) => cause === 'proven-fault');
+    const accused = proven.flatMap(({ validator }) => indexIn(set, validator) ?? []);
+    const proofsIn = createEvidenceReader(set, anchor.ledgerHash, sodiumVerifier);
+    return { set, proofsIn, accused: new Set(accused) };
+  }
 
   function execute(stored: StoredBlock, block: Block, batches: readonly AuditedBatch[], certified: Certified) {
     const { view: agreedView, finalization } = stored;
     const prepared = batches.map((batch) => ({ ...batch, verdicts: new Uint8Array(batch.transactions.length) }));
-    const proofs = freshProofs(accused, proofsIn(block));
-    accused = accusedAfter(accused, proofs);
+    const set = epochs.at(stored.height);
+    if (set !== present.set) present = openEpoch(set);
+    const proofs = freshProofs(present.accused, present.proofsIn(block));
+    present.accused = accusedAfter(present.accused, proofs);
     const { outcome, executed } = executor!.execute({
       block,
       view: agreedView,

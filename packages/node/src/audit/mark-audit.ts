@@ -20,7 +20,9 @@ export type MarkAudit = {
   /** Null: the journal could not be read. */
   readonly memory: JournalMemory | null;
   readonly wasStopped: boolean;
-  /** View of the highest finalization in the database, and what there carries a signature of this node. */
+  /** The latest one that the database knows. */
+  readonly epoch: number;
+  /** View of the highest finalization of that epoch in the database, and what there carries a signature of this node. */
   readonly finalizedView: number;
   readonly ownSigned: SigningMark;
 };
@@ -33,9 +35,10 @@ export function auditMark(task: MarkAudit, findings: Findings): void {
     findings.note('mark', 'node.rolled-back', 'this folder was found to be older than what the node has signed', where);
   const mark = readMarkFile(path, memory, findings, where);
   if (mark === null || memory === null) return;
-  const view = Math.max(memory.finalizedView, task.finalizedView);
+  const { epoch } = task;
+  const view = Math.max(memory.finalizedView(epoch), task.finalizedView);
   // Nothing is signed for a view at or below a finalized one, so what was forgotten there cannot be contradicted.
-  const remembered = raiseMark(memory.signed, { epoch: anchor.set.epoch, view, vote: voteRank.finalize });
+  const remembered = raiseMark(memory.signed, { epoch, view, vote: voteRank.finalize });
   if (isAhead(mark, remembered)) {
     const what = `more was signed (${markText(mark)}) than the journal remembers (${markText(remembered)}): its end is lost, or an older one was put back`;
     findings.add('mark', 'audit.behind', what, where);

@@ -66,7 +66,9 @@ const status: Message = {
 };
 
 /** Validator 0 of four, which leads the views 3, 7, 11...; `events` says what it did, in order. */
-function createNode(disk: { journal: JournalRecord[]; mark: SigningMark } = { journal: [], mark: nothingSigned }) {
+function createNode(
+  disk: { journal: JournalRecord[]; mark: SigningMark | null } = { journal: [], mark: nothingSigned },
+) {
   const events: string[] = [];
   const fencedFor: FenceReason[] = [];
   const deferred: (() => void)[] = [];
@@ -241,7 +243,7 @@ test('a journal that begins anew in the middle of a turn keeps the batch that is
   node.run(20, { syncHangs: true });
   const live = [...node.driver.liveRecords()];
   node.run(0);
-  assert.equal(node.disk.mark.seq, 1);
+  assert.equal(node.disk.mark?.seq, 1);
   const again = createNode({ journal: live, mark: node.disk.mark });
   again.start(live);
   assert.deepEqual(again.fencedFor, []);
@@ -315,4 +317,17 @@ test('a vote that nobody signed, or another one has, fences nobody', () => {
     ok({ ...status, recall: { votes: [{ vote, signer: toValidatorIndex(1), signature }], batch: null } }),
   );
   assert.deepEqual(node.fencedFor, []);
+});
+
+test('the mark knows what a journal holds before any of it is sent again', () => {
+  const { disk } = sealed();
+  const again = createNode({ journal: disk.journal, mark: nothingSigned });
+  again.driver.start(disk.journal.slice());
+  assert.equal(again.disk.mark?.seq, 1);
+});
+
+test('a node with no mark beside its keys counts as one that has forgotten', () => {
+  const node = createNode({ journal: [], mark: null });
+  node.start();
+  assert.deepEqual(node.fencedFor, ['rolled-back']);
 });

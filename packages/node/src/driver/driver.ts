@@ -148,7 +148,8 @@ export class Driver {
     for (const record of records) this.restore(record);
     const hasForgotten = this.#safety.hasForgotten(this.#replica.agreement.lastFinalized);
     if (hasForgotten || !this.#safety.isOwnLife) this.fence('rolled-back');
-    else if (!this.#view.isMember && !this.#safety.hasLife) this.#drawLife();
+    else this.#writeMark(this.#safety.raiseToRemembered());
+    if (this.#fencedFor === null && !this.#view.isMember && !this.#safety.hasLife) this.#drawLife();
     for (const batch of this.#replica.batches.held()) this.#ports.onBatch(batch, false);
     this.#collect(this.#replica.start(this.#ports.now()));
     this.#handIn(this.#unsealed());
@@ -470,7 +471,10 @@ export class Driver {
     const records: JournalRecord[] = [];
     for (const { effect, view } of turn)
       if (isSigning(effect) && !this.#isOver(effect, view)) records.push(recordOfSigning(effect));
-    const mark = this.#safety.raise(records);
+    this.#writeMark(this.#safety.raise(records));
+  }
+
+  #writeMark(mark: SigningMark | null): void {
     if (mark !== null) this.#ports.writeMark(mark);
   }
 

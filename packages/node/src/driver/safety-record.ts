@@ -94,6 +94,20 @@ export class SafetyRecord {
     return this.#mark === before ? null : this.#mark;
   }
 
+  /**
+   * What the journal holds may be sent from now on, also what was never sent before the last stop: the mark must know it. Null where
+   * it says so already.
+   */
+  raiseToRemembered(): SigningMark | null {
+    const { epoch, view, vote, seq, checkpointHeight } = this.#remembered;
+    const voted = vote === undefined ? { epoch, view } : { epoch, view, vote };
+    const before = this.#mark;
+    if (view > 0) this.#mark = raiseMark(this.#mark, voted);
+    if (seq > 0) this.#mark = raiseMark(this.#mark, { epoch, seq });
+    this.#mark = raiseMark(this.#mark, { checkpointHeight });
+    return this.#mark === before ? null : this.#mark;
+  }
+
   /** What a record says that this node has signed. */
   #signedBy(record: JournalRecord): Signed[] {
     switch (record.type) {

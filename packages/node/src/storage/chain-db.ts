@@ -25,6 +25,7 @@ import {
   type Write,
 } from '@cairn-ledger/core';
 import type { News } from '../http/news.ts';
+import { finishReplacement } from './chain-replacement.ts';
 import {
   batchPartBytes,
   type ChainStatements,
@@ -46,7 +47,7 @@ import {
 import { insertNews, newsOf } from './news-table.ts';
 import { type ChainSnapshot, importSnapshot } from './snapshot-import.ts';
 import { createEntrySource, createStateStore, writeState } from './state-table.ts';
-import { StorageError } from './storage-error.ts';
+import { StorageError, storageErrorOf } from './storage-error.ts';
 import { batchesPerBlockMax, batchIdOf, type TransactionPlace } from './transaction-place.ts';
 import { encodeVerdicts } from './verdicts.ts';
 
@@ -130,6 +131,11 @@ export type ChainDbOptions = {
 
 export function openChainDb(path: string, options: ChainDbOptions = {}): Result<ChainDb, StorageError> {
   const isReadOnly = options.readOnly ?? false;
+  try {
+    if (!isReadOnly) finishReplacement(path);
+  } catch (cause) {
+    return fail(storageErrorOf(`opening ${path}`, cause));
+  }
   const opened = openDatabase(
     path,
     {

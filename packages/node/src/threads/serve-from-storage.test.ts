@@ -109,6 +109,15 @@ test('a page of the chain ends with its epoch, whose end can be asked for and is
   assert.equal(proof!.signatures[0]!.statement.height, boundary);
   assert.equal(others.length, 0);
   assert.deepEqual(epochProofsFrom(other.chain, 2, 16), []);
+  const answer = (from: number) => serveFromStorage(other.chain, { type: 'request-epochs', from: toEpoch(from) });
+  assert.deepEqual(
+    [answer(1), answer(2), answer(9)],
+    [
+      { type: 'epochs', proofs: [proof!] },
+      { type: 'epochs', proofs: [] },
+      { type: 'epochs', proofs: [] },
+    ],
+  );
 
   // Signatures of something else prove nothing.
   assert.ok(other.chain.putCertified(boundary, 0, signed(boundary - 1)).ok);

@@ -1,6 +1,6 @@
 /**
- * Answers a peer's request from the chain database: blocks, batches, checkpoints and pages of the finalized chain that the
- * replica no longer holds. Everything is decoded again on the way out, digests included, so damage is never passed on.
+ * Answers a peer's request from the chain database: blocks, batches, checkpoints, how epochs ended, and pages of the finalized
+ * chain that the replica no longer holds. Everything is decoded again on the way out, digests included, so damage is never passed on.
  */
 import {
   type Block,
@@ -8,12 +8,14 @@ import {
   chainBlocksMax,
   decodeBatch,
   decodeCertificate,
+  epochProofsMax,
   equalBytes,
   type Message,
   toHash,
 } from '@cairn-ledger/core';
 import type { ChainDb, StoredBlock } from '../storage/chain-db.ts';
 import { decodeSignatures } from '../storage/checkpoint-signatures.ts';
+import { epochProofsFrom } from '../storage/epoch-proofs.ts';
 
 /** The answer, or null when there is none or it can't be trusted. */
 export function serveFromStorage(chain: ChainDb, request: Message): Message | null {
@@ -31,6 +33,8 @@ export function serveFromStorage(chain: ChainDb, request: Message): Message | nu
       return checkpointFrom(chain, request.height);
     case 'request-boundary':
       return boundaryOf(chain, request.epoch);
+    case 'request-epochs':
+      return { type: 'epochs', proofs: epochProofsFrom(chain, request.from, epochProofsMax) };
     case 'request-chain':
       return pageFrom(chain, request.from);
     default:
