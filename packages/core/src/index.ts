@@ -159,12 +159,13 @@ export type {
 export type { StateEntry } from './ledger/state-bucket.ts';
 export { bucketHashOf, isEmptyStatePart, isStatePart, nodeHashOf, stateBucketDepth } from './ledger/state-parts.ts';
 export type { StateProof } from './ledger/state-proof.ts';
-export { verifyStateProof } from './ledger/state-proof.ts';
+export { nibbleAt, verifyStateProof } from './ledger/state-proof.ts';
 export type { EntrySource, FrozenStateTree, StateTree } from './ledger/state-tree.ts';
 export { createStateTree } from './ledger/state-tree.ts';
 export type { ListingStore, Store, Write } from './ledger/store.ts';
 export { keyToPath, pathToKey } from './ledger/store.ts';
 export type { LeaderHint } from './ledger/suspensions.ts';
+export { readTarget } from './ledger/target-set.ts';
 export type { Batch, BatchHeader, UnsignedBatch } from './model/batch.ts';
 export { batchBytesMax, createBatch, decodeBatch, encodeBatch, signBatch } from './model/batch.ts';
 export type { BatchReference, Block, BlockHeader } from './model/block.ts';

@@ -5,6 +5,7 @@
  * It stands in one record for each validator, and one that lists their ids, since execution reads by path alone.
  */
 import { equalBytes } from '../bytes/hex.ts';
+import { createEpochTarget, type EpochTarget } from '../model/epoch-target.ts';
 import { sortValidators, type Validator, validatorSetDigest } from '../model/validator-set.ts';
 import { assert } from '../result.ts';
 import { paths, targetRulesKind, validatorIdsKind, validatorKind } from './records.ts';
@@ -52,4 +53,10 @@ export function targetSetAfter(store: Store, state: WorkingState): readonly Vali
   const after = targetSetOf(state);
   const before = targetSetOf(createWorkingState(store));
   return equalBytes(validatorSetDigest(before), validatorSetDigest(after)) ? null : after;
+}
+
+/** The set and the rules that the ledger wants after the height of a state. */
+export function readTarget(store: Store): EpochTarget {
+  const state = createWorkingState(store);
+  return createEpochTarget(targetSetOf(state), targetRulesOf(state));
 }

@@ -101,7 +101,7 @@ const samples: { readonly [T in MessageType]: readonly Extract<Message, { type: 
         statements: [genesisOutcome().statement],
         signatures: [checkpointOf(1, genesisOutcome().statement)],
         blocks: [block],
-        finalization: finalization(proposal, [0, 1, 2]),
+        finalizations: [finalization(proposal, [0, 1, 2])],
         floors: [{ author: toValidatorIndex(3), seq: 9, digest, height: toHeight(1) }],
       },
     },
@@ -197,7 +197,7 @@ for (const [what, bytes] of [
   ['a tile of 257 hashes', changed(samples.tiles[1]!, [2, 0, 2], new Uint8Array(257 * 32))],
   ['half a hash in a tile', changed(samples.tiles[1]!, [2, 0, 2], new Uint8Array(48))],
   ['a tile of level 9', changed(samples.tiles[1]!, [2, 0, 0], 9)],
-  ['a snapshot that does not end with a finalization', changed(samples.snapshot[1]!, [1, 4, 0], 0)],
+  ['a snapshot with a certificate of another kind', changed(samples.snapshot[1]!, [1, 4, 0, 0], 0)],
   ['more statements than a snapshot has', changed(samples.snapshot[1]!, [1, 1], new Array<Cbor>(2_049).fill(0))],
   [
     'more blocks than a page',

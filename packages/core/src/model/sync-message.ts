@@ -1,7 +1,7 @@
 /**
  * What a node that has lost its state, or never had one, asks of others, and what they answer (protocol.md section 7).
  *
- *     Snapshot  = [ height, [* CheckpointStatement], [* CheckpointSignature], [* Block], finalization: Certificate,
+ *     Snapshot  = [ height, [* CheckpointStatement], [* CheckpointSignature], [* Block], [1*2 finalization: Certificate],
  *                   [* [author, seq, digest: bstr .size 32, height]] ]
  *     StatePart = [ path: tstr, 0, [16* bstr .size 32] ] / [ path: tstr, 1, [* [key: bstr, value: bstr]] ]
  *     Tile      = [ level, index, hashes: bstr ]
@@ -72,9 +72,10 @@ export type Snapshot = {
   readonly statements: readonly CheckpointStatement[];
   /** Of a quorum for `height`, and for as many of the other statements as there are. */
   readonly signatures: readonly CheckpointSignature[];
-  /** From that of the first statement (none for the genesis) up to one at or above `height` that is finalized. */
+  /** From that of the first statement up to one at or above `height`. */
   readonly blocks: readonly Block[];
-  readonly finalization: Certificate;
+  /** Of the block at `height`, and of the last one where that is another. */
+  readonly finalizations: readonly Certificate[];
   /** Of the epoch that the block after `height` is of. */
   readonly floors: readonly FloorClaim[];
 };
@@ -189,27 +190,25 @@ export function readSyncMessage(type: SyncMessageType, fields: Cbor[]): SyncMess
   }
 }
 
-function snapshotToCbor({ height, statements, signatures, blocks, finalization, floors }: Snapshot): Cbor {
+function snapshotToCbor({ height, statements, signatures, blocks, finalizations, floors }: Snapshot): Cbor {
   return [
     height,
     statements.map(checkpointStatementToCbor),
     signatures.map(checkpointSignatureToCbor),
     blocks.map(encodeBlock),
-    certificateToCbor(finalization),
+    finalizations.map(certificateToCbor),
     floors.map((floor): Cbor => [floor.author, floor.seq, floor.digest, floor.height]),
   ];
 }
 
 function readSnapshot(value: Cbor): Snapshot {
-  const [height, statements, signatures, blocks, finalization, floors] = tupleOf(value, 6, 'snapshot');
-  const certificate = readCertificate(finalization!);
-  requireShape(certificate.vote.type === 'finalize', 'a snapshot ends with a finalization');
+  const [height, statements, signatures, blocks, finalizations, floors] = tupleOf(value, 6, 'snapshot');
   return {
     height: heightOf(height!),
     statements: listOf(statements!, snapshotBlocksMax, 'statements', readCheckpointStatement),
     signatures: listOf(signatures!, snapshotSignaturesMax, 'signatures', readCheckpointSignature),
     blocks: listOf(blocks!, snapshotBlocksMax, 'blocks', readBlock),
-    finalization: certificate,
+    finalizations: listOf(finalizations!, 2, 'finalizations', readFinalization),
     floors: listOf(floors!, validatorsMax, 'floors', readFloor),
   };
 }
@@ -218,6 +217,12 @@ function readBlock(value: Cbor): Block {
   const decoded = decodeBlock(bytesOf(value, 'block'));
   requireShape(decoded.ok, decoded.ok ? '' : decoded.error.message);
   return decoded.value;
+}
+
+function readFinalization(value: Cbor): Certificate {
+  const certificate = readCertificate(value);
+  requireShape(certificate.vote.type === 'finalize', 'a block is final by a finalization');
+  return certificate;
 }
 
 function readFloor(value: Cbor): FloorClaim {

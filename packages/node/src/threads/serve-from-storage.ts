@@ -21,7 +21,7 @@ import { epochProofsFrom } from '../storage/epoch-proofs.ts';
 export function serveFromStorage(chain: ChainDb, request: Message): Message | null {
   switch (request.type) {
     case 'request-block': {
-      const block = toBlock(chain.blockByDigest(request.digest));
+      const block = storedToBlock(chain.blockByDigest(request.digest));
       return block === null ? null : { type: 'block', block };
     }
     case 'request-batch': {
@@ -75,7 +75,7 @@ function pageFrom(chain: ChainDb, from: number): Message | null {
   let finalization: Uint8Array | null = null;
   for (let height = from; height <= last && blocks.length < chainBlocksMax; height++) {
     const stored = chain.blockByHeight(height);
-    const block = toBlock(stored);
+    const block = storedToBlock(stored);
     if (block === null) break;
     blocks.push(block);
     if (stored!.finalization !== null) {
@@ -87,7 +87,8 @@ function pageFrom(chain: ChainDb, from: number): Message | null {
   return certificate?.ok ? { type: 'chain', blocks: blocks.slice(0, covered), finalization: certificate.value } : null;
 }
 
-function toBlock(stored: StoredBlock | null): Block | null {
+/** Null for the genesis, and for what is not what it was. */
+export function storedToBlock(stored: StoredBlock | null): Block | null {
   if (stored === null || stored.height === 0) return null;
   const block = blockFromParts(stored.header, stored.body);
   return block.ok && equalBytes(block.value.digest, toHash(stored.digest)) ? block.value : null;

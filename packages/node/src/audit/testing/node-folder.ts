@@ -63,6 +63,8 @@ export type MadeFolder = {
   /** All validators sign; a quorum is three. */
   readonly votingSigners: readonly Signer[];
   readonly checkpointSigners: readonly Signer[];
+  /** Adds blocks to chain.db alone, as if the node had gone on; returns the new tip's height. */
+  grow(blocks: number): Promise<number>;
   remove(): void;
 };
 
@@ -90,9 +92,12 @@ export async function makeNodeFolder(options: NodeFolderOptions = {}): Promise<M
   const desk = signerAt(founded.keyPaths['alder/desk']!);
   let counter = 0n;
 
-  const chain = orThrow(openChainDb(join(dir, 'data', 'chain.db'), { ledgerHash }));
-  const executor = createChainExecutor(genesis, ledgerHash, chain);
+  const chainPath = join(dir, 'data', 'chain.db');
+  let chain = orThrow(openChainDb(chainPath, { ledgerHash }));
+  let executor = createChainExecutor(genesis, ledgerHash, chain);
   const { journal } = orThrow(await openJournal(join(dir, 'data', 'journal')));
+  let isJournalOpen = true;
+  let tipHeight = blocks;
   const markPath = signingMarkPath(join(dir, 'keys'), ledgerHash);
   const mark = orThrow(openSigningMark(markPath));
   const statements: CheckpointStatement[] = [];
@@ -101,6 +106,7 @@ export async function makeNodeFolder(options: NodeFolderOptions = {}): Promise<M
   mark.write({ epoch: 1, view: blocks, seq: authors[0]!.seq, checkpointHeight: blocks });
   mark.close();
   await journal.close();
+  isJournalOpen = false;
   orThrow(followChain(orThrow(openViewDb(join(dir, 'data', 'view.db'))), chain)).close();
   chain.close();
   return {
@@ -110,6 +116,16 @@ export async function makeNodeFolder(options: NodeFolderOptions = {}): Promise<M
     markPath,
     votingSigners,
     checkpointSigners,
+    async grow(count) {
+      chain = orThrow(openChainDb(chainPath, { ledgerHash }));
+      executor = createChainExecutor(genesis, ledgerHash, chain);
+      for (let added = 0; added < count; added++) {
+        tipHeight++;
+        await addBlock(tipHeight);
+      }
+      chain.close();
+      return tipHeight;
+    },
     remove: () => rmSync(root, { recursive: true, force: true }),
   };
 
@@ -157,7 +173,7 @@ export async function makeNodeFolder(options: NodeFolderOptions = {}): Promise<M
     });
     statements.push(outcome.statement);
     await record({ type: 'own-checkpoint', statement: outcome.statement });
-    if (height > blocks - uncertified) return;
+    if (height > blocks - uncertified && height <= blocks) return;
     const issued = Math.floor(outcome.timeMs / 1000);
     const signatures = quorumOf4.map((i) =>
       signCheckpoint(outcome.statement, i, validators[i]!, issued, checkpointSigners[i]!),
@@ -208,6 +224,7 @@ export async function makeNodeFolder(options: NodeFolderOptions = {}): Promise<M
   }
 
   async function record(...records: readonly JournalRecord[]): Promise<void> {
+    if (!isJournalOpen) return;
     for (const each of records) {
       const { type, payload } = recordToBytes(each);
       journal.append(type, payload);

@@ -1,0 +1,54 @@
+/** chain.db opened for reading by who audits, repairs or serves it: the tables as `ChainDb` has them, and what only these need. */
+import { nibbleAt, type Result, type StateRow, sha256, stateBucketDepth } from '@cairn-ledger/core';
+import { ChainDb } from '../storage/chain-db.ts';
+import { chainSchema, chainSchemaVersion } from '../storage/chain-schema.ts';
+import { type Database, openDatabase } from '../storage/database.ts';
+import type { StorageError } from '../storage/storage-error.ts';
+
+export type ChainFile = {
+  readonly chain: ChainDb;
+  readonly database: Database;
+  /** Rows of the state whose key hashes begin with a path of at least 4 nibbles, hexadecimal. */
+  stateRows(path: string): StateRow[];
+  close(): void;
+};
+
+export function openChainFile(path: string, options: { readonly readOnly: boolean }): Result<ChainFile, StorageError> {
+  const settings = { synchronous: 'FULL' as const, schema: chainSchema, schemaVersion: chainSchemaVersion };
+  return openDatabase(path, { ...options, ...settings }, toChainFile);
+}
+
+export function toChainFile(database: Database): ChainFile {
+  const rowsOfBucket = database.sqlite.prepare('SELECT key, value FROM state WHERE bucket = ?');
+  return {
+    chain: new ChainDb(database),
+    database,
+    stateRows(path) {
+      const bucket = Number.parseInt(path.slice(0, stateBucketDepth), 16);
+      const rows = database.read('reading a state bucket', () => rowsOfBucket.all(bucket)) as StateRow[];
+      return path.length === stateBucketDepth ? rows : rows.filter(({ key }) => isUnder(path, key));
+    },
+    close() {
+      if (database.sqlite.isTransaction) database.sqlite.exec('ROLLBACK');
+      database.close();
+    },
+  };
+}
+
+function isUnder(path: string, key: Uint8Array): boolean {
+  const hash = sha256(key);
+  for (let depth = 0; depth < path.length; depth++) {
+    if (nibbleAt(hash, depth) !== Number.parseInt(path[depth]!, 16)) return false;
+  }
+  return true;
+}
+
+/**
+ * Opens a read transaction that stays until the file is closed: everything read from then on is of one height, whatever is
+ * committed meanwhile. Returns that height; -1 in a new database.
+ */
+export function holdHeight({ database, chain }: ChainFile): number {
+  database.sqlite.exec('BEGIN');
+  // The transaction begins with the first read.
+  return chain.tip()?.height ?? -1;
+}

@@ -1,0 +1,232 @@
+/**
+ * The validators of every epoch up to the present one, followed from the genesis over the boundaries (protocol.md section 7).
+ *
+ * A proof names the set that comes next, signed by a quorum of the one before. Where only the rules changed, the set goes on, and
+ * every checkpoint of the epoch would do as such a proof; so those are held against the boundary block as well.
+ */
+import {
+  admitMessage,
+  anchorToChain,
+  type Block,
+  type CheckpointSignature,
+  type CheckpointStatement,
+  createEpochSet,
+  type EpochChain,
+  type EpochProof,
+  type EpochSet,
+  epochProofsMax,
+  equalBytes,
+  followEpochs,
+  type Genesis,
+  type Hash,
+  setToTrustAnchor,
+  sha256,
+  sortValidators,
+  toEpoch,
+  toHash,
+  toHeight,
+  toValidatorIndex,
+  type Validator,
+  type Verifier,
+  validatorSetDigest,
+} from '@cairn-ledger/core';
+import type { ChainDb } from '../storage/chain-db.ts';
+import { epochProofsFrom } from '../storage/epoch-proofs.ts';
+import { isNothing, isTrue, isWrong, type Peers } from './peers.ts';
+
+/** What a node trusts before it has asked anybody anything. */
+export type SyncAnchor = {
+  readonly genesis: Genesis;
+  readonly ledgerHash: Hash;
+  /** A later set, trusted as well: whatever does not lead through it is refused. For a genesis whose keys are old. */
+  readonly later?: { readonly epoch: number; readonly setDigest: Hash } | undefined;
+};
+
+export type KnownEpoch = {
+  readonly epoch: number;
+  /** Height of the boundary block of the epoch before; 0 for the first. */
+  readonly genesisHeight: number;
+  readonly validators: readonly Validator[];
+  readonly digest: Hash;
+  /** Signed by a quorum of the epoch before; null for the first. */
+  readonly boundary: {
+    readonly statement: CheckpointStatement;
+    readonly signatures: readonly CheckpointSignature[];
+  } | null;
+};
+
+/** Peers tell histories that exclude each other, each signed by a quorum: nothing a node could decide. */
+export class TwoFutures extends Error {
+  override name = 'TwoFutures';
+}
+
+/** Answers of at most 16 epochs each, of which each has at least L + 1 heights. */
+const roundsMax = 100_000;
+
+export function anchorEpochs({ genesis }: SyncAnchor): KnownEpoch[] {
+  const validators = sortValidators(genesis.validators);
+  return [{ epoch: 1, genesisHeight: 0, validators, digest: validatorSetDigest(validators), boundary: null }];
+}
+
+/**
+ * Follows the boundaries that any peer can prove.
+ *
+ * Throws `TwoFutures`.
+ *
+ * @returns null when no peer leads as far as to the later set that is trusted
+ * @param known what was followed before, beginning with epoch 1
+ */
+export async function followToPresent(
+  anchor: SyncAnchor,
+  known: readonly KnownEpoch[],
+  peers: Peers,
+  verifier: Verifier,
+): Promise<KnownEpoch[] | null> {
+  let epochs = [...known];
+  for (let round = 0; round < roundsMax; round++) {
+    const from = epochs.at(-1)!;
+    const answers = await peers.askAll({ type: 'request-epochs', from: toEpoch(from.epoch) }, (answer) => {
+      if (answer.type !== 'epochs') return isNothing;
+      const followed = follow(anchor, epochs, answer.proofs, verifier);
+      return followed.ok ? isTrue({ epochs: followed.value, proofs: answer.proofs }) : isWrong(followed.error);
+    });
+    requireOneFuture(anchor, epochs, answers, verifier);
+    let longest = epochs;
+    for (const [peer, answer] of answers) {
+      const confirmed = await confirmRulesChanges(anchor, answer.epochs, epochs.length, peers, verifier);
+      if (confirmed.length < answer.epochs.length)
+        peers.noteWrong(peer, 'an epoch that did not end is said to have ended');
+      if (confirmed.length > longest.length) longest = confirmed;
+    }
+    if (longest.length === epochs.length) break;
+    epochs = longest;
+  }
+  const { later } = anchor;
+  return later !== undefined && later.epoch > epochs.length ? null : epochs;
+}
+
+function follow(
+  anchor: SyncAnchor,
+  epochs: readonly KnownEpoch[],
+  proofs: readonly EpochProof[],
+  verifier: Verifier,
+): { ok: true; value: KnownEpoch[] } | { ok: false; error: string } {
+  const present = epochs.at(-1)!;
+  const followed = followEpochs(chainFrom(anchor, present), proofs, verifier);
+  if (!followed.ok) return { ok: false, error: followed.error.message };
+  const added = followed.value.proofs.map(({ signatures, validators }, i): KnownEpoch => {
+    const { statement } = signatures[0]!;
+    return {
+      epoch: present.epoch + 1 + i,
+      genesisHeight: statement.height,
+      validators,
+      digest: statement.validatorSet,
+      boundary: { statement, signatures },
+    };
+  });
+  const all = [...epochs, ...added];
+  const ascends = all.every((each, i) => i === 0 || each.genesisHeight > all[i - 1]!.genesisHeight);
+  if (!ascends) return { ok: false, error: 'the boundaries of its epochs do not ascend' };
+  return requireLater(anchor, all)
+    ? { ok: true, value: all }
+    : { ok: false, error: 'it leads past the validator set that is trusted' };
+}
+
+function chainFrom({ ledgerHash }: SyncAnchor, { epoch, validators, boundary }: KnownEpoch): EpochChain {
+  const seconds = boundary?.signatures[0]?.issuedSeconds ?? 0;
+  return anchorToChain(setToTrustAnchor(ledgerHash, toEpoch(epoch), validators, seconds));
+}
+
+function requireLater({ later }: SyncAnchor, epochs: readonly KnownEpoch[]): boolean {
+  const own = later === undefined ? undefined : epochs[later.epoch - 1];
+  return own === undefined || equalBytes(own.digest, later!.setDigest);
+}
+
+/** The epochs that a stored chain can prove itself; those above, whose boundary is not certified yet, are left out. */
+export function storedEpochs(anchor: SyncAnchor, chain: ChainDb, verifier: Verifier): KnownEpoch[] {
+  let epochs = anchorEpochs(anchor);
+  for (;;) {
+    const proofs = epochProofsFrom(chain, epochs.length, epochProofsMax);
+    const followed = proofs.length === 0 ? null : follow(anchor, epochs, proofs, verifier);
+    if (followed === null || !followed.ok || followed.value.length === epochs.length) return epochs;
+    epochs = followed.value;
+  }
+}
+
+/** Every proof of every peer verified; together they must tell one future. */
+function requireOneFuture(
+  anchor: SyncAnchor,
+  epochs: readonly KnownEpoch[],
+  answers: ReadonlyMap<string, { readonly proofs: readonly EpochProof[] }>,
+  verifier: Verifier,
+): void {
+  let chain = chainFrom(anchor, epochs.at(-1)!);
+  for (const { proofs } of answers.values()) {
+    const followed = followEpochs(chain, proofs, verifier);
+    if (!followed.ok && followed.error.code === 'anchor.two-futures') throw new TwoFutures(followed.error.message);
+    if (followed.ok) chain = followed.value;
+  }
+}
+
+/** The epochs up to the first one that is said to have gone over into the same set, and has no boundary block to show. */
+async function confirmRulesChanges(
+  anchor: SyncAnchor,
+  epochs: readonly KnownEpoch[],
+  confirmedCount: number,
+  peers: Peers,
+  verifier: Verifier,
+): Promise<KnownEpoch[]> {
+  for (let i = confirmedCount; i < epochs.length; i++) {
+    if (!equalBytes(epochs[i]!.digest, epochs[i - 1]!.digest)) continue;
+    if ((await fetchBoundary(anchor, epochs, epochs[i]!.epoch, peers, verifier)) === null) return epochs.slice(0, i);
+  }
+  return [...epochs];
+}
+
+/** The block that an epoch above the first began from, proven by its finalization; null when no peer has it. */
+export async function fetchBoundary(
+  { ledgerHash }: SyncAnchor,
+  epochs: readonly KnownEpoch[],
+  epoch: number,
+  peers: Peers,
+  verifier: Verifier,
+): Promise<Block | null> {
+  const begun = epochs[epoch - 1]!;
+  const before = epochs[epoch - 2]!;
+  const digest = await peers.askAny({ type: 'request-boundary', epoch: toEpoch(before.epoch) }, (answer) => {
+    if (answer.type !== 'certificate' || answer.certificate.vote.type !== 'finalize') return isNothing;
+    const admitted = admitMessage(answer, toValidatorIndex(0), epochToSet(before), ledgerHash, verifier);
+    return admitted.ok ? isTrue(answer.certificate.vote.proposal.digest) : isWrong(admitted.error.message);
+  });
+  if (digest === null) return null;
+  const block = await fetchBlock(digest, peers);
+  if (block === null) return null;
+  const { height, nextSet } = block.header;
+  const isBoundary = height === begun.genesisHeight && nextSet !== null && equalBytes(nextSet, begun.digest);
+  return isBoundary ? block : null;
+}
+
+/** A block by its digest, whoever has it. */
+export function fetchBlock(digest: Hash, peers: Peers): Promise<Block | null> {
+  return peers.askAny({ type: 'request-block', digest }, (answer) => {
+    if (answer.type !== 'block') return isNothing;
+    return equalBytes(answer.block.digest, digest) ? isTrue(answer.block) : isWrong('another block than was asked for');
+  });
+}
+
+/** The epoch that the block of a height is of. */
+export function epochOfHeight(epochs: readonly KnownEpoch[], height: number): KnownEpoch {
+  let found = epochs[0]!;
+  for (const each of epochs) if (each.genesisHeight < height) found = each;
+  return found;
+}
+
+/** For checking signatures: the block it began from and its rules are left open. */
+export function epochToSet({ epoch, genesisHeight, validators, digest }: KnownEpoch): EpochSet {
+  const genesis = { digest: toHash(new Uint8Array(32)), height: toHeight(genesisHeight), timeMs: 0 };
+  return createEpochSet(toEpoch(epoch), validators, digest, genesis, 0);
+}
+
+export function genesisToAnchor(genesis: Genesis, genesisBytes: Uint8Array): SyncAnchor {
+  return { genesis, ledgerHash: sha256(genesisBytes) };
+}
