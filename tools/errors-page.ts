@@ -33,6 +33,7 @@ const families: readonly (readonly [family: string, about: string])[] = [
   ['journal', 'The safety record'],
   ['storage', 'The databases'],
   ['snapshot', 'Synchronising from a snapshot'],
+  ['repair', 'Repair of damaged data'],
   ['config', 'Settings; the node does not start'],
   ['keyfile', 'Key files'],
   ['counter', 'Counter files, beside the keys'],

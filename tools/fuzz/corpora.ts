@@ -133,7 +133,7 @@ const messages: readonly Message[] = [
       statements: [...statements],
       signatures: [checkpointOf(1, statement)],
       blocks: [block, blockWithEvidence],
-      finalization: certificates[2]!,
+      finalizations: [certificates[2]!],
       floors: [{ author: toValidatorIndex(3), seq: 4, digest: block.digest, height: toHeight(1) }],
     },
   },

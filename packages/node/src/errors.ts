@@ -295,6 +295,14 @@ export const nodeErrors = {
     'The node stops. Check space, permissions and health of the disk, then start it again.',
   ),
 
+  'repair.no-peers': inside(
+    'No peer proves who the present validators are, so nothing can be repaired',
+    'Check the links of the node; it needs one peer that is in sync. Then the repair goes on.',
+  ),
+  'snapshot.unavailable': inside(
+    'The state of the network could not be had from any peer',
+    'The node goes on asking. If it lasts, check its links: a peer that is linked and in sync is enough.',
+  ),
   'snapshot.differs': inside(
     'A snapshot is not the state that a quorum signed',
     'Nothing of it was kept: the node tries again with what other nodes have.',

@@ -291,7 +291,7 @@ function epochOfProof(proof: FaultProof): number {
   }
 }
 
-function readOnlyFile(handle: Awaited<ReturnType<typeof open>>): JournalFile {
+export function readOnlyFile(handle: Awaited<ReturnType<typeof open>>): JournalFile {
   const refuse = (): Promise<never> => Promise.reject(new Error('an audit writes nothing'));
   return {
     sizeBytes: async () => (await handle.stat()).size,

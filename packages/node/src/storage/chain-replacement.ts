@@ -34,16 +34,27 @@ export function replaceChainDb(
       removeDatabase(draft);
       return written;
     }
-    syncFile(draft);
-    renameSync(draft, `${path}.next`);
-    syncDirectoryOf(path);
-    finishReplacement(path);
+    adoptDraft(path);
     return ok(undefined);
   } catch (cause) {
     // What is thrown while the snapshot is read belongs to who gave it.
     if ((cause as { syscall?: unknown } | null)?.syscall === undefined) throw cause;
     return fail(storageErrorOf(`replacing ${path}`, cause));
   }
+}
+
+/**
+ * The draft, whole and closed, becomes the chain.
+ *
+ * @param moveOld takes the old one away, where it is not to be deleted; called when the new one can't be lost any more
+ */
+export function adoptDraft(path: string, moveOld: () => void = () => {}): void {
+  const draft = `${path}.draft`;
+  syncFile(draft);
+  renameSync(draft, `${path}.next`);
+  syncDirectoryOf(path);
+  moveOld();
+  finishReplacement(path);
 }
 
 function writeDraft(draft: string, ledgerHash: Uint8Array, snapshot: ChainSnapshot): Result<void, CairnError> {
@@ -67,7 +78,7 @@ export function finishReplacement(path: string): void {
 }
 
 /** The log first, the file last: one without its log is older, a log without its file is nothing. */
-function removeDatabase(path: string): void {
+export function removeDatabase(path: string): void {
   for (const suffix of [...suffixes].reverse()) rmSync(path + suffix, { force: true });
 }
 

@@ -26,7 +26,8 @@ export function newsOf(database: Database, statements: ChainStatements, height: 
 
 const kinds: ReadonlySet<unknown> = new Set(newsKinds);
 
-function textToNews(text: string): News[] | null {
+/** Null for what are no news. */
+export function textToNews(text: string): News[] | null {
   try {
     const items: unknown = JSON.parse(text);
     assert(Array.isArray(items), 'news are a list');
