@@ -64,10 +64,27 @@ export const clientErrors = {
     'The id is not that of an invitation',
     'Take one of those that `cairn invite --list` shows.',
   ],
+  'usage.bad-parameter': ['The parameter is not one', 'Write name=value, with a name that the message lists.'],
+  'usage.bad-proposal': [
+    'The proposal is not named as expected',
+    'Take the id, or its beginning, from `cairn members`.',
+  ],
   'usage.bad-url': ['The URL is not the bare address of a node', 'Write it like https://alder.example:7701.'],
   'usage.bad-validator': [
     'The validator is not named as expected',
     'Write <member>/<validator>, each of 1 to 32 of a-z, 0-9 and -.',
+  ],
+  'usage.no-person-keys': [
+    'There are no person keys of all members',
+    'Vote with --key for one member at a time; --all-members is for development networks.',
+  ],
+  'usage.no-reason': ['A reason is needed', 'Say why, with --reason "...".'],
+  'usage.no-request': ['Nothing was handed in with this invitation', 'Wait for the other side to run `cairn join`.'],
+  'usage.no-vote': ['It is not said how to vote', 'Add --yes or --no.'],
+  'usage.not-removed': ['The validator was not removed', 'Propose new keys for it with `cairn propose replace-keys`.'],
+  'usage.nothing-to-propose': [
+    'Nothing to propose is named',
+    'Name a kind of proposal; `cairn propose --help` lists them.',
   ],
   'usage.no-fingerprint': [
     'Nobody has compared the fingerprint of the invitation',
@@ -130,6 +147,10 @@ export const clientErrors = {
   'join.other-fingerprint': [
     'The invitation has another fingerprint than the one you were told',
     'Do not use it: it may have been changed on its way. Ask for a new one, by another way.',
+  ],
+  'join.other-proposal': [
+    'What a new member signed is not the proposal of its own request',
+    'Cancel the invitation and give a new one; ask the joiner, since somebody may have changed the request.',
   ],
   'join.other-ledger': [
     'The inviting node gave another genesis than the invitation names',

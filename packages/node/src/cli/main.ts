@@ -17,6 +17,11 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   gateway: async () => (await import('./commands/gateway.ts')).gatewayCommand(),
   invite: async () => (await import('./commands/invite.ts')).inviteCommand(),
   join: async () => (await import('./commands/join.ts')).joinCommand(),
+  members: async () => (await import('./commands/members.ts')).membersCommand(),
+  propose: async () => (await import('./commands/propose.ts')).proposeCommand(),
+  vote: async () => (await import('./commands/vote.ts')).voteCommand(),
+  fence: async () => (await import('./commands/fence.ts')).fenceCommand(),
+  events: async () => (await import('./commands/events.ts')).eventsCommand(),
   key: async () => (await import('./commands/key.ts')).keyCommand(),
   device: async () => (await import('./commands/device.ts')).deviceCommand(),
   send: async () => (await import('./commands/send.ts')).sendCommand(),
@@ -53,6 +58,8 @@ export function createProgram(commands: readonly Command[]): Command {
     .description('A shared ledger for devices: sign readings and payments, agree on them, prove what was recorded.')
     .version(versionText(), '-V, --version')
     .exitOverride()
+    // A command and those under it may have options of the same name.
+    .enablePositionalOptions()
     .showHelpAfterError('(--help shows how)')
     .showSuggestionAfterError()
     .addHelpText(

@@ -24,6 +24,11 @@ export function note(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
+/** Text of others, as names on the ledger are: a terminal obeys control characters, so they are shown as question marks. */
+export function plainText(text: string): string {
+  return text.replace(/\p{C}/gu, '?');
+}
+
 type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow';
 
 /** Colour where standard output is a terminal that wants it. */

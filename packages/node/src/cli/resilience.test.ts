@@ -71,7 +71,7 @@ test('who does not just vote is told with the reason', () => {
       { id: 'd', state: 'leaving', causes: [] },
       { id: 'e', state: 'joining', causes: [], sinceHeight: null },
       { id: 'f', state: 'admitted', causes: [] },
-      { id: 'g', state: 'removed', causes: ['voted'], sinceHeight: 7 },
+      { id: 'g', state: 'removed', causes: ['vote'], sinceHeight: 7 },
     ]),
     [
       'suspended, their views are skipped: b (proven faulty, fenced itself, since height 12), c (suspected by others)',

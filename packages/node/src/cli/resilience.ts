@@ -58,6 +58,7 @@ const stateTexts: Readonly<Record<Exclude<ValidatorState, 'active'>, string>> = 
   leaving: 'leaving with this epoch',
   joining: 'joining with the next epoch',
   admitted: 'admitted, not ready yet',
+  ready: 'ready, and waiting for their turn',
   removed: 'removed',
 };
 
@@ -66,7 +67,8 @@ const causeTexts: Readonly<Record<string, string>> = {
   attested: 'suspected by others',
   'own-notice': 'fenced itself',
   damage: 'damaged',
-  voted: 'by vote of the members',
+  fault: 'proven faulty',
+  vote: 'by vote of the members',
 };
 
 function standingText({ id, causes, sinceHeight }: Standing): string {

@@ -214,6 +214,8 @@ export type EdgePort = MembershipPort & {
   block(height: number, withTransactions: boolean): Promise<BlockView | null>;
   /** What the ledger tells of a block, in its order; null when the height is not held here. */
   news(height: number): Promise<readonly News[] | null>;
+  /** The lowest height above this one that has news; of a stretch that is not held, its last. Null when there is none. */
+  nextNews(height: number): Promise<number | null>;
   /** Null when the height is not executed here. */
   checkpoint(height: number): Promise<CheckpointView | null>;
   /** The highest certified one; null before the first. */

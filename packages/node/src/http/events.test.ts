@@ -170,6 +170,23 @@ test('news of the ledger come after their block, only those asked for, and are t
   await later.close();
 });
 
+test('who wants news alone is not taken through all the blocks without any', async (context) => {
+  const edge = createFakeEdge();
+  edge.newsOf.set(5_000_000, news);
+  const asked: number[] = [];
+  const { news: read } = edge;
+  edge.news = (height) => {
+    asked.push(height);
+    return read(height);
+  };
+  const { url } = await serve(context, edge);
+  const stream = await subscribe(url, '?types=suspended,attack', { 'last-event-id': '3' });
+  grow(edge, 5_000_000);
+  assert.match((await stream.take()).id!, /^5000000\.e1@/);
+  assert.ok(asked.length < 5, `${asked.length} heights were read`);
+  await stream.close();
+});
+
 const attack = (edge: FakeEdge, peer: string): void =>
   edge.emit({ type: 'local', news: { kind: 'attack', timeMs: 0, data: { peer } } });
 

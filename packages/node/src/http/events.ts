@@ -117,12 +117,19 @@ export function createEventHub(port: EdgePort): EventHub {
         sentLocal = local.number;
         if (types.has(local.news.kind)) await write(response, localText(local.news, `${height}.all${suffix()}`));
       } else if (height < tip) {
-        height++;
+        height = await nextHeight(types, height);
         await sendBlock(response, types, { height, position: -2 }, suffix());
       } else {
         await woken;
       }
     }
+  }
+
+  /** The next height to look at: every one for who wants blocks, else only those that have news. */
+  async function nextHeight(types: ReadonlySet<string>, height: number): Promise<number> {
+    if (types.has('block') || types.has('transaction')) return height + 1;
+    const next = newsKinds.some((kind) => types.has(kind)) ? await port.nextNews(height) : null;
+    return Math.min(next ?? tip, tip);
   }
 
   /** Sends what of a block comes after `position`; -2 is before the block itself. */

@@ -1,6 +1,6 @@
 /** An edge port for tests: answers from plain lists, and records what it was asked. */
 import { createHash } from 'node:crypto';
-import { type CairnError, fail, ok } from '@cairn-ledger/core';
+import { type CairnError, defaultParameters, fail, ok } from '@cairn-ledger/core';
 import type {
   BlockView,
   CheckpointView,
@@ -104,6 +104,8 @@ export const membershipOfTest: MembershipView = {
   epoch: 1,
   isChanging: false,
   votesNeeded: 2,
+  parameters: defaultParameters,
+  rules: 1,
   members: [
     { id: 'acme', name: 'Acme' },
     { id: 'bolt', name: 'Bolt' },
@@ -115,6 +117,7 @@ export const membershipOfTest: MembershipView = {
       state: 'suspended',
       causes: ['attested'],
       sinceHeight: 5,
+      linkKey: bytes32(5),
       addresses: ['127.0.0.1:7000'],
       host: 'rack 4',
       operator: null,
@@ -125,6 +128,7 @@ export const membershipOfTest: MembershipView = {
       state: 'admitted',
       causes: [],
       sinceHeight: null,
+      linkKey: null,
       addresses: [],
       host: null,
       operator: 'Run & Co',
@@ -137,6 +141,8 @@ export const membershipOfTest: MembershipView = {
       member: 'acme',
       openedHeight: 3,
       lapsesHeight: 100_003,
+      outcome: 'open',
+      closedHeight: null,
       change: { kind: 'remove-validator', validator: 'node-1' },
       yes: ['acme'],
       no: [],
@@ -146,7 +152,9 @@ export const membershipOfTest: MembershipView = {
       member: 'bolt',
       openedHeight: 4,
       lapsesHeight: 100_004,
-      change: { kind: 'parameters', parameters: { deltaMs: 200, heartbeatMs: 5_000 } },
+      outcome: 'refused',
+      closedHeight: 6,
+      change: { kind: 'change-parameters', parameters: { ...defaultParameters, deltaMs: 200 } },
       yes: ['bolt'],
       no: ['acme'],
     },
@@ -224,6 +232,10 @@ export function createFakeEdge(change: Partial<FakeEdge> = {}): FakeEdge {
       return withTransactions ? block : { ...block, transactions: null };
     },
     news: async (height) => (edge.blocks.has(height) ? (edge.newsOf.get(height) ?? []) : null),
+    nextNews: async (height) => {
+      const next = [...edge.newsOf.keys()].filter((each) => each > height).sort((a, b) => a - b)[0];
+      return next ?? null;
+    },
     checkpoint: async (height) => (edge.blocks.has(height) ? checkpointAt(height) : null),
     latestCheckpoint: async () => checkpointAt(6),
     heldFrom: () => edge.heldFromHeight,
@@ -283,6 +295,10 @@ export function createFakeEdge(change: Partial<FakeEdge> = {}): FakeEdge {
       return () => listeners.delete(listener);
     },
     membership: async () => membershipOfTest,
+    proposal: async (id) => {
+      const proposal = membershipOfTest.proposals.find((each) => key(each.id) === key(id));
+      return proposal === undefined ? null : { proposal, votesNeeded: 2 };
+    },
     invite: async () => refuse('invitation.too-many', 'no invitations here'),
     invitations: async () => [],
     cancelInvitation: async () => ok(false),

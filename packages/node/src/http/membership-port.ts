@@ -2,25 +2,28 @@
  * What HTTP needs of the node for its members: who belongs to the network, what is voted on, invitations and requests to
  * join, and taking this node out of service. Part of the EdgePort.
  */
-import type { CairnError, Result } from '@cairn-ledger/core';
+import type { CairnError, Parameters, Result } from '@cairn-ledger/core';
 import type { BootstrapPeer } from '../config/node-config.ts';
 import type { JoinRequest } from '../membership/join-request.ts';
 
 /**
  * `active`: votes in this epoch. `suspended`: likewise, but its views are skipped. `leaving`: votes until the epoch ends.
  * `joining`: votes from the next epoch on, which is decided. `admitted`: the members want it, and it has not said that it is
- * ready. `removed`: was a validator.
+ * ready; `ready`: it has, and waits for its turn. `removed`: was a validator. One that gets new keys stands there twice.
  */
-export type ValidatorState = 'active' | 'suspended' | 'leaving' | 'joining' | 'admitted' | 'removed';
+export const validatorStates = ['active', 'suspended', 'leaving', 'joining', 'admitted', 'ready', 'removed'] as const;
+export type ValidatorState = (typeof validatorStates)[number];
 
 export type ValidatorStanding = {
   readonly id: string;
   readonly member: string;
   readonly state: ValidatorState;
-  /** Why it is suspended or removed, in words of the ledger: `proven-fault`, `attested`, `own-notice`, `damage`, `voted`. */
+  /** Why it is suspended (`proven-fault`, `attested`, `own-notice`, `damage`) or was removed (`fault`, `vote`). */
   readonly causes: readonly string[];
   /** Height since which it is in this state, where the ledger remembers it. */
   readonly sinceHeight: number | null;
+  /** Null for a removed one, whose keys the ledger does not keep. */
+  readonly linkKey: Uint8Array | null;
   readonly addresses: readonly string[];
   readonly host: string | null;
   readonly operator: string | null;
@@ -41,8 +44,11 @@ export type ProposedChange =
       readonly operator?: string;
     }
   | { readonly kind: 'remove-validator'; readonly validator: string }
-  | { readonly kind: 'parameters'; readonly parameters: Readonly<Record<string, number>> }
-  | { readonly kind: 'rules'; readonly rules: number };
+  | { readonly kind: 'change-parameters'; readonly parameters: Parameters }
+  | { readonly kind: 'change-rules'; readonly rules: number };
+
+/** `impossible`: it passed, and by then could not be done any more. */
+export const proposalOutcomes = ['open', 'passed', 'refused', 'lapsed', 'impossible'] as const;
 
 export type ProposalView = {
   /** Id of the transaction that opened it. */
@@ -52,6 +58,9 @@ export type ProposalView = {
   readonly openedHeight: number;
   /** Open until it is decided, or until this height. */
   readonly lapsesHeight: number;
+  readonly outcome: (typeof proposalOutcomes)[number];
+  /** Null while it is open. */
+  readonly closedHeight: number | null;
   readonly change: ProposedChange;
   /** Members, ascending. */
   readonly yes: readonly string[];
@@ -65,6 +74,8 @@ export type MembershipView = {
   readonly isChanging: boolean;
   /** So many members must say yes. */
   readonly votesNeeded: number;
+  readonly parameters: Parameters;
+  readonly rules: number;
   readonly members: readonly { readonly id: string; readonly name: string }[];
   readonly validators: readonly ValidatorStanding[];
   /** Nodes that are linked to this one and do not vote: joiners, observers, leavers. */
@@ -117,6 +128,8 @@ export type JoinAnswer = {
 
 export type MembershipPort = {
   membership(): Promise<MembershipView>;
+  /** A proposal, decided or not, and how many must say yes at present; null for an id that opened none. */
+  proposal(id: Uint8Array): Promise<{ readonly proposal: ProposalView; readonly votesNeeded: number } | null>;
   /** Errors: `invitation.taken`, `invitation.too-many`, `invitation.unwritable`. */
   invite(input: NewInvitation): Promise<Result<IssuedInvitation, CairnError>>;
   /** The oldest first. */

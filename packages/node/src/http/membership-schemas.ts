@@ -2,6 +2,7 @@
 import { Type } from 'typebox';
 import { urlsMax } from '../membership/invitation.ts';
 import { joinRequestSchema } from '../membership/join-request.ts';
+import { proposalOutcomes, validatorStates } from './membership-port.ts';
 
 const closed = { additionalProperties: false } as const;
 const name = (description: string) => Type.String({ pattern: '^[a-z0-9-]{1,32}$', description });
@@ -51,6 +52,10 @@ export const cancelParams = Type.Object({
   id: Type.String({ pattern: '^[0-9a-f]{8}$', description: 'of the invitation' }),
 });
 
+export const proposalParams = Type.Object({
+  id: Type.String({ pattern: '^[0-9a-fA-F]{64}$', description: 'of the transaction that opened it' }),
+});
+
 export const issuedInvitationSchema = Type.Object({
   id: Type.String(),
   text: Type.String({ description: 'what to hand over; it holds the secret' }),
@@ -87,11 +92,10 @@ export const joinAnswerSchema = Type.Object({
 const standingSchema = Type.Object({
   id: name('validator'),
   member: name('its member'),
-  state: Type.Union(
-    (['active', 'suspended', 'leaving', 'joining', 'admitted', 'removed'] as const).map((state) => Type.Literal(state)),
-  ),
+  state: Type.Union(validatorStates.map((state) => Type.Literal(state))),
   causes: texts('why it is suspended or removed'),
   sinceHeight: Type.Optional(count('in this state since')),
+  linkKey: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$', description: 'Ed25519, links' })),
   addresses: texts('host:port'),
   host: Type.Optional(Type.String()),
   operator: Type.Optional(Type.String()),
@@ -102,11 +106,13 @@ export const proposalSchema = Type.Object({
   member: name('who opened it'),
   openedHeight: count('height'),
   lapsesHeight: count('not open from then on'),
+  outcome: Type.Union(proposalOutcomes.map((outcome) => Type.Literal(outcome))),
+  closedHeight: Type.Optional(count('height at which it was decided')),
   change: Type.Object(
     {
       kind: Type.Union(
-        (['add-member', 'admit-validator', 'remove-validator', 'parameters', 'rules'] as const).map((kind) =>
-          Type.Literal(kind),
+        (['add-member', 'admit-validator', 'remove-validator', 'change-parameters', 'change-rules'] as const).map(
+          (kind) => Type.Literal(kind),
         ),
       ),
     },
@@ -116,11 +122,18 @@ export const proposalSchema = Type.Object({
   no: texts('members'),
 });
 
+export const decidedSchema = Type.Object({
+  ...proposalSchema.properties,
+  votesNeeded: count('members that must say yes, at present'),
+});
+
 export const membershipSchema = Type.Object({
   height: count('the height this is the state of'),
   epoch: count('validator set'),
   isChanging: Type.Boolean({ description: 'a change is decided and comes with the next epoch' }),
   votesNeeded: count('members that must say yes'),
+  parameters: Type.Record(Type.String(), Type.Integer(), { description: 'of the network' }),
+  rules: count('number of the present rules'),
   members: Type.Array(Type.Object({ id: name('member'), name: Type.String() })),
   validators: Type.Array(standingSchema),
   guests: texts('nodes linked to this one that do not vote'),

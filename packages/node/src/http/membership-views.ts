@@ -1,27 +1,33 @@
 /** What the port answers on membership, as the plain JSON of membership-schemas.ts. */
 import { joinRequestToFields } from '../membership/join-request.ts';
-import type { InvitationView, JoinAnswer, MembershipView } from './membership-port.ts';
+import type { InvitationView, JoinAnswer, MembershipView, ProposalView } from './membership-port.ts';
 import { base64urlOf, hexOf, isoOf } from './views.ts';
 
 export function membershipJson(membership: MembershipView) {
   return {
     ...membership,
     members: membership.members.map(({ id, name }) => ({ id, name })),
-    validators: membership.validators.map(({ sinceHeight, host, operator, ...standing }) => ({
+    validators: membership.validators.map(({ sinceHeight, linkKey, host, operator, ...standing }) => ({
       ...standing,
       causes: [...standing.causes],
       addresses: [...standing.addresses],
       sinceHeight: sinceHeight ?? undefined,
+      linkKey: linkKey === null ? undefined : hexOf(linkKey),
       host: host ?? undefined,
       operator: operator ?? undefined,
     })),
     guests: [...membership.guests],
-    proposals: membership.proposals.map((proposal) => ({
-      ...proposal,
-      id: hexOf(proposal.id),
-      yes: [...proposal.yes],
-      no: [...proposal.no],
-    })),
+    proposals: membership.proposals.map(proposalJson),
+  };
+}
+
+export function proposalJson(proposal: ProposalView) {
+  return {
+    ...proposal,
+    id: hexOf(proposal.id),
+    closedHeight: proposal.closedHeight ?? undefined,
+    yes: [...proposal.yes],
+    no: [...proposal.no],
   };
 }
 

@@ -1,12 +1,18 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
-import { type CairnError, fail, ok } from '@cairn-ledger/core';
+import { type CairnError, defaultParameters, fail, ok } from '@cairn-ledger/core';
 import { Check, Errors } from 'typebox/value';
 import type { JoinRequest } from '../membership/join-request.ts';
 import { createApp } from './app.ts';
 import { createFakeEdge, type FakeEdge } from './fake-edge.ts';
 import type { InvitationView, NewInvitation } from './membership-port.ts';
-import { invitationSchema, issuedInvitationSchema, joinAnswerSchema, membershipSchema } from './membership-schemas.ts';
+import {
+  decidedSchema,
+  invitationSchema,
+  issuedInvitationSchema,
+  joinAnswerSchema,
+  membershipSchema,
+} from './membership-schemas.ts';
 import { createToken, parseTokens, type Tokens } from './tokens.ts';
 
 type Asked = { method: 'GET' | 'POST'; url: string; body?: unknown; token?: string; type?: string };
@@ -46,10 +52,22 @@ test('membership is told as its schema says, changes of every kind included', as
   assert.ok(Check(membershipSchema, json), JSON.stringify(Errors(membershipSchema, json)));
   const proposals = json.proposals as { change: Record<string, unknown> }[];
   assert.deepEqual(proposals[0]!.change, { kind: 'remove-validator', validator: 'node-1' });
-  assert.deepEqual(proposals[1]!.change, { kind: 'parameters', parameters: { deltaMs: 200, heartbeatMs: 5_000 } });
+  const parameters = { ...defaultParameters, deltaMs: 200 };
+  assert.deepEqual(proposals[1]!.change, { kind: 'change-parameters', parameters });
+  assert.deepEqual(json.parameters, defaultParameters);
   const validators = json.validators as Record<string, unknown>[];
   assert.equal(validators[0]!.operator, undefined);
   assert.equal(validators[1]!.sinceHeight, undefined);
+});
+
+test('a proposal is told by its id, decided or not', async () => {
+  const ask = await appOf(createFakeEdge());
+  const { status, json } = await ask({ method: 'GET', url: `/v1/proposals/${'0a'.repeat(32)}` });
+  assert.equal(status, 200);
+  assert.ok(Check(decidedSchema, json), JSON.stringify(Errors(decidedSchema, json)));
+  assert.deepEqual([json.outcome, json.closedHeight, json.votesNeeded], ['refused', 6, 2]);
+  assert.equal((await ask({ method: 'GET', url: `/v1/proposals/${'0c'.repeat(32)}` })).status, 404);
+  assert.equal((await ask({ method: 'GET', url: '/v1/proposals/0c' })).status, 400);
 });
 
 test('an invitation is made with what was asked for, for a day unless said otherwise', async () => {
@@ -183,6 +201,7 @@ test('invitations are listed with what was handed in, and never with a secret', 
     gatewayKey: new Uint8Array(32).fill(4),
     addresses: ['a:1'],
     personKey: null,
+    proposal: null,
   };
   const one = { id: 'abcd0123', member: 'maple', memberName: null, validator: 'maple-1', createdMs: 1, expiresMs: 2 };
   const invitations: InvitationView[] = [

@@ -12,14 +12,16 @@ import { fieldsToJoinRequest, joinRequestSchema } from '../membership/join-reque
 import type { App, HttpContext } from './app.ts';
 import {
   cancelParams,
+  decidedSchema,
   fenceBody,
   invitationSchema,
   inviteBody,
   issuedInvitationSchema,
   joinAnswerSchema,
   membershipSchema,
+  proposalParams,
 } from './membership-schemas.ts';
-import { invitationJson, joinAnswerJson, membershipJson } from './membership-views.ts';
+import { invitationJson, joinAnswerJson, membershipJson, proposalJson } from './membership-views.ts';
 import { problemOf, sendProblem } from './problem.ts';
 import { addressClient, createRateLimit } from './rate-limit.ts';
 import { isoOf } from './views.ts';
@@ -49,6 +51,26 @@ export function addMembershipRoutes(scope: App, { port, limits }: HttpContext, n
       config: { roles: ['read'] },
     },
     async () => membershipJson(await port.membership()),
+  );
+
+  scope.get(
+    '/v1/proposals/:id',
+    {
+      schema: {
+        tags,
+        operationId: 'getProposal',
+        summary: 'A proposal, decided or not, and its votes',
+        params: proposalParams,
+        response: { 200: decidedSchema },
+      },
+      config: { roles: ['read'] },
+    },
+    async (request, reply) => {
+      const found = await port.proposal(Buffer.from(request.params.id, 'hex'));
+      if (found === null)
+        return sendProblem(reply, problemOf('http.not-found', 'no transaction of this id opened a proposal'));
+      return { ...proposalJson(found.proposal), votesNeeded: found.votesNeeded };
+    },
   );
 
   scope.get(

@@ -45,6 +45,7 @@ function request(change: Partial<JoinRequest> = {}): JoinRequest {
     addresses: ['maple.example:7700'],
     host: 'Rack 4, Hall B',
     personKey: createKeyOnce,
+    proposal: new Uint8Array([1, 2, 3]),
     ...change,
   };
 }
@@ -61,6 +62,7 @@ test('an invitation is used once; the same request again gets the same answer, a
     const used = again.use(secretOf(7), request(), 2 * day);
     assert.ok(used.ok && used.value.id === id && used.value.joined?.atMs === 5);
     assert.deepEqual(used.value.joined.request, request());
+    assert.equal(codeOf(again.use(secretOf(7), request({ proposal: new Uint8Array([4]) }), 6)), 'ok');
     const other = request({ addresses: ['mallory.example:7700'] });
     assert.equal(codeOf(again.use(secretOf(7), other, 6)), 'invitation.used');
   }

@@ -133,8 +133,10 @@ export function openInvitationBook(path: string): Result<InvitationBook, CairnEr
   });
 }
 
+/** The proposal is signed anew in each try, and says nothing else than before. */
 function isSameRequest(a: JoinRequest, b: JoinRequest): boolean {
-  return JSON.stringify(joinRequestToFields(a)) === JSON.stringify(joinRequestToFields(b));
+  const textOf = (request: JoinRequest): string => JSON.stringify(joinRequestToFields({ ...request, proposal: null }));
+  return textOf(a) === textOf(b);
 }
 
 function bookText(entries: readonly Invited[]): string {

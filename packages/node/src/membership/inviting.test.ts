@@ -53,6 +53,7 @@ const request: JoinRequest = {
   gatewayKey: createKey().publicKey,
   addresses: ['maple.example:7700'],
   personKey: { algorithm: 'ed25519', publicKey: createKey().publicKey },
+  proposal: null,
 };
 
 function codeOf(result: { ok: boolean; error?: { code: string } }): string {

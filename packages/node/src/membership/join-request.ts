@@ -5,7 +5,7 @@
  * As JSON, in the body of `POST /v1/join` and in the inviting node's file of invitations. Keys of nodes are Ed25519 in
  * hexadecimal, a person's key is `<algorithm>:<base64url>`.
  */
-import { fromHex, toHex, type Validator } from '@cairn-ledger/core';
+import { base64urlToBytes, bytesToBase64url, fromHex, toHex, type Validator } from '@cairn-ledger/core';
 import { type PublicKey, publicKeyToText, textToPublicKey } from '@cairn-ledger/sdk';
 import { type Static, Type } from 'typebox';
 import { parseAddress } from '../config/node-config.ts';
@@ -26,6 +26,13 @@ export const joinRequestSchema = Type.Object(
     ),
     host: Type.Optional(text('where it runs, as its operator says')),
     operator: Type.Optional(text('who runs it, if not the member itself')),
+    proposal: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9_-]*$',
+        maxLength: 8_000,
+        description: 'of a new member: the transaction, signed by its person, that proposes this validator; base64url',
+      }),
+    ),
     personKey: Type.Optional(
       Type.String({ maxLength: 200, description: 'first person key of a new member: ed25519:... or p256:...' }),
     ),
@@ -44,6 +51,11 @@ export type JoinRequest = {
   readonly host?: string;
   readonly operator?: string;
   readonly personKey: PublicKey | null;
+  /**
+   * The transaction that proposes this validator, signed by a person of a new member: a validator is admitted only with the
+   * vote of its member, which reaches no node yet. Null for a member that is on the ledger.
+   */
+  readonly proposal: Uint8Array | null;
 };
 
 /** @param fields as the schema wants them; returns what is wrong all the same, or the request */
@@ -54,6 +66,8 @@ export function fieldsToJoinRequest(fields: JoinFields): JoinRequest | string {
   if (new Set(keys).size < keys.length) return 'the four keys of a node must differ: each has one use';
   const person = fields.personKey === undefined ? null : textToPublicKey(fields.personKey);
   if (person?.ok === false) return person.error.message;
+  const proposal = fields.proposal === undefined ? null : base64urlToBytes(fields.proposal);
+  if (proposal === null && fields.proposal !== undefined) return 'the proposal is not base64url';
   return {
     linkKey: fromHex(fields.linkKey)!,
     votingKey: fromHex(fields.votingKey)!,
@@ -63,6 +77,7 @@ export function fieldsToJoinRequest(fields: JoinFields): JoinRequest | string {
     ...(fields.host !== undefined && { host: fields.host }),
     ...(fields.operator !== undefined && { operator: fields.operator }),
     personKey: person === null ? null : person.value,
+    proposal,
   };
 }
 
@@ -76,11 +91,15 @@ export function joinRequestToFields(request: JoinRequest): JoinFields {
     ...(request.host !== undefined && { host: request.host }),
     ...(request.operator !== undefined && { operator: request.operator }),
     ...(request.personKey !== null && { personKey: publicKeyToText(request.personKey) }),
+    ...(request.proposal !== null && { proposal: bytesToBase64url(request.proposal) }),
   };
 }
 
+/** What the joiner needs for its own proposal, before there is a request. */
+export type RequestedNode = Omit<JoinRequest, 'personKey' | 'proposal'>;
+
 /** The validator that a request asks for; its life number comes with its `ready`. */
-export function requestedValidator(id: string, member: string, request: JoinRequest): Validator {
+export function requestedValidator(id: string, member: string, request: RequestedNode): Validator {
   const { linkKey, votingKey, checkpointKey, addresses, host, operator } = request;
   return {
     id,

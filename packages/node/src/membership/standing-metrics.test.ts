@@ -10,6 +10,7 @@ const standing = (id: string, state: ValidatorState, more: Partial<ValidatorStan
   state,
   causes: [],
   sinceHeight: null,
+  linkKey: null,
   addresses: [],
   host: null,
   operator: null,
@@ -23,13 +24,13 @@ test('each validator stands once for each cause, or without one', async () => {
     standing('c', 'leaving'),
     standing('d', 'active'),
     standing('e', 'joining'),
-    standing('f', 'removed', { causes: ['voted'] }),
+    standing('f', 'removed', { causes: ['vote'] }),
   ];
   const text = await metricsText([standingSamples({ validators })]);
   assert.match(text, /cairn_validator_state\{validator="a",state="active",cause=""\} 1\n/);
   assert.match(text, /cairn_validator_state\{validator="b",state="suspended",cause="proven-fault"\} 1\n/);
   assert.match(text, /cairn_validator_state\{validator="b",state="suspended",cause="own-notice"\} 1\n/);
-  assert.match(text, /cairn_validator_state\{validator="f",state="removed",cause="voted"\} 1\n/);
+  assert.match(text, /cairn_validator_state\{validator="f",state="removed",cause="vote"\} 1\n/);
   assert.match(text, /cairn_resilience_left 0\n/, 'four vote, one of them is suspended');
 });
 

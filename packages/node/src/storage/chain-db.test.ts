@@ -78,6 +78,7 @@ test('what execution told of a block is kept with it; a block that has nothing t
   const again = opened(path);
   assert.deepEqual(again.newsOf(2), news);
   assert.deepEqual([again.newsOf(1), again.newsOf(3)], [[], []]);
+  assert.deepEqual([again.nextNewsHeight(-1), again.nextNewsHeight(1), again.nextNewsHeight(2)], [2, 2, null]);
   again.close();
   const sqlite = new DatabaseSync(path);
   for (const items of ['[{"kind":"gossip","data":{}}]', '{}', '[', '[null]', '[{"kind":"suspended","data":null}]']) {

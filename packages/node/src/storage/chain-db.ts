@@ -324,6 +324,12 @@ export class ChainDb {
     return newsOf(this.#database, this.#statements, height);
   }
 
+  /** The lowest height above this one that has something to tell; null when none has. */
+  nextNewsHeight(height: number): number | null {
+    const row = this.#database.read('reading news', () => this.#statements.nextNews.get(height));
+    return (row as { height: number | null }).height;
+  }
+
   /** The checkpoint of a height, of its highest round. */
   checkpoint(height: number): StoredCheckpoint | null {
     return this.#checkpoint(() => this.#statements.checkpoint.get(height));

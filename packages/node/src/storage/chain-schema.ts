@@ -109,6 +109,7 @@ export function prepareChain(sqlite: DatabaseSync) {
     deleteState: sqlite.prepare('DELETE FROM state WHERE key = ?'),
 
     news: sqlite.prepare('SELECT items FROM news WHERE height = ?'),
+    nextNews: sqlite.prepare('SELECT MIN(height) AS height FROM news WHERE height > ?'),
     insertNews: sqlite.prepare('INSERT INTO news (height, items) VALUES (?, ?)'),
 
     tile: sqlite.prepare('SELECT hashes FROM history_tiles WHERE id = ?'),

@@ -33,6 +33,7 @@ import {
   validatorSetDigest,
 } from '@cairn-ledger/core';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
+import { eventsToNews } from '../membership/ledger-news.ts';
 import type { ChainDb, NewBlock } from '../storage/chain-db.ts';
 import { epochSetToStored, storedToEpochSet } from '../storage/epoch-table.ts';
 import type { ExecutedBlock } from '../storage/view-block.ts';
@@ -191,6 +192,7 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
       historySize: history.size,
       epochStart: next === null ? null : epochSetToStored(next),
       target: target === before ? null : target,
+      news: eventsToNews(execution.events),
     };
     commit(newBlock);
     const executed = {

@@ -44,7 +44,7 @@ import type { LocalNews, News } from '../http/news.ts';
 import { unknownTransaction } from '../http/problem.ts';
 import type { InvitationBook } from '../membership/invitation-book.ts';
 import { createInviting } from '../membership/inviting.ts';
-import { membershipOf } from '../membership/standing.ts';
+import { membershipOf, proposalWith } from '../membership/standing.ts';
 import type { ChainDb, StoredCheckpoint } from '../storage/chain-db.ts';
 import { epochProofOf } from '../storage/epoch-proofs.ts';
 import type { ViewDb } from '../storage/view-db.ts';
@@ -196,6 +196,16 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
     return [...news, { kind: 'epoch-began', data }];
   }
 
+  function nextNewsAfter(height: number): number | null {
+    const tip = chain.tip()?.height ?? -1;
+    if (height >= tip) return null;
+    if (height + 1 < heldFrom()) return heldFrom() - 1;
+    // The first epoch begins with the genesis, which is no news.
+    const epoch = chain.epochs.of(chain.epochs.at(Math.max(height, 0) + 1).epoch + 1);
+    const heights = [chain.nextNewsHeight(height), epoch?.genesisHeight ?? null];
+    return heights.reduce((first, each) => (each !== null && (first === null || each < first) ? each : first), null);
+  }
+
   function heldFrom(): number {
     const founded = chain.foundedHeight();
     return founded === 0 ? 0 : founded + 1;
@@ -260,6 +270,7 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
     },
     block: async (height, withTransactions) => blockAt(height, withTransactions),
     news: async (height) => newsAt(height),
+    nextNews: async (height) => nextNewsAfter(height),
     checkpoint: async (height) => checkpointView(chain.checkpoint(height)),
     latestCheckpoint: async () => checkpointView(chain.latestCertified()),
     heldFrom,
@@ -340,6 +351,7 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
       return () => listeners.delete(listener);
     },
     membership: async () => membership(),
+    proposal: async (id) => proposalWith(chain.store, id),
     invite: async (input) => inviting.invite(input),
     invitations: async () => inviting.invitations(),
     cancelInvitation: async (id) => inviting.cancel(id),

@@ -7,7 +7,7 @@ import { parseAddress } from '../../config/node-config.ts';
 import { decodeInvitation, fingerprintOf, type Invitation, invitationTextMax } from '../../membership/invitation.ts';
 import { CommandFailed, orFail } from '../exit-code.ts';
 import { type Joined, joinNetwork } from '../membership/join-network.ts';
-import { note, say, sayJson, style } from '../output.ts';
+import { note, plainText, say, sayJson, style } from '../output.ts';
 
 type JoinOptions = {
   readonly dir: string;
@@ -95,8 +95,10 @@ async function confirmFingerprint(invitation: Invitation, options: JoinOptions):
     });
   }
   const { member, memberName, validator, network, ledgerHash, inviter } = invitation;
-  note(`Invitation to "${network}", from ${inviter}`);
-  note(`  validator    ${validator} of ${memberName === null ? member : `${member} (${memberName}), a new member`}`);
+  note(`Invitation to "${plainText(network)}", from ${inviter}`);
+  note(
+    `  validator    ${validator} of ${memberName === null ? member : `${member} (${plainText(memberName)}), a new member`}`,
+  );
   note(`  ledger       ${toHex(ledgerHash)}`);
   note(`  good until   ${new Date(invitation.expiresSeconds * 1000).toISOString()}`);
   note(`  fingerprint  ${style('bold', fingerprint)}`);

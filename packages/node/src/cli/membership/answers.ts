@@ -1,18 +1,16 @@
 /** What nodes answer on membership, as the JSON of their OpenAPI document, and the one node that a command asks. */
+import type { Parameters } from '@cairn-ledger/core';
 import { type Client, createClient } from '@cairn-ledger/sdk';
-import type { ProposedChange, ValidatorState } from '../../http/membership-port.ts';
+import type { ProposalView, ValidatorState } from '../../http/membership-port.ts';
 import type { joinRequestToFields } from '../../membership/join-request.ts';
 import { type NetworkOptions, nodesOf, tokenOf } from '../network.ts';
 
-export type ProposalAnswer = {
+export type ProposalAnswer = Omit<ProposalView, 'id' | 'closedHeight'> & {
   readonly id: string;
-  readonly member: string;
-  readonly openedHeight: number;
-  readonly lapsesHeight: number;
-  readonly change: ProposedChange;
-  readonly yes: readonly string[];
-  readonly no: readonly string[];
+  readonly closedHeight?: number;
 };
+
+export type DecidedAnswer = ProposalAnswer & { readonly votesNeeded: number };
 
 export type StandingAnswer = {
   readonly id: string;
@@ -20,6 +18,7 @@ export type StandingAnswer = {
   readonly state: ValidatorState;
   readonly causes: readonly string[];
   readonly sinceHeight?: number;
+  readonly linkKey?: string;
   readonly addresses: readonly string[];
   readonly host?: string;
   readonly operator?: string;
@@ -30,6 +29,8 @@ export type MembershipAnswer = {
   readonly epoch: number;
   readonly isChanging: boolean;
   readonly votesNeeded: number;
+  readonly parameters: Parameters;
+  readonly rules: number;
   readonly members: readonly { readonly id: string; readonly name: string }[];
   readonly validators: readonly StandingAnswer[];
   readonly guests: readonly string[];

@@ -16,11 +16,12 @@ import {
   fail,
   fromHex,
   ok,
+  propose,
   type Result,
   sha256,
   toHex,
 } from '@cairn-ledger/core';
-import { createClient, createKey, type PublicKey } from '@cairn-ledger/sdk';
+import { createClient, createKey, createSigner, type KeyPair, signTransaction } from '@cairn-ledger/sdk';
 import type { Static } from 'typebox';
 import { Check } from 'typebox/value';
 import { writeNetworkFile } from '../../config/network-file.ts';
@@ -35,10 +36,16 @@ import {
   writeNodeConfig,
 } from '../../config/node-config.ts';
 import { joinAnswerSchema } from '../../http/membership-schemas.ts';
+import { reserveCounters } from '../../keys/counter-file.ts';
 import { readKeyFile, writeKeyFile } from '../../keys/key-file.ts';
 import { completeNodeKeys } from '../../keys/node-keys.ts';
 import type { Invitation } from '../../membership/invitation.ts';
-import { type JoinRequest, joinRequestToFields } from '../../membership/join-request.ts';
+import {
+  type JoinRequest,
+  joinRequestToFields,
+  type RequestedNode,
+  requestedValidator,
+} from '../../membership/join-request.ts';
 import { networkPathIn } from '../network.ts';
 
 export type JoinPlan = {
@@ -77,7 +84,7 @@ export async function joinNetwork(invitation: Invitation, plan: JoinPlan): Promi
   }
   const { memberName } = invitation;
   const personPath = memberName === null ? null : (plan.personPath ?? join(dir, 'keys', 'person.key'));
-  const request = makeRequest(dir, plan, personPath);
+  const request = await makeRequest(dir, invitation, plan, personPath);
   if (!request.ok) return request;
 
   const client = createClient({ nodes: invitation.urls, timeoutMs: TIMEOUT_MS });
@@ -98,13 +105,16 @@ export async function joinNetwork(invitation: Invitation, plan: JoinPlan): Promi
   return ok({ id: answer.value.id, dir, validator, ledger: toHex(ledgerHash), personKey: personPath });
 }
 
-function makeRequest(dir: string, plan: JoinPlan, personPath: string | null): Result<JoinRequest, CairnError> {
+async function makeRequest(
+  dir: string,
+  invitation: Invitation,
+  plan: JoinPlan,
+  personPath: string | null,
+): Promise<Result<JoinRequest, CairnError>> {
   const keys = completeNodeKeys(join(dir, 'keys'));
   if (!keys.ok) return keys;
-  const person = personPath === null ? ok(null) : personKeyAt(personPath, plan.personPath === undefined);
-  if (!person.ok) return person;
   const { link, voting, checkpoint, gateway } = keys.value;
-  return ok({
+  const node: RequestedNode = {
     linkKey: link.publicKey,
     votingKey: voting.publicKey,
     checkpointKey: checkpoint.publicKey,
@@ -112,17 +122,36 @@ function makeRequest(dir: string, plan: JoinPlan, personPath: string | null): Re
     addresses: plan.addresses,
     ...(plan.host !== undefined && { host: plan.host }),
     ...(plan.operator !== undefined && { operator: plan.operator }),
-    personKey: person.value,
-  });
+  };
+  if (personPath === null) return ok({ ...node, personKey: null, proposal: null });
+  const person = personKeyAt(personPath, plan.personPath === undefined);
+  if (!person.ok) return person;
+  const proposal = await signProposal(invitation, node, { path: personPath, key: person.value });
+  if (!proposal.ok) return proposal;
+  const { algorithm, publicKey } = person.value;
+  return ok({ ...node, personKey: { algorithm, publicKey }, proposal: proposal.value });
 }
 
-function personKeyAt(path: string, mayMake: boolean): Result<PublicKey, CairnError> {
+/** The new member's own proposal of its validator: handed in by the inviter once the member is on the ledger. */
+async function signProposal(
+  { ledgerHash, validator, member }: Invitation,
+  node: RequestedNode,
+  person: { readonly path: string; readonly key: KeyPair },
+): Promise<Result<Uint8Array, CairnError>> {
+  const counter = await reserveCounters(person.path, 1);
+  if (!counter.ok) return counter;
+  const change = { type: 'admit-validator', validator: requestedValidator(validator, member, node) } as const;
+  const content = { ledgerHash, counter: counter.value, operations: [propose.toCbor({ change })] };
+  return signTransaction(content, createSigner(person.key));
+}
+
+function personKeyAt(path: string, mayMake: boolean): Result<KeyPair, CairnError> {
   const key = readKeyFile(path);
-  if (key.ok) return ok({ algorithm: key.value.algorithm, publicKey: key.value.publicKey });
+  if (key.ok) return key;
   if (key.error.code !== 'keyfile.missing' || !mayMake) return key;
   const made = createKey('ed25519');
   const written = writeKeyFile(path, made);
-  return written.ok ? ok({ algorithm: made.algorithm, publicKey: made.publicKey }) : written;
+  return written.ok ? ok(made) : written;
 }
 
 function checkGenesis(invitation: Invitation, answer: Static<typeof joinAnswerSchema>): Result<Uint8Array, CairnError> {
