@@ -8,11 +8,10 @@
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import type { ReadingsPage } from '@cairn-ledger/sdk';
+import { timesSeen } from '../packages/node/src/cli/drill/history-check.ts';
 import type { Load, Sent } from './kills-load.ts';
 import { assertAgreement, type E2eNetwork, type E2eNode, metricOf, orFail, statusOf, until } from './network.ts';
 
-const pageReadings = 10_000;
 const decidedTimeoutMs = 60_000;
 const receiptsAtOnce = 4;
 const heightsAtOnce = 16;
@@ -90,13 +89,20 @@ export function createChecks(
     }
   }
 
+  /** How often each transaction stands in what a node has; `since` leaves out what is older than all of these. */
+  function timesSeenOf(node: E2eNode, since: readonly Sent[] | null): Promise<Map<string, number>> {
+    const fromMs = since === null ? null : Math.min(...since.map(({ timeMs }) => timeMs));
+    const devices = since === null ? load.devices : new Set(since.map(({ device }) => device));
+    return timesSeen(node.client, devices, fromMs);
+  }
+
   return {
     async recent() {
       const open = load.acknowledged.slice(checkedCount);
       let last = '';
       await until('all that was acknowledged stands on every node', decidedTimeoutMs, async () => {
         for (const node of nodes) {
-          const { lost, duplicated } = compare(open, await timesSeen(node, open));
+          const { lost, duplicated } = compare(open, await timesSeenOf(node, open));
           assert.deepEqual(duplicated, [], `${node.id} has nothing twice`);
           last = `${node.id} lacks ${lost.length} of ${open.length}, among them ${lost[0]?.id} of ${lost[0]?.device}`;
           assert.equal(lost.length, 0, last);
@@ -122,7 +128,7 @@ export function createChecks(
       const { historySize } = await statusOf(nodes[0]!);
       let [lost, duplicated, committed] = [0, 0, 0];
       for (const node of nodes) {
-        const seen = await timesSeen(node, null);
+        const seen = await timesSeenOf(node, null);
         const found = compare(load.acknowledged, seen);
         lost = Math.max(lost, found.lost.length);
         duplicated = Math.max(duplicated, found.duplicated.length);
@@ -139,29 +145,6 @@ export function createChecks(
       return { acknowledged: load.acknowledged.length, committed, lost, duplicated, height: checkedHeight };
     },
   };
-
-  /** How often each transaction stands in what a node has; `since` leaves out what is older than all of these. */
-  async function timesSeen(node: E2eNode, since: readonly Sent[] | null): Promise<Map<string, number>> {
-    const seen = new Map<string, number>();
-    for (const device of load.devices) {
-      const times = since?.filter((sent) => sent.device === device).map((sent) => sent.timeMs) ?? [];
-      if (since !== null && times.length === 0) continue;
-      const from = times.reduce((least, timeMs) => Math.min(least, timeMs), times[0] ?? 0);
-      let cursor: string | null = null;
-      do {
-        const page: ReadingsPage = orFail(
-          await node.client.readings(device, {
-            limit: pageReadings,
-            from: String(from),
-            ...(cursor !== null && { cursor }),
-          }),
-        );
-        for (const { transaction } of page.readings) seen.set(transaction, (seen.get(transaction) ?? 0) + 1);
-        cursor = page.next;
-      } while (cursor !== null);
-    }
-    return seen;
-  }
 }
 
 /** Nothing waits any more: all that was taken in is executed, and stands in the view of every node. */

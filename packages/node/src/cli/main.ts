@@ -32,6 +32,7 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   verify: async () => (await import('./commands/verify.ts')).verifyCommand(),
   audit: async () => (await import('./commands/audit.ts')).auditCommand(),
   doctor: async () => (await import('./commands/doctor.ts')).doctorCommand(),
+  drill: async () => (await import('./commands/drill.ts')).drillCommand(),
 };
 
 /** The command of a verb alone, so that a node need not hold the others in memory; all of them for help and mistakes. */

@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { NodeMessage } from '../commands/node.ts';
 
 const entry = fileURLToPath(new URL('../../../bin/cairn.js', import.meta.url));
@@ -29,10 +29,12 @@ export type NodeProcess = {
   kill(): void;
 };
 
-export function startNodeProcess(dir: string): NodeProcess {
+/** @param preloadPath a module that the process loads before anything of the node */
+export function startNodeProcess(dir: string, preloadPath: string | null = null): NodeProcess {
   const logPath = join(dir, 'node.log');
   const log = openSync(logPath, 'a', 0o600);
-  const child = spawn(process.execPath, [...nodeFlags, entry, 'node', dir], {
+  const preload = preloadPath === null ? [] : ['--import', pathToFileURL(preloadPath).href];
+  const child = spawn(process.execPath, [...nodeFlags, ...preload, entry, 'node', dir], {
     stdio: ['ignore', log, log, 'ipc'],
     env: { ...process.env, ...nodeEnvironment },
   });

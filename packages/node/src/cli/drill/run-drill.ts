@@ -1,0 +1,95 @@
+/**
+ * A whole drill: founds a network, makes the attacks one after the other (or several at once), each on another node, and reports.
+ * A network all of whose nodes are back is attacked again; else a fresh one is founded, so that one broken promise does not
+ * spoil the next attack.
+ */
+import process from 'node:process';
+import { exitCodes } from '../exit-code.ts';
+import { note, say, sayJson, style } from '../output.ts';
+import { type AttackName, attackNames } from './attack.ts';
+import { attackByName } from './attack-list.ts';
+import { type DrillNetwork, startDrillNetwork } from './drill-network.ts';
+import type { AttackFigures } from './drill-report.ts';
+import { type Assignment, runRound, type Tell } from './round.ts';
+
+export type DrillOptions = {
+  /** Empty: all. */
+  readonly attacks: readonly AttackName[];
+  readonly nodes: number;
+  /** How many different attacks at the same time. */
+  readonly atOnce: number;
+  readonly json: boolean;
+  readonly signal: AbortSignal;
+};
+
+/** Figures of every attack that was made. */
+export async function runDrill(options: DrillOptions): Promise<AttackFigures[]> {
+  const names = options.attacks.length > 0 ? options.attacks : attackNames;
+  const startedMs = performance.now();
+  const tell: Tell = (who, line) => {
+    const seconds = ((performance.now() - startedMs) / 1000).toFixed(1).padStart(6);
+    const name = who === null ? '' : style('bold', who.attack.name.padEnd(11));
+    const text = `${seconds} s  ${name}${line}`;
+    if (options.json) note(text);
+    else say(text);
+  };
+  const figures: AttackFigures[] = [];
+  let network: DrillNetwork | null = null;
+  let attacked = 0;
+  try {
+    for (let first = 0; first < names.length && !options.signal.aborted; first += options.atOnce) {
+      const round = names.slice(first, first + options.atOnce);
+      network ??= await found(options, tell);
+      const targets = pickTargets(network, round, attacked);
+      attacked += round.length;
+      const assignments = round.map((name, i): Assignment => ({ attack: attackByName[name], target: targets[i]! }));
+      const outcome = await runRound(network, assignments, tell, options.signal);
+      figures.push(...outcome);
+      for (const [i, { broken }] of outcome.entries())
+        tell(
+          assignments[i]!,
+          broken.length === 0 ? style('green', 'kept') : style('red', `broken: ${broken.join('; ')}`),
+        );
+      if (outcome.some(({ broken }) => broken.length > 0) || round.includes('equivocate')) {
+        await network.end();
+        network = null;
+      }
+    }
+  } finally {
+    await network?.end();
+  }
+  return figures;
+}
+
+async function found(options: DrillOptions, tell: Tell): Promise<DrillNetwork> {
+  tell(null, `founding a network of ${options.nodes} nodes`);
+  // The last one's links pass through a proxy, in case it is to be cut off.
+  const network = await startDrillNetwork({ nodes: options.nodes, proxied: options.nodes - 1 });
+  tell(null, `${options.nodes} nodes are in sync`);
+  return network;
+}
+
+/** Another node for each attack, and for the next ones others than for the last; the one behind the proxy where it is needed. */
+function pickTargets(network: DrillNetwork, names: readonly AttackName[], from: number) {
+  const others = network.nodes.filter((node) => node !== network.proxied);
+  let next = from;
+  return names.map((name) => (name === 'partition' ? network.proxied! : others[next++ % others.length]!));
+}
+
+/** The command: runs, reports, ends with 1 when a promise was broken. */
+export async function drillCommandOf(options: Omit<DrillOptions, 'signal'>): Promise<void> {
+  const stopping = new AbortController();
+  const stop = (): void => {
+    if (stopping.signal.aborted) process.exit(exitCodes.failed);
+    stopping.abort();
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  const figures = await runDrill({ ...options, signal: stopping.signal }).catch((error: unknown) => {
+    if (stopping.signal.aborted) return [];
+    throw error;
+  });
+  if (options.json) sayJson({ attacks: figures });
+  const isKept = figures.length > 0 && figures.every(({ broken }) => broken.length === 0);
+  process.exit(isKept ? exitCodes.done : exitCodes.failed);
+}
