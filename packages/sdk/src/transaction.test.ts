@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeTransaction, sha256 } from '@cairn-ledger/core';
+import { attest, decodeTransaction, type EncodedOperation, propose, sha256, vote } from '@cairn-ledger/core';
 import { createKey, createSigner } from './key.ts';
 import type { Reading } from './reading.ts';
 import { describeTransaction, signTransaction, transactionIdOf } from './transaction.ts';
@@ -73,4 +73,30 @@ test('what cannot be signed says why', () => {
     const signed = signTransaction({ ledgerHash, counter: 1n, ...input }, signer);
     assert.equal(!signed.ok && signed.error.code, code, JSON.stringify(input).slice(0, 100));
   }
+});
+
+test('what members and validators say is told in words, whatever stands in it', () => {
+  const proposal = new Uint8Array(32).fill(0xab);
+  const validator = {
+    ...{ id: 'yew-1', member: 'yew', linkKey: key.publicKey, votingKey: key.publicKey, checkpointKey: key.publicKey },
+    ...{ addresses: [], life: null },
+  };
+  const operations: [EncodedOperation, RegExp][] = [
+    [propose.toCbor({ change: { type: 'admit-validator', validator } }), /propose +validator yew-1 of yew/],
+    [propose.toCbor({ change: { type: 'remove-validator', validator: 'yew-1' } }), /to remove validator yew-1/],
+    [vote.toCbor({ proposal, isYes: false }), /vote +no on proposal abab/],
+    [attest.toCbor({ validator: 'yew-1', verdict: 'fenced', reason: 'disk' }), /of yew-1: fenced \(disk\)/],
+    [[7, 'x'], /not known here/],
+    [[8], /vote +no on proposal \?/],
+    [[9, 1, 99, null], /attest/],
+  ];
+  for (const [operation, line] of operations) {
+    const content = describeTransaction(sign({ operations: [operation] }));
+    assert.match(content.ok ? content.value.lines.join('\n') : '', line);
+  }
+});
+
+test('operations that do not fit into a transaction are refused', () => {
+  const signed = signTransaction({ ledgerHash, counter: 1n, operations: [[7, new Uint8Array(65_000)]] }, signer);
+  assert.equal(!signed.ok && signed.error.code, 'tx.too-large');
 });

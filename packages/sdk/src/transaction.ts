@@ -3,6 +3,7 @@
  * asserts about its callers is checked here, and comes back as an error that says what to do.
  */
 import {
+  attest,
   type CairnError,
   decodeTransaction,
   type EncodedOperation,
@@ -12,9 +13,11 @@ import {
   type KeyAlgorithm,
   type KeyRole,
   ok,
+  propose,
   type ReadingInput,
   type Result,
   readingsOf,
+  ready,
   registerKey,
   type Signer,
   signTransaction as signContent,
@@ -22,6 +25,7 @@ import {
   toHex,
   transactionBytesMax,
   transfer,
+  vote,
 } from '@cairn-ledger/core';
 import type { Reading, ReadingValue } from './reading.ts';
 
@@ -193,5 +197,34 @@ function operationLine(operation: readonly unknown[]): string {
     return `transfer    ${String(amount)} base units of ${String(asset)} to ${String(to)}${from === undefined ? '' : ` from ${String(from)}`}`;
   }
   if (code === registerKey.code) return `register    a key${rest[3] === null ? '' : ` of device ${String(rest[3])}`}`;
+  if (code === propose.code) return `propose     ${changeText(rest[0])}`;
+  if (code === vote.code) return `vote        ${rest[1] === 1 ? 'yes' : 'no'} on proposal ${bytesText(rest[0])}`;
+  if (code === attest.code)
+    return `attest      of ${String(rest[0])}: ${verdicts[Number(rest[1])] ?? '?'} (${String(rest[2])})`;
+  if (code === ready.code) return `ready       validator ${String(rest[0])}`;
   return `operation   ${String(code)}`;
+}
+
+const verdicts = ['suspect', 'clear', 'present', 'fenced'];
+
+function changeText(change: unknown): string {
+  const [kind, what, name] = Array.isArray(change) ? (change as unknown[]) : [];
+  switch (kind) {
+    case 0:
+      return `member ${String(what)} (${String(name)})`;
+    case 1:
+      return Array.isArray(what) ? `validator ${String(what[0])} of ${String(what[1])}` : 'a validator';
+    case 2:
+      return `to remove validator ${String(what)}`;
+    case 3:
+      return 'other parameters';
+    case 4:
+      return `rules ${String(what)}`;
+    default:
+      return 'a change of a kind that is not known here';
+  }
+}
+
+function bytesText(value: unknown): string {
+  return value instanceof Uint8Array ? toHex(value) : '?';
 }

@@ -84,7 +84,7 @@ test('what execution told of a block is kept with it; a block that has nothing t
   for (const items of ['[{"kind":"gossip","data":{}}]', '{}', '[', '[null]', '[{"kind":"suspended","data":null}]']) {
     sqlite.prepare('UPDATE news SET items = ?').run(items);
     const damaged = opened(path);
-    assert.throws(() => damaged.newsOf(2), /storage\.damaged|cannot be read/, items);
+    assert.equal(damaged.newsOf(2), null, items);
     damaged.close();
   }
   sqlite.close();

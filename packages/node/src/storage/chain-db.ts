@@ -319,8 +319,8 @@ export class ChainDb {
     });
   }
 
-  /** What execution told of a block; none for one that is not held. */
-  newsOf(height: number): News[] {
+  /** What execution told of a block; none for one that is not held, null where it cannot be read any more. */
+  newsOf(height: number): News[] | null {
     return newsOf(this.#database, this.#statements, height);
   }
 

@@ -8,20 +8,19 @@ import { assert } from '@cairn-ledger/core';
 import { type News, newsKinds } from '../http/news.ts';
 import type { ChainStatements } from './chain-schema.ts';
 import type { Database } from './database.ts';
-import { StorageError } from './storage-error.ts';
 
 /** For use inside a write. */
 export function insertNews(statements: ChainStatements, height: number, news: readonly News[]): void {
   if (news.length > 0) statements.insertNews.run(height, JSON.stringify(news));
 }
 
-/** In the order of execution; none where the block has none, or is not held. */
-export function newsOf(database: Database, statements: ChainStatements, height: number): News[] {
-  const row = database.read('reading news', () => statements.news.get(height)) as { items: string } | undefined;
-  if (row === undefined) return [];
-  const news = textToNews(row.items);
-  if (news !== null) return news;
-  throw new StorageError('storage.damaged', `the news of block ${height} cannot be read: repair them from peers`);
+/**
+ * In the order of execution; none where the block has none, or is not held. Null where they cannot be read any more: nothing
+ * depends on them, so a reader goes on without.
+ */
+export function newsOf(database: Database, statements: ChainStatements, height: number): News[] | null {
+  const row = database.read('reading news', () => statements.news.get(height)) as { items: unknown } | undefined;
+  return row === undefined ? [] : textToNews(String(row.items));
 }
 
 const kinds: ReadonlySet<unknown> = new Set(newsKinds);

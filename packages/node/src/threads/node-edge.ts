@@ -191,7 +191,7 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
     if (height < heldFrom() || height > (chain.tip()?.height ?? -1)) return null;
     const news = chain.newsOf(height);
     const { epoch, genesisHeight, validators, rules } = chain.epochs.at(height + 1);
-    if (genesisHeight !== height || height === 0) return news;
+    if (genesisHeight !== height || height === 0 || news === null) return news;
     const data = { epoch, fromHeight: height + 1, validators: validators.map(({ id }) => id), rules };
     return [...news, { kind: 'epoch-began', data }];
   }
