@@ -23,7 +23,6 @@ import {
   type EpochSet,
   encodeMessage,
   epochOfMessage,
-  equalBytes,
   type Hash,
   type Input,
   indexIn,
@@ -37,7 +36,6 @@ import {
   signBatch,
   signCheckpoint,
   signedBytes,
-  toHex,
   type UnsignedBatch,
   unreachable,
   type ValidatorIndex,
@@ -50,6 +48,7 @@ import type { DriverPorts, FenceReason } from './ports.ts';
 import { isSigning, recordOf, recordOfSigning, type SigningEffect } from './records-of-effects.ts';
 import { SafetyRecord } from './safety-record.ts';
 import type { SigningMark } from './signing-mark.ts';
+import { UnlistedBatches } from './unlisted-batches.ts';
 
 export type { DriverPorts, FenceReason } from './ports.ts';
 export type { SigningMark } from './signing-mark.ts';
@@ -68,8 +67,7 @@ export class Driver {
   readonly #ledgerHash: Hash;
   /** Peers that are linked. */
   readonly #connected = new Set<string>();
-  /** Own batches of the epoch before that no block of it lists: in the journal until their transactions are safe elsewhere. */
-  #unlisted: Batch[] = [];
+  readonly #unlisted = new UnlistedBatches();
   readonly #handingOver: HandingOver;
   /** Effects of turns that are not durable yet, in order; and those of the turn whose sync is under way. */
   #waiting: Decided[] = [];
@@ -83,8 +81,6 @@ export class Driver {
   #timerAtMs = Number.POSITIVE_INFINITY;
   readonly #safety: SafetyRecord;
   #fencedFor: FenceReason | null = null;
-  /** Transactions of own batches of this epoch, in hexadecimal, while the journal is read. */
-  readonly #sealedAgain = new Set<string>();
   readonly counters = { messages: 0, refused: 0, unwanted: 0, votesSigned: 0, syncs: 0 };
 
   /** @param mark null where none is kept beside the keys: then nothing is known of what was signed before */
@@ -125,22 +121,12 @@ export class Driver {
     const { self } = this.#view;
     this.#safety.restore(record);
     if (record.type !== 'batch') return this.#replica.restore(record);
-    if (this.#isOwnOfBefore(record.batch)) this.#unlisted.push(record.batch);
+    this.#unlisted.restore(record.batch, this.#view);
     if (record.batch.header.author !== self || record.batch.header.epoch !== this.set.epoch)
       return this.#replica.restore(record);
     // Own batches were kept unsigned: signing is deterministic.
     const own: JournalRecord = { type: 'batch', batch: this.#signBatch(record.batch) };
-    for (const transaction of record.batch.transactions) this.#sealedAgain.add(toHex(transaction));
     this.#replica.restore(own);
-  }
-
-  /** Whether a batch was sealed here in the epoch before, and no block lists it. */
-  #isOwnOfBefore({ header, digest }: Batch): boolean {
-    const { previous } = this.#view;
-    if (previous === null || header.epoch !== previous.set.epoch || header.seq <= previous.ownFloor) return false;
-    // A journal that began anew in the middle of a turn may hold a record twice.
-    const isKnown = this.#unlisted.some((batch) => equalBytes(batch.digest, digest));
-    return !isKnown && previous.set.validators[header.author]?.id === this.#selfId;
   }
 
   /** Restores what is left to restore, and starts; fenced when the mark says that more was signed than is remembered. */
@@ -152,8 +138,7 @@ export class Driver {
     if (this.#fencedFor === null && !this.#view.isMember && !this.#safety.hasLife) this.#drawLife();
     for (const batch of this.#replica.batches.held()) this.#ports.onBatch(batch, false);
     this.#collect(this.#replica.start(this.#ports.now()));
-    this.#handIn(this.#unsealed());
-    this.#sealedAgain.clear();
+    this.#handIn(this.#unlisted.takeUnsealed());
     this.#armTimer();
   }
 
@@ -181,12 +166,6 @@ export class Driver {
 
   #drawLife(): void {
     this.#collect([{ type: 'persist', record: this.#safety.beginLife(this.#ports.drawLife()) }]);
-  }
-
-  /** Transactions of the epoch before that were not sealed again before this start. */
-  #unsealed(): Uint8Array[] {
-    const transactions = this.#unlisted.flatMap((batch) => batch.transactions);
-    return transactions.filter((transaction) => !this.#sealedAgain.has(toHex(transaction)));
   }
 
   /** Transactions to be sealed: here, or by others where this node may not. */
@@ -243,7 +222,7 @@ export class Driver {
   #beginNextEpoch(): void {
     const origin = this.#replica.nextOrigin();
     if (origin === null) return;
-    this.#unlisted = this.#replica.unlisted();
+    this.#unlisted.onEpoch(this.#replica.unlisted());
     const leftovers = [...this.#replica.leftovers(), ...this.#handingOver.owed()];
     const hint = this.#fencedFor;
     this.#view = new EpochView(origin.set, origin.previous, this.#selfId);

@@ -13,6 +13,7 @@ export const guestsMax = 256;
 export class EpochView {
   readonly set: EpochSet;
   readonly previous: PreviousEpoch | null;
+  readonly selfId: string;
   readonly self: ValidatorIndex;
   readonly #ids: string[];
   readonly #indices: Map<string, ValidatorIndex>;
@@ -20,6 +21,7 @@ export class EpochView {
   constructor(set: EpochSet, previous: PreviousEpoch | null, selfId: string) {
     this.set = set;
     this.previous = previous;
+    this.selfId = selfId;
     this.#ids = set.validators.map(({ id }) => id);
     const place = indexIn(set, selfId);
     // The place behind the last validator is this node's own where it is none.
