@@ -225,7 +225,7 @@ export class TraceStory {
       case 'syncing':
         return does('asks', 'ask', ` for the chain from height ${fact.from}`);
       case 'start-checked':
-        return does('has', 'have', ' heard from a quorum, and signs');
+        return does('has heard from a quorum, and signs', 'have heard from a quorum, and sign', '');
       default:
         return unreachable(fact);
     }
