@@ -3,7 +3,7 @@
  * happens: the channel between the two closes, and the node stops by itself.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -39,10 +39,13 @@ export function startNodeProcess(dir: string, preloadPath: string | null = null)
     env: { ...process.env, ...nodeEnvironment },
   });
   closeSync(log);
+  const pidPath = nodePidPath(dir);
+  if (child.pid !== undefined) writeFileSync(pidPath, `${child.pid}\n`);
   const exited = exitOf(child);
   let hasExited = false;
   void exited.then(() => {
     hasExited = true;
+    if (readPid(pidPath) === child.pid) rmSync(pidPath, { force: true });
   });
   const started = new Promise<NodeExit | null>((resolve) => {
     child.on('message', (message: NodeMessage) => {
@@ -66,6 +69,21 @@ export function startNodeProcess(dir: string, preloadPath: string | null = null)
       child.kill('SIGKILL');
     },
   };
+}
+
+/** Holds the process number while a node runs that was started here. */
+export function nodePidPath(dir: string): string {
+  return join(dir, 'node.pid');
+}
+
+/** Null where no such process was noted. */
+export function readPid(path: string): number | null {
+  try {
+    const pid = Number(readFileSync(path, 'utf8'));
+    return Number.isSafeInteger(pid) && pid > 0 ? pid : null;
+  } catch {
+    return null;
+  }
 }
 
 /** The end of a node's log, for messages about why it ended. */

@@ -15,6 +15,7 @@ export type AttackWatch = {
   on(notice: Notice, by: string, how: string): void;
   /** Lines of this owner count as the target's. */
   readonly targetId: string;
+  readonly beganMs: number;
   readonly noticed: Noticed | null;
   readonly shutOut: Noticed | null;
   /** There is a proof of fault against it. */
@@ -104,6 +105,9 @@ export function createAttackWatch({ attack, targetId, restIds, ...tell }: Attack
       else if (restIds.includes(line.owner)) onLineOfRest(line);
     },
     on: (notice, by, how) => note(notice, Date.now(), by, how),
+    get beganMs() {
+      return beganMs;
+    },
     get noticed() {
       return noticed;
     },

@@ -61,6 +61,8 @@ export type Attack = {
   readonly voidsOwnPromises: boolean;
   /** The keys have to be replaced by a vote of the members, whatever was noticed. */
   readonly needsNewKeys: boolean;
+  /** It leaves nothing behind: neither data nor keys suffer, so it may be made on a network that somebody uses. */
+  readonly isHarmless: boolean;
   /** Before the network is measured. */
   readonly prepare?: (scene: AttackScene) => Promise<void>;
   readonly begin: (scene: AttackScene) => Promise<AttackUnderWay>;

@@ -10,7 +10,7 @@ import type { Signer } from '@cairn-ledger/core';
 import { type Client, createClient, signTransaction, transactionIdOf } from '@cairn-ledger/sdk';
 import { orFail } from '../exit-code.ts';
 import { signerOf } from '../signing.ts';
-import { type DrillNetwork, type DrillNode, loadDeviceOf } from './drill-network.ts';
+import type { DrillNetwork, DrillNode } from './drill-network.ts';
 
 const perPost = 20;
 const verdictWaitMs = 4_000;
@@ -53,7 +53,7 @@ export function startDrillLoad(network: DrillNetwork, at: readonly DrillNode[]):
   const verdicts: { readonly atMs: number; readonly count: number }[] = [];
   const stopping = new AbortController();
   const { signal } = stopping;
-  const loops = at.slice(0, clientsMax).map((node, i) => loadNode(node, loadDeviceOf(i)));
+  const loops = at.slice(0, clientsMax).map((node, i) => loadNode(node, network.loadDevices[i]!));
   let devices = loops.length;
 
   async function loadNode(node: DrillNode, device: string): Promise<void> {
@@ -110,7 +110,7 @@ export function startDrillLoad(network: DrillNetwork, at: readonly DrillNode[]):
       return toMs <= fromMs ? 0 : (count * 1000) / (toMs - fromMs);
     },
     addLight(node) {
-      loops.push(loadLightly(node, loadDeviceOf(devices++)));
+      loops.push(loadLightly(node, network.loadDevices[devices++]!));
     },
     async stop() {
       stopping.abort();

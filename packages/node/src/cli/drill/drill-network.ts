@@ -24,7 +24,7 @@ import { createLinkProxy, type LinkProxy } from './link-proxy.ts';
 const basePort = 19_700;
 const restartPauseMs = 1_000;
 const readyTimeoutMs = 120_000;
-const statusTimeoutMs = 1_500;
+export const statusTimeoutMs = 1_500;
 /** From here on two cores do not keep up with the delays of a local network. */
 const largeNetwork = 8;
 const largeDeltaMs = 500;
@@ -58,6 +58,8 @@ export type DrillNetwork = {
   /** Cuts the links of the node that was named when the network was founded. */
   readonly proxy: LinkProxy;
   readonly proxied: DrillNode | null;
+  /** One for each client of the load. */
+  readonly loadDevices: readonly string[];
   keyPath(owner: string): string;
   /** The next counters of a key, used up. */
   counters(owner: string, count: number): Promise<bigint>;
@@ -72,20 +74,17 @@ export type DrillNetworkOptions = {
   readonly nodes: number;
   /** Index of the node whose links all pass through the proxy; null: of none. */
   readonly proxied: number | null;
-  readonly logLevel?: 'info' | 'debug';
+  /** The folder stays, for looking at logs and data. */
+  readonly isKept?: boolean;
 };
 
-export function loadDeviceOf(i: number): string {
-  return `alder/drill-${i + 1}`;
-}
-
-/** Devices of the load: one for each client. */
-const loadDevices = 32;
+const loadDevices = Array.from({ length: 32 }, (_, i) => `alder/drill-${i + 1}`);
 
 /** Founds and starts it; resolves once all nodes are in sync. */
 export async function startDrillNetwork(options: DrillNetworkOptions): Promise<DrillNetwork> {
   const dir = mkdtempSync(join(tmpdir(), 'cairn-drill-'));
-  const closers: (() => unknown)[] = [() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 })];
+  const closers: (() => unknown)[] = [];
+  if (options.isKept !== true) closers.push(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
   const end = async (): Promise<void> => {
     for (let close = closers.pop(); close !== undefined; close = closers.pop()) await close();
   };
@@ -93,7 +92,7 @@ export async function startDrillNetwork(options: DrillNetworkOptions): Promise<D
     const ports = orFail(await choosePorts(basePort + (process.pid % 100) * 100, false, options.nodes));
     const plan = devPlan(options.nodes, ports);
     const deltaMs = options.nodes >= largeNetwork ? largeDeltaMs : lanDeltaMs;
-    const devices = Array.from({ length: loadDevices }, (_, i) => ({ id: loadDeviceOf(i), key: null }));
+    const devices = loadDevices.map((id) => ({ id, key: null }));
     const withDevices = {
       ...plan,
       devices: [...plan.devices, ...devices],
@@ -106,7 +105,6 @@ export async function startDrillNetwork(options: DrillNetworkOptions): Promise<D
     const proxy = createLinkProxy();
     closers.push(() => proxy.close());
     if (options.proxied !== null) await leadThrough(proxy, founded, options.proxied);
-    if (options.logLevel !== undefined) setLogLevel(founded, options.logLevel);
     const network = createNetwork(founded, { proxy, broker, deltaMs, proxied: options.proxied, end });
     const killAll = (): void => network.nodes.forEach((node) => void node.kill());
     process.once('exit', killAll);
@@ -148,6 +146,7 @@ function createNetwork(founded: DevNetwork, { proxy, broker, deltaMs, proxied, e
     mqttUrl: broker.url,
     proxy,
     proxied: proxied === null ? null : nodes[proxied]!,
+    loadDevices,
     keyPath: founded.keyPath,
     counters: async (owner, count) => orFail(await reserveCounters(founded.keyPath(owner), count)),
     freePort,
@@ -260,11 +259,8 @@ async function leadThrough(proxy: LinkProxy, { nodes }: DevNetwork, index: numbe
   }
 }
 
-function setLogLevel({ nodes }: DevNetwork, logLevel: 'info' | 'debug'): void {
-  for (const { dir } of nodes) writeNodeConfig(dir, { ...orFail(readNodeConfig(dir)), logLevel });
-}
-
-async function freePort(): Promise<number> {
+/** A port of loopback that nothing listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

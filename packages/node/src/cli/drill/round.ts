@@ -92,8 +92,8 @@ export async function runRound(
     const lost = await countLost(honest, load.acknowledged, lostCheckMs);
     tell(null, `${load.acknowledged.length} transactions were acknowledged, ${lost} of them are missing somewhere`);
     return courses.map((course, i) => {
-      const { attack, target, watch, underWay } = course;
-      const beganMs = underWay?.beganMs ?? 0;
+      const { attack, target, watch } = course;
+      const { beganMs } = watch;
       const wrong = readers[i]!.wrong;
       const [firstWrong] = wrong;
       if (firstWrong !== undefined)
@@ -132,7 +132,7 @@ type CourseParts = {
 
 function createCourse({ network, assignment, rest, tell, signal, logs }: CourseParts): Course {
   const { attack, target } = assignment;
-  const since = (atMs: number): string => `${Math.round(atMs - (course.underWay?.beganMs ?? atMs))} ms`;
+  const since = (atMs: number): string => `${Math.round(atMs - course.watch.beganMs)} ms`;
   const watch = createAttackWatch({
     attack,
     targetId: target.id,
@@ -210,8 +210,8 @@ async function endOf(
 
 /** What nobody has noticed nobody has repaired, so such a node is not back, whatever it says of itself. */
 async function backOf(course: Course, rest: readonly DrillNode[], tell: Tell, signal: AbortSignal): Promise<void> {
-  const { watch, target, underWay } = course;
-  while (watch.noticed === null && Date.now() - (underWay?.beganMs ?? 0) < noticeMsMax)
+  const { watch, target } = course;
+  while (watch.noticed === null && Date.now() - watch.beganMs < noticeMsMax)
     await sleep(backPollMs, undefined, { signal });
   if (watch.noticed === null) return tell(course, `not noticed in ${noticeMsMax / 1000} s`);
   course.backMs = await untilBack(course, rest, signal);

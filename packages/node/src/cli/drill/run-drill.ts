@@ -11,6 +11,7 @@ import { attackByName } from './attack-list.ts';
 import { type DrillNetwork, startDrillNetwork } from './drill-network.ts';
 import type { AttackFigures } from './drill-report.ts';
 import { type Assignment, runRound, type Tell } from './round.ts';
+import { openRunningNetwork } from './running-network.ts';
 
 export type DrillOptions = {
   /** Empty: all. */
@@ -18,6 +19,10 @@ export type DrillOptions = {
   readonly nodes: number;
   /** How many different attacks at the same time. */
   readonly atOnce: number;
+  /** Of a development network that runs; null: one is founded. */
+  readonly dir: string | null;
+  /** The folders stay. */
+  readonly isKept: boolean;
   readonly json: boolean;
   readonly signal: AbortSignal;
 };
@@ -62,10 +67,11 @@ export async function runDrill(options: DrillOptions): Promise<AttackFigures[]> 
 }
 
 async function found(options: DrillOptions, tell: Tell): Promise<DrillNetwork> {
+  if (options.dir !== null) return openRunningNetwork(options.dir);
   tell(null, `founding a network of ${options.nodes} nodes`);
   // The last one's links pass through a proxy, in case it is to be cut off.
-  const network = await startDrillNetwork({ nodes: options.nodes, proxied: options.nodes - 1 });
-  tell(null, `${options.nodes} nodes are in sync`);
+  const network = await startDrillNetwork({ nodes: options.nodes, proxied: options.nodes - 1, isKept: options.isKept });
+  tell(null, `${options.nodes} nodes are in sync${options.isKept ? ` in ${network.dir}` : ''}`);
   return network;
 }
 

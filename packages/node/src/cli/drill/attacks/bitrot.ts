@@ -16,6 +16,7 @@ export const bitrot: Attack = {
   // What nobody else holds yet may be what rots.
   voidsOwnPromises: true,
   needsNewKeys: false,
+  isHarmless: false,
   async begin({ target }) {
     const beganMs = Date.now();
     for (const path of filesIn(join(target.dir, 'data'))) flipBits(path);

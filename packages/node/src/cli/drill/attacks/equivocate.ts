@@ -14,6 +14,7 @@ export const equivocate: Attack = {
   mayBeProven: true,
   voidsOwnPromises: true,
   needsNewKeys: false,
+  isHarmless: false,
   async prepare({ target }) {
     await target.stop();
     await target.start(buildPath);

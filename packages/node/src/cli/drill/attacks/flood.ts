@@ -28,6 +28,7 @@ export const flood: Attack = {
   mayBeProven: false,
   voidsOwnPromises: false,
   needsNewKeys: false,
+  isHarmless: true,
   async begin(scene) {
     const stopping = new AbortController();
     const beganMs = Date.now();

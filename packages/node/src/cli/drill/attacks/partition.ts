@@ -10,6 +10,7 @@ export const partition: Attack = {
   mayBeProven: false,
   voidsOwnPromises: false,
   needsNewKeys: false,
+  isHarmless: false,
   async begin({ network }) {
     network.proxy.cut();
     return { beganMs: Date.now(), end: async () => network.proxy.mend() };

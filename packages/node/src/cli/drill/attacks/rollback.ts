@@ -12,6 +12,7 @@ export const rollback: Attack = {
   mayBeProven: false,
   voidsOwnPromises: true,
   needsNewKeys: false,
+  isHarmless: false,
   async prepare(scene) {
     const { target } = scene;
     await target.stop();

@@ -10,6 +10,7 @@ export const silence: Attack = {
   mayBeProven: false,
   voidsOwnPromises: false,
   needsNewKeys: false,
+  isHarmless: true,
   async begin({ target }) {
     target.pause();
     return { beganMs: Date.now(), end: async () => target.resume() };

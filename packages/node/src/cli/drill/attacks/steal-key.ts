@@ -43,6 +43,7 @@ export const stealKey: Attack = {
   mayBeProven: true,
   voidsOwnPromises: false,
   needsNewKeys: true,
+  isHarmless: false,
   async begin(scene) {
     const keys = orFail(readNodeKeys(orFail(readNodeConfig(scene.target.dir)).keysDir));
     const stopping = new AbortController();

@@ -29,6 +29,7 @@ export const tamper: Attack = {
   mayBeProven: false,
   voidsOwnPromises: false,
   needsNewKeys: false,
+  isHarmless: false,
   async begin({ target }) {
     editBalance(join(target.dir, 'data', 'chain.db'));
     return { beganMs: Date.now(), end: null };

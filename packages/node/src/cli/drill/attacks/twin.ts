@@ -18,6 +18,7 @@ export const twin: Attack = {
   mayBeProven: true,
   voidsOwnPromises: false,
   needsNewKeys: false,
+  isHarmless: false,
   async begin({ network, target, watchLog, tell }) {
     const dir = join(network.dir, `${target.id}.twin`);
     rmSync(dir, { recursive: true, force: true });

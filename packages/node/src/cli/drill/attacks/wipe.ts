@@ -12,6 +12,7 @@ export const wipe: Attack = {
   mayBeProven: false,
   voidsOwnPromises: true,
   needsNewKeys: false,
+  isHarmless: false,
   async begin({ target }) {
     const beganMs = Date.now();
     await target.kill();
