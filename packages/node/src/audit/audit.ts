@@ -16,7 +16,7 @@
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { type CairnError, equalBytes, fail, ok, type Result, readValidators, sha256, toHex } from '@cairn-ledger/core';
+import { type CairnError, equalBytes, fail, ok, type Result, sha256, toHex } from '@cairn-ledger/core';
 import { nodeConfigName } from '../config/node-config.ts';
 import { installNodeSha256 } from '../crypto/sha256.ts';
 import { nothingSigned, raiseMark, type Signed, type SigningMark } from '../driver/signing-mark.ts';
@@ -280,8 +280,7 @@ async function auditChainDb(task: Task, opened: OpenedChain, memory: JournalMemo
     compareWithJournal(task, chain, summary, memory);
     options.onProgress?.({ part: 'state' });
     const stateEntries = await auditState(chainTask, tip.height, summary.tip, pace);
-    const wanted = findings.guard('state', { table: 'state' }, () => readValidators(chain.store));
-    if (wanted !== null) compareTargetWithState(wanted, chain, tip.height, findings);
+    compareTargetWithState(chain, tip.height, findings);
     options.onProgress?.({ part: 'compare' });
     const isRemade = (made?.reaches(tip.height) ?? false) && isReplayed;
     if (isRemade) await made!.compareChain(stored, pace);

@@ -9,6 +9,8 @@ import {
   decodeCertificate,
   type EpochSet,
   equalBytes,
+  readTargetRules,
+  readValidators,
   sha256,
   toValidatorIndex,
   validatorSetDigest,
@@ -191,15 +193,12 @@ export function auditTargets(anchor: Anchor, chain: ChainDb, first: number, find
 }
 
 /** What the ledger wants now is part of the state, which is proven by its root. */
-export function compareTargetWithState(
-  validators: Parameters<typeof validatorSetDigest>[0],
-  chain: ChainDb,
-  tipHeight: number,
-  findings: Findings,
-): void {
+export function compareTargetWithState(chain: ChainDb, tipHeight: number, findings: Findings): void {
   const where = { table: 'targets', height: tipHeight };
   findings.guard('block', where, () => {
-    if (equalBytes(chain.epochs.targetAt(tipHeight).digest, validatorSetDigest(validators))) return;
+    const { digest, rules } = chain.epochs.targetAt(tipHeight);
+    const wanted = validatorSetDigest(readValidators(chain.store));
+    if (equalBytes(digest, wanted) && rules === readTargetRules(chain.store)) return;
     findings.add('block', 'audit.differs', 'the last target is not the one that the state has', where);
   });
 }

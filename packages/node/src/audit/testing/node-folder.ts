@@ -15,22 +15,26 @@ import {
   decodeGenesis,
   decodeTransaction,
   defaultParameters,
+  type EncodedOperation,
+  type EpochSet,
   encodeBatch,
   encodeCertificate,
   type Hash,
+  isChange,
   type JournalRecord,
+  propose,
   type Signer,
   sha256,
   signBatch,
   signCheckpoint,
   signedBytes,
-  sortValidators,
-  toEpoch,
+  signTransaction as signLedgerTransaction,
   toHash,
   toHeight,
   toValidatorIndex,
   toView,
   type Vote,
+  vote,
   voteSignedBytes,
 } from '@cairn-ledger/core';
 import { signTransaction, type TransactionInput } from '@cairn-ledger/sdk';
@@ -43,16 +47,24 @@ import { readKeyFile } from '../../keys/key-file.ts';
 import { readNodeKeys } from '../../keys/node-keys.ts';
 import { openSigningMark, signingMarkPath } from '../../keys/signing-mark-file.ts';
 import { openChainDb } from '../../storage/chain-db.ts';
+import { replaceChainDb } from '../../storage/chain-replacement.ts';
 import { encodeSignatures } from '../../storage/checkpoint-signatures.ts';
+import { storedToEpochSet } from '../../storage/epoch-table.ts';
+import type { ChainSnapshot } from '../../storage/snapshot-import.ts';
+import { snapshotOf } from '../../storage/testing/chain-snapshot.ts';
 import { openViewDb } from '../../storage/view-db.ts';
 import { followChain } from '../../storage/view-follow.ts';
-import { createChainExecutor } from '../../threads/chain-executor.ts';
+import { createChainExecutor, type FinalizedBlock } from '../../threads/chain-executor.ts';
 
 export type NodeFolderOptions = {
   readonly blocks?: number;
   readonly transactionsPerBlock?: number;
   /** Heights at the tip whose checkpoints are not certified yet. */
   readonly uncertified?: number;
+  /** Of five validators the second one is removed by vote in this block, so that the epoch ends L heights later. */
+  readonly removalAt?: number;
+  /** The chain is founded at this height from a snapshot, and has gone on from there. */
+  readonly foundedAt?: number;
 };
 
 export type MadeFolder = {
@@ -68,23 +80,22 @@ export type MadeFolder = {
   remove(): void;
 };
 
-const epoch = toEpoch(1);
-const self = toValidatorIndex(0);
-const quorumOf4 = [0, 1, 2].map(toValidatorIndex);
-const members = ['alder', 'birch', 'cedar', 'elm'];
+const selfId = 'node-1';
+const removedId = 'node-2';
+const fourMembers = ['alder', 'birch', 'cedar', 'elm'];
 const genesisTimeMs = 1_700_000_000_000;
 const expiryBlocks = 1_000_000;
 
 export async function makeNodeFolder(options: NodeFolderOptions = {}): Promise<MadeFolder> {
-  const { blocks = 12, transactionsPerBlock = 5, uncertified = 0 } = options;
+  const { blocks = 12, transactionsPerBlock = 5, uncertified = 0, removalAt, foundedAt } = options;
+  const members = removalAt === undefined ? fourMembers : [...fourMembers, 'fir'];
   const root = mkdtempSync(join(tmpdir(), 'cairn-node-folder-'));
-  const founded = orThrow(foundNetwork(planOf(), join(root, 'network'), genesisTimeMs));
+  const founded = orThrow(foundNetwork(planOf(members), join(root, 'network'), genesisTimeMs));
   const dirs = members.map((_, i) => founded.nodeDirs[`node-${i + 1}`]!);
   const dir = dirs[0]!;
   const genesisBytes = new Uint8Array(readFileSync(founded.genesisPath));
   const genesis = orThrow(decodeGenesis(genesisBytes));
   const ledgerHash = sha256(genesisBytes);
-  const validators = sortValidators(genesis.validators);
   const nodeKeys = dirs.map((nodeDir) => orThrow(readNodeKeys(join(nodeDir, 'keys'))));
   const votingSigners = nodeKeys.map(({ voting }) => createNodeSigner('ed25519', voting.secretKey));
   const checkpointSigners = nodeKeys.map(({ checkpoint }) => createNodeSigner('ed25519', checkpoint.secretKey));
@@ -101,12 +112,18 @@ export async function makeNodeFolder(options: NodeFolderOptions = {}): Promise<M
   const markPath = signingMarkPath(join(dir, 'keys'), ledgerHash);
   const mark = orThrow(openSigningMark(markPath));
   const statements: CheckpointStatement[] = [];
-  const authors = members.map(() => ({ seq: 0, previous: new Uint8Array(0) as Uint8Array }));
+  /** By id of the validator, in the present epoch. */
+  let authors = new Map<string, { seq: number; previous: Uint8Array }>();
+  const finalized: FinalizedBlock[] = [];
+  let snapshot: ChainSnapshot | null = null;
   for (let height = 1; height <= blocks; height++) await addBlock(height);
-  mark.write({ epoch: 1, view: blocks, seq: authors[0]!.seq, checkpointHeight: blocks });
+  const present = storedToEpochSet(chain.epochs.latest()!);
+  const view = blocks - present.genesis.height;
+  mark.write({ epoch: present.epoch, view, seq: authors.get(selfId)?.seq ?? 0, checkpointHeight: blocks });
   mark.close();
   await journal.close();
   isJournalOpen = false;
+  if (snapshot !== null) foundAnew(snapshot, foundedAt!);
   orThrow(followChain(orThrow(openViewDb(join(dir, 'data', 'view.db'))), chain)).close();
   chain.close();
   return {
@@ -130,9 +147,16 @@ export async function makeNodeFolder(options: NodeFolderOptions = {}): Promise<M
   };
 
   async function addBlock(height: number): Promise<void> {
-    const batch = sealBatch(height % members.length, transactionsOf(height));
-    const before = chain.tip()!;
+    const set = storedToEpochSet(chain.epochs.at(height));
+    const { epoch, validators } = set;
     const lag = defaultParameters.checkpointLag;
+    if (height === set.genesis.height + 1) authors = new Map();
+    const signers = validators.slice(0, set.quorum).map((_, i) => toValidatorIndex(i));
+    const transactions = height === removalAt ? removal() : transactionsOf(height);
+    const batch = sealBatch(set, height % validators.length, transactions);
+    const before = chain.tip()!;
+    const wanted = chain.epochs.targetAt(Math.max(0, height - lag));
+    const view = toView(height - set.genesis.height);
     const named = statements[Math.max(0, height - lag) - 1];
     const block = createBlock(
       {
@@ -142,43 +166,80 @@ export async function makeNodeFolder(options: NodeFolderOptions = {}): Promise<M
         parent: toHash(before.digest),
         timeMs: before.timeMs + 1000,
         checkpoint: named === undefined ? sha256(chain.checkpoint(0)!.statement) : checkpointDigest(named),
-        nextSet: null,
+        nextSet: isChange(set, wanted) ? wanted.digest : null,
       },
       [{ author: batch.header.author, seq: batch.header.seq, digest: batch.digest }],
       [],
     );
-    const proposal = { epoch, view: toView(height), parentView: toView(height - 1), digest: block.digest };
-    const finalization = certify({ type: 'finalize', proposal });
-    const isOwn = batch.header.author === self;
+    const proposal = { epoch, view, parentView: toView(view - 1), digest: block.digest };
+    const finalization = certify(set, { type: 'finalize', proposal });
+    const isOwn = validators[batch.header.author]!.id === selfId;
     // Own batches are kept unsigned.
     const kept = isOwn ? signBatch(batch, new Uint8Array(64)) : batch;
     await record({ type: 'batch', batch: kept }, { type: 'block', block });
     await record({ type: 'own-vote', vote: { type: 'notarize', proposal } });
     await record(
-      { type: 'certificate', certificate: certify({ type: 'notarize', proposal }) },
-      { type: 'certified', epoch, view: toView(height), isOk: true },
+      { type: 'certificate', certificate: certify(set, { type: 'notarize', proposal }) },
+      { type: 'certified', epoch, view, isOk: true },
       { type: 'own-vote', vote: { type: 'finalize', proposal } },
     );
     await record({ type: 'certificate', certificate: finalization });
     const bytes = encodeBatch(batch);
-    const transactions = batch.transactions.map((transaction) => orThrow(decodeTransaction(transaction)));
-    const { outcome } = executor.execute({
+    const decoded = batch.transactions.map((transaction) => orThrow(decodeTransaction(transaction)));
+    const final: FinalizedBlock = {
       block,
-      view: height,
+      view,
       finalization: encodeCertificate(finalization),
       misbehaviour: [],
-      batches: [
-        { batch, bytes, transactions: viewsOf(transactions, bytes), verdicts: new Uint8Array(transactions.length) },
-      ],
-    });
+      batches: [{ batch, bytes, transactions: viewsOf(decoded, bytes), verdicts: new Uint8Array(decoded.length) }],
+    };
+    finalized.push(final);
+    const { outcome } = executor.execute(final);
     statements.push(outcome.statement);
     await record({ type: 'own-checkpoint', statement: outcome.statement });
     if (height > blocks - uncertified && height <= blocks) return;
     const issued = Math.floor(outcome.timeMs / 1000);
-    const signatures = quorumOf4.map((i) =>
-      signCheckpoint(outcome.statement, i, validators[i]!, issued, checkpointSigners[i]!),
+    const signatures = signers.map((i) =>
+      signCheckpoint(outcome.statement, i, validators[i]!, issued, checkpointSigners[nodeOf(set, i)]!),
     );
-    orThrow(chain.putCertified(height, 0, encodeSignatures(signatures)));
+    const encoded = encodeSignatures(signatures);
+    orThrow(chain.putCertified(height, 0, encoded));
+    if (height === foundedAt) snapshot = snapshotOf(chain, lag, encoded);
+  }
+
+  /** Place among the nodes, which are numbered from 1. */
+  function nodeOf({ validators }: EpochSet, index: number): number {
+    return Number(validators[index]!.id.slice('node-'.length)) - 1;
+  }
+
+  /** In place of the chain that was made one that begins with the snapshot; what came after it is executed again. */
+  function foundAnew(from: ChainSnapshot, foundedHeight: number): void {
+    const certified = Array.from(
+      { length: blocks - foundedHeight },
+      (_, i) => chain.checkpoint(foundedHeight + 1 + i)!,
+    );
+    chain.close();
+    orThrow(replaceChainDb(chainPath, ledgerHash, from));
+    chain = orThrow(openChainDb(chainPath, { ledgerHash }));
+    executor = createChainExecutor(genesis, ledgerHash, chain);
+    for (const block of finalized.slice(foundedHeight)) executor.execute(block);
+    for (const { height, signatures } of certified)
+      if (signatures !== null) orThrow(chain.putCertified(height, 0, signatures));
+  }
+
+  /** A member proposes that a validator leaves, and the others agree. */
+  function removal(): Uint8Array[] {
+    const change = { type: 'remove-validator' as const, validator: removedId };
+    const persons = members.map((member) => signerAt(founded.keyPaths[member]!));
+    const proposed = signOperation(persons[0]!, propose.toCbor({ change }));
+    const { id } = orThrow(decodeTransaction(proposed));
+    const votes = persons.slice(1).map((person) => signOperation(person, vote.toCbor({ proposal: id, isYes: true })));
+    return [proposed, ...votes];
+  }
+
+  function signOperation(signer: Signer, operation: EncodedOperation): Uint8Array {
+    counter++;
+    return signLedgerTransaction({ ledgerHash, counter, operations: [operation] }, signer);
   }
 
   /** Readings of two devices, payments, and one payment more than there is money for. */
@@ -197,8 +258,11 @@ export async function makeNodeFolder(options: NodeFolderOptions = {}): Promise<M
     return orThrow(signTransaction({ ledgerHash, counter, ...input }, signer));
   }
 
-  function sealBatch(author: number, transactions: readonly Uint8Array[]): Batch {
-    const at = authors[author]!;
+  function sealBatch(set: EpochSet, author: number, transactions: readonly Uint8Array[]): Batch {
+    const { epoch } = set;
+    const { id } = set.validators[author]!;
+    const at = authors.get(id) ?? { seq: 0, previous: new Uint8Array(0) };
+    authors.set(id, at);
     at.seq++;
     const fields = {
       epoch,
@@ -210,15 +274,19 @@ export async function makeNodeFolder(options: NodeFolderOptions = {}): Promise<M
     };
     const batch = createBatch(fields, transactions);
     at.previous = batch.digest;
-    return signBatch(batch, votingSigners[author]!.sign(signedBytes('batch', ledgerHash, batch.headerBytes)));
+    return signBatch(
+      batch,
+      votingSigners[nodeOf(set, author)]!.sign(signedBytes('batch', ledgerHash, batch.headerBytes)),
+    );
   }
 
-  function certify(vote: Vote) {
+  function certify(set: EpochSet, vote: Vote) {
+    const signers = set.validators.slice(0, set.quorum).map((_, i) => toValidatorIndex(i));
     return createCertificate(
-      quorumOf4.map((signer) => ({
+      signers.map((signer) => ({
         vote,
         signer,
-        signature: votingSigners[signer]!.sign(voteSignedBytes(vote, ledgerHash)),
+        signature: votingSigners[nodeOf(set, signer)]!.sign(voteSignedBytes(vote, ledgerHash)),
       })),
     );
   }
@@ -251,7 +319,7 @@ function signerAt(path: string): Signer {
   return createNodeSigner(key.algorithm, key.secretKey);
 }
 
-function planOf() {
+function planOf(members: readonly string[]) {
   return {
     name: 'audited',
     members: members.map((id) => ({ id, name: id, person: null })),

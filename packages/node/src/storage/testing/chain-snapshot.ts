@@ -10,6 +10,10 @@ export function snapshotOf(chain: ChainDb, lag: number, signatures: Uint8Array):
   const tip = chain.tip()!;
   const heights = Array.from({ length: lag + 1 }, (_, i) => tip.height - lag + i);
   const checkpointAt = (height: number) => chain.checkpoint(height)!;
+  const certifiedAt = (height: number) => {
+    const { statement, signatures: own } = checkpointAt(height);
+    return own === null ? { statement } : { statement, signatures: own };
+  };
   const epochs = chain.epochs.page(1, 100);
   const tiles = [];
   for (let level = 0; level < tilesMax.levels; level++) {
@@ -30,13 +34,13 @@ export function snapshotOf(chain: ChainDb, lag: number, signatures: Uint8Array):
         view,
         finalization,
         statement,
-        signatures: height === tip.height ? signatures : checkpointAt(height).signatures,
+        signatures: checkpointAt(height).signatures ?? (height === tip.height ? signatures : null),
       };
     }),
     epochs: epochs.map((epoch, i) => ({
       ...epoch,
       ...(i < epochs.length - 2 && { genesis: null, rules: null }),
-      boundary: i === 0 ? null : { statement: checkpointAt(epoch.genesisHeight).statement, signatures },
+      boundary: i === 0 ? null : { signatures, ...certifiedAt(epoch.genesisHeight) },
     })),
     targets: [chain.epochs.targetAt(heights[0]!), ...chain.epochs.targetsAfter(heights[0]!)],
     floors: epochs.slice(-2).flatMap(({ epoch }) => chain.floors(epoch)),
