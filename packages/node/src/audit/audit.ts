@@ -16,7 +16,18 @@
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { type CairnError, equalBytes, fail, ok, type Result, sha256, toHex } from '@cairn-ledger/core';
+import {
+  type CairnError,
+  equalBytes,
+  fail,
+  ok,
+  type Result,
+  readAdmissions,
+  readValidators,
+  sha256,
+  toHex,
+  type Validator,
+} from '@cairn-ledger/core';
 import { nodeConfigName } from '../config/node-config.ts';
 import { installNodeSha256 } from '../crypto/sha256.ts';
 import { nothingSigned, raiseMark, type Signed, type SigningMark } from '../driver/signing-mark.ts';
@@ -124,7 +135,7 @@ export async function auditFolder(dir: string, options: AuditOptions = {}): Prom
   }
   try {
     const anchor = auditGenesis(folder, options.genesis ?? null, findings);
-    auditKeys(folder, anchor, findings);
+    if (anchor === null) auditKeys(folder, null, findings);
     const outcome = anchor === null ? null : await auditData({ options, folder, anchor, findings, pace });
     return ok({
       folder: resolve(dir),
@@ -202,6 +213,7 @@ async function auditData(given: Omit<Task, 'wasStopped' | 'epochs'>): Promise<Au
     const opened = stored === null ? null : openChain(given, stored);
     const epochs = opened === null ? genesisEpochs(anchor) : auditEpochs(anchor, opened.chain, findings);
     const task: Task = { ...given, wasStopped, epochs };
+    auditKeys(folder, validatorsKnown(task, epochs, opened?.chain ?? null), findings);
     const directory = join(folder.dataDir, 'journal');
     const memory = await auditJournal(
       { directory, anchor, epochs, selfId: folder.validatorId, wasStopped },
@@ -215,6 +227,24 @@ async function auditData(given: Omit<Task, 'wasStopped' | 'epochs'>): Promise<Au
   } finally {
     stored?.close();
   }
+}
+
+/** Of the present epoch, those whom the ledger wants or has admitted; and of a node that has left what it was. */
+function validatorsKnown({ folder, findings }: Task, epochs: AuditedEpochs, chain: ChainDb | null): Validator[] {
+  const known: Validator[] = [...epochs.latest.validators];
+  if (chain !== null) {
+    const { store } = chain;
+    const wanted = findings.guard('state', { table: 'state' }, () => [
+      ...readValidators(store),
+      ...readAdmissions(store).map(({ validator }) => validator),
+    ]);
+    known.push(...(wanted ?? []));
+  }
+  for (let epoch = epochs.latest.epoch - 1; epoch >= 1; epoch--) {
+    if (known.some(({ id }) => id === folder.validatorId)) break;
+    known.push(...epochs.of(epoch)!.validators);
+  }
+  return known;
 }
 
 /** Null when nothing in it can be looked at. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -13,6 +13,7 @@ import {
   validatorToCbor,
 } from '@cairn-ledger/core';
 import { orThrow } from '../failure.ts';
+import { createNodeKeys, nodeKeyUses } from '../keys/node-keys.ts';
 import { type AuditOptions, type AuditReport, auditFolder } from './audit.ts';
 import { type MadeFolder, makeNodeFolder } from './testing/node-folder.ts';
 
@@ -194,6 +195,41 @@ test('a journal of an epoch that the database does not have is one of lost commi
   });
   const report = await auditOf(dir);
   assert.ok(report.findings.some(({ class: kind, code }) => kind === 'journal' && code === 'audit.behind'));
+});
+
+test('keys are those that the ledger has for this node now; a guest has none there', async (t) => {
+  const configOf = (dir: string, validatorId: string): void => {
+    const path = join(dir, 'node.json');
+    writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), validatorId }));
+  };
+  const newKeysIn = (dir: string): void => {
+    for (const use of nodeKeyUses) rmSync(join(dir, 'keys', `${use}.key`));
+    orThrow(createNodeKeys(join(dir, 'keys')));
+  };
+  const codesOf = (rows: AuditReport['findings']) =>
+    rows.flatMap(({ class: kind, code }) => (kind === 'keys' || kind === 'config' ? [code] : []));
+
+  const renamed = damaged(t, changed, () => undefined);
+  configOf(renamed, 'node-9');
+  assert.deepEqual(codesOf((await auditOf(renamed)).findings), ['config.not-a-validator']);
+
+  const rekeyed = damaged(t, changed, () => undefined);
+  newKeysIn(rekeyed);
+  const wrong = codesOf((await auditOf(rekeyed)).findings);
+  assert.deepEqual(wrong, ['config.wrong-keys', 'config.wrong-keys', 'config.wrong-keys']);
+
+  const guest = damaged(t, changed, () => undefined);
+  newKeysIn(guest);
+  configOf(guest, 'node-9');
+  const report = await auditOf(guest);
+  assert.deepEqual([codesOf(report.findings), codesOf(report.notes)], [[], ['config.not-a-validator']]);
+
+  // The one that has left keeps the keys that it had.
+  const left = damaged(t, changed, () => undefined);
+  configOf(left, 'node-2');
+  for (const use of nodeKeyUses)
+    cpSync(join(changed.dir, '..', 'node-2', 'keys', `${use}.key`), join(left, 'keys', `${use}.key`));
+  assert.deepEqual(codesOf((await auditOf(left)).findings), []);
 });
 
 /** A set that somebody has written into the file, whole and well-formed. */

@@ -16,11 +16,12 @@ import {
   sortValidators,
   toEpoch,
   toHeight,
+  type Validator,
   validatorSetDigest,
 } from '@cairn-ledger/core';
 import { nodeConfigIn, readNodeConfig } from '../config/node-config.ts';
 import { readKeyFile } from '../keys/key-file.ts';
-import { nodeKeyUses } from '../keys/node-keys.ts';
+import { type NodeKeyUse, nodeKeyUses } from '../keys/node-keys.ts';
 import type { Findings } from './finding.ts';
 
 /** Where the parts of a node lie. `validatorId` null: the settings cannot be read. */
@@ -75,26 +76,56 @@ export function auditGenesis(folder: NodeFolder, trusted: Uint8Array | null, fin
   };
 }
 
-/** Each key by itself, so that all that is wrong is told. */
-export function auditKeys(folder: NodeFolder, anchor: Anchor | null, findings: Findings): void {
-  const own = anchor?.set.validators.find(({ id }) => id === folder.validatorId);
-  if (anchor !== null && folder.validatorId !== null && own === undefined) {
-    const what = `the genesis names no validator ${folder.validatorId}`;
-    findings.add('config', 'config.not-a-validator', what, { file: 'node.json' });
-  }
-  const expected = { link: own?.linkKey, voting: own?.votingKey, checkpoint: own?.checkpointKey, gateway: undefined };
+/**
+ * Each key by itself, so that all that is wrong is told.
+ *
+ * @param known every entry of a validator that the genesis, an epoch or the ledger has; null when there is nothing to trust
+ */
+export function auditKeys(folder: NodeFolder, known: readonly Validator[] | null, findings: Findings): void {
+  const own = (known ?? []).filter(({ id }) => id === folder.validatorId);
+  const keys = new Map<NodeKeyUse, Uint8Array>();
   for (const use of nodeKeyUses) {
-    const where = { file: `${use}.key` };
-    const key = findings.guard('keys', where, () => readKeyFile(join(folder.keysDir, where.file)));
-    if (key === null) continue;
-    if (!key.ok) findings.add('keys', key.error.code, key.error.message, where);
-    else if (key.value.algorithm !== 'ed25519')
-      findings.add('keys', 'keyfile.wrong-algorithm', `${where.file} must be an Ed25519 key`, where);
-    else if (expected[use] !== undefined && !equalBytes(key.value.publicKey, expected[use])) {
-      const what = `${where.file} is not the key that the genesis has for ${folder.validatorId}`;
-      findings.add('keys', 'config.wrong-keys', what, where);
-    }
+    const key = readKey(folder, use, findings);
+    if (key !== null) keys.set(use, key);
   }
+  if (known === null || folder.validatorId === null) return;
+  if (own.length === 0) return noteStranger(folder.validatorId, known, keys.get('link') ?? null, findings);
+  for (const [use, name] of ledgerKeys) {
+    const key = keys.get(use);
+    // Whoever gets new keys has them before the ledger counts on them.
+    if (key === undefined || own.some((entry) => equalBytes(entry[name], key))) continue;
+    const what = `${use}.key is not a key that the ledger has for ${folder.validatorId}`;
+    findings.add('keys', 'config.wrong-keys', what, { file: `${use}.key` });
+  }
+}
+
+const ledgerKeys = [
+  ['link', 'linkKey'],
+  ['voting', 'votingKey'],
+  ['checkpoint', 'checkpointKey'],
+] as const;
+
+/** A node may follow the chain before members admit it; one with the key of a validator has another name than it should. */
+function noteStranger(id: string, known: readonly Validator[], link: Uint8Array | null, findings: Findings): void {
+  const where = { file: 'node.json' };
+  const owner = link === null ? undefined : known.find(({ linkKey }) => equalBytes(linkKey, link));
+  if (owner === undefined && link !== null) {
+    findings.note('config', 'config.not-a-validator', `the ledger names no validator ${id}: it is a guest`, where);
+    return;
+  }
+  const whose = owner === undefined ? '' : `, and the keys are those of ${owner.id}`;
+  findings.add('config', 'config.not-a-validator', `the ledger names no validator ${id}${whose}`, where);
+}
+
+/** Null when it cannot be used, which is then told. */
+function readKey({ keysDir }: NodeFolder, use: NodeKeyUse, findings: Findings): Uint8Array | null {
+  const where = { file: `${use}.key` };
+  const key = findings.guard('keys', where, () => readKeyFile(join(keysDir, where.file)));
+  if (key === null) return null;
+  if (!key.ok) findings.add('keys', key.error.code, key.error.message, where);
+  else if (key.value.algorithm !== 'ed25519')
+    findings.add('keys', 'keyfile.wrong-algorithm', `${where.file} must be an Ed25519 key`, where);
+  return key.ok ? key.value.publicKey : null;
 }
 
 /** Whether there is a mark of this ledger, of another one, or none: it tells which of genesis and database was exchanged. */
