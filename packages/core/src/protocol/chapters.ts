@@ -11,6 +11,7 @@ import type { ReplicaContext } from './context.ts';
 import type { Effect, Instant } from './effects.ts';
 import { indexIn, isChange } from './epochs/epoch.ts';
 import { Accountability } from './guard/accountability.ts';
+import { accusationOf } from './guard/accused.ts';
 import { createEvidenceReader } from './guard/block-evidence.ts';
 import { EvidenceBook } from './guard/evidence-book.ts';
 import { PeerActivity } from './guard/peer-activity.ts';
@@ -55,11 +56,14 @@ export function createChapters(
     finalizedHeight: () => tree.root.height,
     emit,
     prove: (proof) => {
-      if (evidence.add(proof) && proof.type === 'batches') batches.noteEquivocation(proof.accused);
+      const accusation = accusationOf(proof, set, origin.previous?.set ?? null);
+      if (accusation === null || !evidence.add(proof, accusation.accused)) return;
+      // What it has sealed in this epoch, two batches of the epoch before say nothing of.
+      if (proof.type === 'batches' && accusation.signers === set) batches.noteEquivocation(proof.accused);
     },
     isProven: (accused, type) => evidence.has(accused, type),
   };
-  const proofsIn = createEvidenceReader(set, origin.ledgerHash, verifier);
+  const proofsIn = createEvidenceReader(set, origin.ledgerHash, verifier, origin.previous?.set ?? null);
   const evidence = new EvidenceBook(context);
   const suspended = new Set(origin.suspended);
   const floors = set.validators.map((_, i) => origin.floors[i]?.seq ?? 0);

@@ -26,7 +26,7 @@ import type { EpochGenesis } from './epochs/epoch.ts';
 import { nextOrigin } from './epochs/next-origin.ts';
 import { OtherEpochs } from './epochs/other-epochs.ts';
 import type { Accountability } from './guard/accountability.ts';
-import { isOfEpoch } from './guard/evidence.ts';
+import { accusationOf } from './guard/accused.ts';
 import type { EvidenceBook } from './guard/evidence-book.ts';
 import type { PeerActivity } from './guard/peer-activity.ts';
 import { RequestBudget } from './guard/request-budget.ts';
@@ -101,6 +101,7 @@ export class Replica {
     this.#accountability = chapters.accountability;
     this.#evidence = chapters.evidence;
     this.#suspended = chapters.suspended;
+    for (const proof of origin.proofs ?? []) this.#restoreProof(proof);
     this.#budget = new RequestBudget(origin.constants.deltaMs);
     this.#otherEpochs = new OtherEpochs(this.#context);
     this.#whereabouts = new Whereabouts(
@@ -141,13 +142,18 @@ export class Replica {
         // The driver's: who may sign with this record.
         return;
       case 'evidence':
-        if (!isOfEpoch(record.proof, this.#context.set.epoch)) return;
-        this.#evidence.restore(record.proof);
-        if (record.proof.type === 'batches') this.batches.noteEquivocation(record.proof.accused);
-        return;
+        return this.#restoreProof(record.proof);
       default:
         return unreachable(record);
     }
+  }
+
+  #restoreProof(proof: FaultProof): void {
+    const { set, previous } = this.#context;
+    const accusation = accusationOf(proof, set, previous?.set ?? null);
+    if (accusation === null) return;
+    this.#evidence.restore(proof, accusation.accused);
+    if (proof.type === 'batches' && accusation.signers === set) this.batches.noteEquivocation(accusation.accused);
   }
 
   /** From here on this node follows and signs nothing: its safety record was lost, or its results can't be trusted. */
@@ -459,6 +465,11 @@ export class Replica {
   sizes(): { readonly wanted: number; readonly checkpointHeights: number; readonly pastViews: number } {
     const { past } = this.#accountability;
     return { wanted: this.#fetcher.size, checkpointHeights: this.checkpoints.heightsHeld, pastViews: past.size };
+  }
+
+  /** Places in the present set of those that a proof held here accuses. */
+  accused(): ReadonlySet<ValidatorIndex> {
+    return this.#evidence.accused();
   }
 
   proofs(): Iterable<FaultProof> {

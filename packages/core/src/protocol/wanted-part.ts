@@ -1,7 +1,7 @@
 /** What of a message a replica wants at all, before anything of it is verified. */
 import type { Message } from '../model/message.ts';
 import type { Chapters } from './chapters.ts';
-import { isOfEpoch } from './guard/evidence.ts';
+import { accusationOf } from './guard/accused.ts';
 
 /**
  * The part of a message that could say anything new, asked before signatures are checked: what is known already, or is
@@ -29,10 +29,11 @@ export function wantedPart(
       const signatures = message.signatures.filter((signature) => checkpoints.wants(signature));
       return signatures.length > 0 ? { ...message, signatures } : null;
     }
-    case 'evidence':
-      return !isOfEpoch(message.proof, context.set.epoch) || context.isProven(message.proof.accused, message.proof.type)
-        ? null
-        : message;
+    case 'evidence': {
+      const accusation = accusationOf(message.proof, context.set, context.previous?.set ?? null);
+      const isNew = accusation !== null && !context.isProven(accusation.accused, message.proof.type);
+      return isNew ? message : null;
+    }
     case 'chain':
       return delivery.wantsChain(message.blocks, message.finalization) ? message : null;
     default:

@@ -170,7 +170,8 @@ export function makeAnew(options: MadeAnewOptions, findings: Findings): MadeAnew
     const proven =
       executor === null ? [] : readSuspensions(chain.db.store).filter(({ cause }) => cause === 'proven-fault');
     const accused = proven.flatMap(({ validator }) => indexIn(set, validator) ?? []);
-    const proofsIn = createEvidenceReader(set, anchor.ledgerHash, sodiumVerifier);
+    const before = set.epoch === anchor.set.epoch ? null : present.set;
+    const proofsIn = createEvidenceReader(set, anchor.ledgerHash, sodiumVerifier, before);
     return { set, proofsIn, accused: new Set(accused) };
   }
 
@@ -186,7 +187,7 @@ export function makeAnew(options: MadeAnewOptions, findings: Findings): MadeAnew
       view: agreedView,
       finalization,
       batches: prepared,
-      misbehaviour: proofs.map((proof) => ({ accused: proof.accused, kind: proof.type })),
+      misbehaviour: proofs.map(({ accused, proof }) => ({ accused, kind: proof.type })),
     });
     if (certified !== null && !equalBytes(checkpointDigest(outcome.statement), checkpointDigest(certified))) {
       const what = `executing block ${stored.height} again gives another result than a quorum signed`;

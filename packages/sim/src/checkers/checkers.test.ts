@@ -185,7 +185,7 @@ function nodeWith(fields: {
     sizes: () => ({ wanted: fields.wanted ?? 0, checkpointHeights: 1, pastViews: fields.pastViews ?? 1 }),
     agreement: { liveViews: () => [] },
     liveRecords: () => (fields.recordTypes ?? []).map((type) => ({ type })),
-    proofs: () => (fields.accused ?? []).map((accused) => ({ accused })),
+    accused: () => new Set(fields.accused ?? []),
   };
   return {
     place: 3,

@@ -2,7 +2,14 @@
  * Everything that is checked besides agreement and honest signing, put together: certificates as they come, memory now and
  * then, proofs of fault and executed transactions at the end.
  */
-import type { CairnError, EpochSet, FaultProof, JournalRecord, Message, Result } from '@cairn-ledger/core';
+import {
+  type CairnError,
+  epochOfProof,
+  type FaultProof,
+  type JournalRecord,
+  type Message,
+  type Result,
+} from '@cairn-ledger/core';
 import type { Violations } from '../checkers.ts';
 import type { VirtualChain } from '../virtual-chain.ts';
 import { indexOfName } from '../virtual-chain.ts';
@@ -58,11 +65,13 @@ export class Referee {
     this.lookAtMemory(honest);
     checkExecutedOnce(honest, this.#violations, mayRepeat);
     for (const { place, driver } of honest) {
-      for (const proof of driver?.replica.proofs() ?? []) this.#checkProof(place, driver!.set, proof, isHonest);
+      for (const proof of driver?.replica.proofs() ?? []) this.#checkProof(place, proof, isHonest);
     }
   }
 
-  #checkProof(node: number, set: EpochSet, proof: FaultProof, isHonest: (validator: number) => boolean): void {
+  #checkProof(node: number, proof: FaultProof, isHonest: (validator: number) => boolean): void {
+    const set = this.sets.setOf(epochOfProof(proof));
+    if (set === null) return this.#violations.add(`node ${node} holds a proof of an epoch that nobody began`);
     if (isHonest(indexOfName(set.validators[proof.accused]!.id)))
       this.#violations.add(`honest node ${proof.accused} is proven faulty by node ${node}: ${proof.type}`);
     const problem = problemOfProof(proof, set.validators, this.#statements);
@@ -74,8 +83,8 @@ export class Referee {
 export function namedBy(nodes: readonly VirtualNode[]): number[] {
   const named = new Set<number>();
   for (const { driver } of nodes)
-    for (const { accused } of driver?.replica.proofs() ?? [])
-      named.add(indexOfName(driver!.set.validators[accused]!.id));
+    for (const validator of driver?.replica.accused() ?? [])
+      named.add(indexOfName(driver!.set.validators[validator]!.id));
   return [...named].sort((a, b) => a - b);
 }
 

@@ -13,7 +13,7 @@ import { type EpochGenesis, type EpochSet, indexIn, isChange, nextEpochSet } fro
  */
 export function nextOrigin(
   boundary: EpochGenesis,
-  { context, batches, checkpoints, tree, suspended }: Chapters,
+  { context, batches, checkpoints, tree, suspended, evidence }: Chapters,
   hasBegun: boolean,
 ): ReplicaOrigin {
   const { set, selfId, ledgerHash, constants, self } = context;
@@ -40,6 +40,7 @@ export function nextOrigin(
     certifiedHeight: checkpoints.certifiedHeight,
     accused: placesIn(next, set, tree.rootAccused),
     suspended: placesIn(next, set, suspended),
+    proofs: [...evidence.proofs()],
     awaitsQuorum: !hasBegun,
   };
 }

@@ -19,6 +19,7 @@ import type { Validator } from '../../model/validator-set.ts';
 import { epochOfVote, type SignedVote, voteSignedBytes } from '../../model/vote.ts';
 import { type CairnError, fail, ok, type Result } from '../../result.ts';
 import type { EpochSet } from '../epochs/epoch.ts';
+import { accusationOf } from './accused.ts';
 import { provesFault } from './evidence.ts';
 
 type Checks = Result<readonly SignatureCheck[], CairnError>;
@@ -77,8 +78,12 @@ function checksOf(
       }
       return ok(checks);
     }
-    case 'evidence':
-      return faultProofChecks(message.proof, set, ledgerHash);
+    case 'evidence': {
+      const accusation = accusationOf(message.proof, set, previous);
+      return accusation === null
+        ? refuse('message.unknown-signer', 'a proof accuses no validator of this epoch')
+        : faultProofChecks(message.proof, accusation.signers, ledgerHash);
+    }
     case 'status':
       return statusChecks(message, set, ledgerHash);
     default:

@@ -14,6 +14,8 @@ import type { Accused } from './block-evidence.ts';
 
 type Held = {
   readonly proof: FaultProof;
+  /** Place of the accused in the present set. */
+  readonly accused: ValidatorIndex;
   readonly sinceMs: number;
   /** As it stands in a block; null when it does not fit into one. */
   readonly bytes: Uint8Array | null;
@@ -41,32 +43,38 @@ export class EvidenceBook {
     for (const { proof } of this.#held.values()) yield proof;
   }
 
+  /** Who is accused, by place in the present set. */
+  accused(): Set<ValidatorIndex> {
+    return new Set([...this.#held.values()].map(({ accused }) => accused));
+  }
+
   has(accused: ValidatorIndex, type: FaultProof['type']): boolean {
     return this.#held.has(`${accused}/${type}`);
   }
 
-  restore(proof: FaultProof): void {
-    this.#hold(proof);
+  restore(proof: FaultProof, accused: ValidatorIndex): void {
+    this.#hold(proof, accused);
   }
 
   /** Takes in a proof that was found or heard of; false when one of its kind is held already. */
-  add(proof: FaultProof): boolean {
-    if (this.has(proof.accused, proof.type)) return false;
-    this.#hold(proof);
+  add(proof: FaultProof, accused: ValidatorIndex): boolean {
+    if (this.has(accused, proof.type)) return false;
+    this.#hold(proof, accused);
     this.#context.emit({ type: 'persist', record: { type: 'evidence', proof } });
     this.#tell(proof, 'all');
-    this.#context.emit({ type: 'report', fact: { type: 'fault-proven', accused: proof.accused, kind: proof.type } });
+    this.#context.emit({ type: 'report', fact: { type: 'fault-proven', accused, kind: proof.type } });
     return true;
   }
 
   /** Holds bytes of its own: what was found keeps frames alive, and whole batches, of which a proof is a small part. */
-  #hold(found: FaultProof): void {
+  #hold(found: FaultProof, accused: ValidatorIndex): void {
     const bytes = encodeFaultProof(found);
     const own = decodeFaultProof(bytes);
     assert(own.ok, 'what was encoded here can be decoded');
     const { ms } = this.#context.now;
-    this.#held.set(`${found.accused}/${found.type}`, {
+    this.#held.set(`${accused}/${found.type}`, {
       proof: own.value,
+      accused,
       sinceMs: ms,
       bytes: bytes.length <= evidenceBytesMax ? bytes : null,
       toldAtMs: ms,
@@ -89,10 +97,10 @@ export class EvidenceBook {
     if (this.#pending?.accused === accused) return this.#pending.answer;
     const first = new Map<ValidatorIndex, Held>();
     for (const held of this.#held.values()) {
-      const { accused: validator } = held.proof;
+      const { accused: validator } = held;
       if (held.bytes !== null && !accused.has(validator) && !first.has(validator)) first.set(validator, held);
     }
-    const answer = [...first.values()].sort((a, b) => a.proof.accused - b.proof.accused);
+    const answer = [...first.values()].sort((a, b) => a.accused - b.accused);
     this.#pending = { accused, answer };
     return answer;
   }

@@ -23,15 +23,15 @@ export function areConflictingStatements(a: Vote, b: Vote): boolean {
   return !isSameProposal(a.proposal, b.proposal);
 }
 
-/** Whether a proof is of things signed in this epoch: with the keys, and by the places, of its set. */
-export function isOfEpoch(proof: FaultProof, epoch: Epoch): boolean {
+/** The epoch in which what a proof shows was signed: with the keys, and by the places, of its set. */
+export function epochOfProof(proof: FaultProof): Epoch {
   switch (proof.type) {
     case 'votes':
-      return epochOfVote(proof.first.vote) === epoch;
+      return epochOfVote(proof.first.vote);
     case 'batches':
-      return proof.first.header.epoch === epoch;
+      return proof.first.header.epoch;
     case 'checkpoints':
-      return proof.first.statement.epoch === epoch;
+      return proof.first.statement.epoch;
     default:
       return unreachable(proof);
   }

@@ -173,7 +173,7 @@ export class Delivery {
 
   #append(block: Block, finalization: Certificate | null): void {
     const proofs = freshProofs(this.#tree.rootAccused, this.#proofsIn(block));
-    const misbehaviour = proofs.map(({ accused, type }) => ({ accused, kind: type }));
+    const misbehaviour = proofs.map(({ accused, proof }) => ({ accused, kind: proof.type }));
     this.#tree.advance(block);
     this.#batches.onFinalized(block);
     this.#queue.push({ block, finalization, misbehaviour });
