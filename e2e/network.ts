@@ -127,6 +127,8 @@ export function networkTest(
 }
 
 export type FoundedNetwork = E2eNetwork & {
+  /** A node that was not there when the network was founded; its folder is complete. */
+  addNode(id: string, dir: string, http: string, linkPort: number): E2eNode;
   /** Kills what runs and removes the folder. */
   end(): Promise<void>;
   assertNoneEnded(): void;
@@ -180,7 +182,7 @@ export async function foundNetwork(options: NetworkOptions): Promise<FoundedNetw
         validatorId: id,
         listen: { host: linkHostOf(i), port: ports.link[i]! },
         http,
-        logLevel: 'info',
+        logLevel: (process.env.CAIRN_E2E_LOG as 'info' | undefined) ?? 'info',
         ...(options.mqtt !== undefined && { mqtt: { brokerUrl: options.mqtt } }),
       }),
     );
@@ -203,6 +205,11 @@ export async function foundNetwork(options: NetworkOptions): Promise<FoundedNetw
       const outcome = await cairn(...args, '--json');
       assert.equal(outcome.code, 0, `cairn ${args.join(' ')}: ${outcome.stderr}`);
       return JSON.parse(outcome.stdout) as T;
+    },
+    addNode(id, nodeDir, http, linkPort) {
+      const added = createNode(id, nodeDir, http, linkPort, anchor, () => ({}));
+      nodes.push(added);
+      return added;
     },
     assertNoneEnded: () =>
       assert.deepEqual(

@@ -41,6 +41,11 @@ export const nodeErrors = {
     'The node has shut itself out and signs nothing any more',
     'Use another node. Its operator finds the reason in the log.',
   ),
+  'node.observing': answer(
+    503,
+    'The node follows the chain and is no validator',
+    'Use another node: GET /v1/validators names those that take transactions.',
+  ),
   'node.starting': answer(503, 'The node is starting', 'Try again in a few seconds.'),
   'node.stopping': answer(503, 'The node is stopping', 'Use another node.'),
   'node.internal': answer(

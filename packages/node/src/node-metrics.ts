@@ -1,5 +1,5 @@
 /** What the main thread counts, and the samples it gives when somebody asks for metrics (names and help: metrics.ts). */
-import type { Batch, Block, Fact, ReplicaStatus, Validator } from '@cairn-ledger/core';
+import type { Batch, Block, EpochSet, Fact, ReplicaStatus, Validator } from '@cairn-ledger/core';
 import { resilienceOf, toHex } from '@cairn-ledger/core';
 import { concentrationsOf } from './concentration.ts';
 import type { NodeStatus } from './http/edge-port.ts';
@@ -42,14 +42,20 @@ export function createNodeMetrics(validators: readonly Validator[], nowMs: () =>
   /** When an own batch was sealed, until a final block lists it. */
   const sealedAtMs = new Map<string, number>();
   let blocks = 0;
-  const resilience = resilienceOf(validators.length);
-  const concentrations = concentrationsOf(validators);
+  let resilience = resilienceOf(validators.length);
+  let concentrations = concentrationsOf(validators);
 
   return {
+    /** Another epoch begins, with these validators. */
+    onEpoch(present: readonly Validator[]): void {
+      resilience = resilienceOf(present.length);
+      concentrations = concentrationsOf(present);
+    },
     onSynced: (beganMs: number) => journalSync.observe((nowMs() - beganMs) / 1000),
     onRefused: (code: string) => refused.add(code),
-    onBatch({ header, digest }: Batch, isOwn: boolean): void {
-      batches.add(validators[header.author]!.id);
+    /** @param author id of the validator that sealed it */
+    onBatch({ digest }: Batch, author: string, isOwn: boolean): void {
+      batches.add(author);
       if (!isOwn) return;
       if (sealedAtMs.size >= measuredBatchesMax) sealedAtMs.delete(sealedAtMs.keys().next().value!);
       sealedAtMs.set(toHex(digest), nowMs());
@@ -65,9 +71,10 @@ export function createNodeMetrics(validators: readonly Validator[], nowMs: () =>
         finality.observe((nowMs() - sealedMs) / 1000);
       }
     },
-    onFact(fact: Fact): void {
+    /** @param set what indices in the fact are places in */
+    onFact(fact: Fact, { validators: accusable }: Pick<EpochSet, 'validators'>): void {
       if (fact.type === 'entered-view') views.add(fact.by === 'nullification' ? 'nullified' : 'notarized');
-      if (fact.type === 'fault-proven') faults.add(`${validators[fact.accused]!.id}/${fact.kind}`);
+      if (fact.type === 'fault-proven') faults.add(`${accusable[fact.accused]!.id}/${fact.kind}`);
     },
     samples({ status, replica, transport, ledger, verification, journalBytes }: Sampled): MetricSamples[] {
       const peers = transport.peers();

@@ -40,7 +40,9 @@ export type PeerAnswer = {
 export type StatusAnswer = {
   readonly ledger: { readonly name: string; readonly hash: string };
   readonly node: { readonly id: string; readonly member: string; readonly version: string };
-  readonly mode: 'starting' | 'syncing' | 'observing' | 'active' | 'fenced' | 'stopping';
+  readonly mode: 'starting' | 'repairing' | 'syncing' | 'observing' | 'active' | 'fenced' | 'stopping';
+  /** Why it signs nothing, where it is fenced. */
+  readonly fencedFor?: string;
   readonly inSync: boolean;
   readonly epoch: number;
   readonly view: number;

@@ -11,8 +11,6 @@ import {
   ok,
   type Result,
   sha256,
-  sortValidators,
-  type Validator,
 } from '@cairn-ledger/core';
 import { type NodeKeys, readNodeKeys } from '../keys/node-keys.ts';
 import type { NodeConfig } from './node-config.ts';
@@ -22,12 +20,14 @@ export type Founding = {
   readonly genesis: Genesis;
   readonly genesisBytes: Uint8Array;
   readonly ledgerHash: Hash;
-  /** In the order of their ids, and which of them this node is. */
-  readonly validators: readonly Validator[];
-  readonly self: number;
 };
 
-/** Errors: `keyfile.*`, `config.no-genesis`, `config.bad-genesis`, `config.not-a-validator`, `config.wrong-keys`. */
+/**
+ * A node need not be a validator of the genesis: one that joins later follows the chain until the set names it. One that was told
+ * whom to ask (`bootstrap`) has joined, perhaps with other keys than the genesis has for its id.
+ *
+ * Errors: `keyfile.*`, `config.no-genesis`, `config.bad-genesis`, `config.wrong-keys`.
+ */
 export function readFounding(config: NodeConfig): Result<Founding, CairnError> {
   const keys = readNodeKeys(config.keysDir);
   if (!keys.ok) return keys;
@@ -36,20 +36,16 @@ export function readFounding(config: NodeConfig): Result<Founding, CairnError> {
   const genesis = decodeGenesis(genesisBytes.value);
   if (!genesis.ok)
     return fail({ code: 'config.bad-genesis', message: `${config.genesisPath}: ${genesis.error.message}` });
-  const validators = sortValidators(genesis.value.validators);
-  const self = validators.findIndex((validator) => validator.id === config.validatorId);
-  const own = validators[self];
-  if (own === undefined) {
-    return fail({
-      code: 'config.not-a-validator',
-      message: `the genesis document names no validator ${config.validatorId}: validatorId in node.json must be one of ${validators.map((v) => v.id).join(', ')}`,
-    });
-  }
-  for (const [use, key] of [
-    ['link', own.linkKey],
-    ['voting', own.votingKey],
-    ['checkpoint', own.checkpointKey],
-  ] as const) {
+  const own = genesis.value.validators.find((validator) => validator.id === config.validatorId);
+  const expected =
+    own === undefined || config.bootstrap !== undefined
+      ? []
+      : ([
+          ['link', own.linkKey],
+          ['voting', own.votingKey],
+          ['checkpoint', own.checkpointKey],
+        ] as const);
+  for (const [use, key] of expected) {
     if (equalBytes(keys.value[use].publicKey, key)) continue;
     return fail({
       code: 'config.wrong-keys',
@@ -62,8 +58,6 @@ export function readFounding(config: NodeConfig): Result<Founding, CairnError> {
     genesis: genesis.value,
     genesisBytes: genesisBytes.value,
     ledgerHash,
-    validators,
-    self,
   });
 }
 

@@ -13,7 +13,6 @@
  */
 import {
   admitMessage,
-  type Batch,
   type Block,
   type CairnError,
   type Certificate,
@@ -25,28 +24,24 @@ import {
   epochOfMessage,
   type Hash,
   type Input,
-  indexIn,
   type JournalRecord,
   type Message,
   type Outcome,
   Replica,
   type ReplicaOrigin,
   type Result,
-  type SignedVote,
-  signBatch,
-  signCheckpoint,
-  signedBytes,
   type UnsignedBatch,
   unreachable,
   type ValidatorIndex,
   type Vote,
-  voteSignedBytes,
 } from '@cairn-ledger/core';
 import { EpochView } from './epoch-view.ts';
+import { Fences } from './fences.ts';
 import { HandingOver, pagesOf, takersOf } from './handing-over.ts';
 import type { DriverPorts, FenceReason } from './ports.ts';
 import { isSigning, recordOf, recordOfSigning, type SigningEffect } from './records-of-effects.ts';
 import { SafetyRecord } from './safety-record.ts';
+import { Signing } from './signing.ts';
 import type { SigningMark } from './signing-mark.ts';
 import { UnlistedBatches } from './unlisted-batches.ts';
 
@@ -80,7 +75,8 @@ export class Driver {
   #isStepping = false;
   #timerAtMs = Number.POSITIVE_INFINITY;
   readonly #safety: SafetyRecord;
-  #fencedFor: FenceReason | null = null;
+  readonly #signing: Signing;
+  readonly #fences = new Fences();
   readonly counters = { messages: 0, refused: 0, unwanted: 0, votesSigned: 0, syncs: 0 };
 
   /** @param mark null where none is kept beside the keys: then nothing is known of what was signed before */
@@ -89,7 +85,8 @@ export class Driver {
     this.#selfId = origin.selfId;
     this.#view = new EpochView(origin.set, origin.previous, origin.selfId);
     this.#ledgerHash = origin.ledgerHash;
-    this.#safety = new SafetyRecord(this.#view, origin, mark);
+    this.#signing = new Signing(ports, origin.ledgerHash, origin.selfId);
+    this.#safety = new SafetyRecord(this.#view, origin, ports.votingSigner.publicKey, mark);
     this.#handingOver = new HandingOver(
       () => ports.now().ms,
       4 * origin.constants.deltaMs,
@@ -107,13 +104,34 @@ export class Driver {
     return this.#view.set;
   }
 
+  /** The set of the epoch before; null in the first one. */
+  get previousSet(): EpochSet | null {
+    return this.#view.previous?.set ?? null;
+  }
+
+  /** Whether this epoch's set names this node, whosever key it names for it. */
+  get isMember(): boolean {
+    return this.#view.isMember;
+  }
+
   /** What `ready` must carry so that this node may sign again; null where nothing was lost. */
   get life(): Uint8Array | null {
     return this.#safety.life;
   }
 
+  /** The gravest reason why nothing is signed; null where something may be. */
   get fencedFor(): FenceReason | null {
-    return this.#fencedFor;
+    return this.#fences.reasons[0] ?? null;
+  }
+
+  /** Every reason why nothing is signed, the gravest first. */
+  get fences(): readonly FenceReason[] {
+    return this.#fences.reasons;
+  }
+
+  /** Whether the set names the life number that was drawn for this record: what was forgotten before is nobody's concern. */
+  get isTakenBack(): boolean {
+    return this.#view.isMember && this.#safety.hasLife && this.#safety.isOwnLife;
   }
 
   /** Takes in one record of the journal; all of them in order, before `start`. */
@@ -125,7 +143,7 @@ export class Driver {
     if (record.batch.header.author !== self || record.batch.header.epoch !== this.set.epoch)
       return this.#replica.restore(record);
     // Own batches were kept unsigned: signing is deterministic.
-    const own: JournalRecord = { type: 'batch', batch: this.#signBatch(record.batch) };
+    const own: JournalRecord = { type: 'batch', batch: this.#signing.batch(record.batch) };
     this.#replica.restore(own);
   }
 
@@ -135,7 +153,7 @@ export class Driver {
     const hasForgotten = this.#safety.hasForgotten(this.#replica.agreement.lastFinalized);
     if (hasForgotten || !this.#safety.isOwnLife) this.fence('rolled-back');
     else this.#writeMark(this.#safety.raiseToRemembered());
-    if (this.#fencedFor === null && !this.#view.isMember && !this.#safety.hasLife) this.#drawLife();
+    if (!this.#fences.isFenced && !this.#view.isMember && !this.#safety.hasLife) this.#beginLife();
     for (const batch of this.#replica.batches.held()) this.#ports.onBatch(batch, false);
     this.#collect(this.#replica.start(this.#ports.now()));
     this.#handIn(this.#unlisted.takeUnsealed());
@@ -144,19 +162,21 @@ export class Driver {
 
   /** Signs nothing from here on, and goes on following. */
   fence(reason: FenceReason): void {
-    if (this.#fencedFor !== null) return;
-    this.#fencedFor = reason;
+    if (!this.#fences.add(reason)) return;
     this.#replica.stopSigning();
     // One drawn after an earlier loss, and not named by the set yet, will do; a named one belongs to the record that was lost.
     const isUnused = this.#safety.hasLife && !this.#safety.isOwnLife;
-    if (reason === 'rolled-back' && !isUnused) this.#drawLife();
+    if (reason === 'rolled-back' && !isUnused) this.#beginLife();
     this.#ports.onFenced(reason);
   }
 
-  /** An operator's fence ends; every other one ends by itself or not at all. */
-  unfence(): boolean {
-    if (this.#fencedFor !== 'operator') return false;
-    this.#fencedFor = null;
+  /**
+   * A fence ends of which nothing was forgotten: the operator's, or that of a node whose data is whole again. Every other one ends
+   * by itself or not at all.
+   */
+  unfence(reason: 'operator' | 'damaged' = 'operator'): boolean {
+    if (!this.#fences.lift(reason)) return false;
+    if (this.#fences.isFenced) return true;
     // What was decided and not signed meanwhile is in the journal; a replica that starts anew takes it from there.
     this.#collect(this.#replica.resumeSigning(this.#ports.now()));
     this.#armTimer();
@@ -164,15 +184,22 @@ export class Driver {
     return true;
   }
 
-  #drawLife(): void {
+  #beginLife(): void {
     this.#collect([{ type: 'persist', record: this.#safety.beginLife(this.#ports.drawLife()) }]);
   }
 
   /** Transactions to be sealed: here, or by others where this node may not. */
   #handIn(transactions: readonly Uint8Array[]): void {
     if (transactions.length === 0) return;
-    if (this.#view.isMember && this.#fencedFor === null) this.input({ type: 'transactions', transactions });
+    if (this.#view.isMember && !this.#fences.isFenced) this.input({ type: 'transactions', transactions });
     else this.#handingOver.owe(transactions);
+  }
+
+  /** What this node says itself: sealed here, or, where it may not seal, handed over once; it says it again. */
+  say(transaction: Uint8Array): void {
+    if (this.#view.isMember && !this.#fences.isFenced)
+      this.input({ type: 'transactions', transactions: [transaction] });
+    else this.handOver([transaction]);
   }
 
   /** Hands transactions to f + 1 validators that are linked: at least one of them is honest. */
@@ -220,27 +247,28 @@ export class Driver {
 
   /** The boundary block is executed: from here on the next epoch's replica decides. */
   #beginNextEpoch(): void {
-    const origin = this.#replica.nextOrigin();
-    if (origin === null) return;
+    const next = this.#replica.nextOrigin();
+    if (next === null) return;
+    const origin = { ...next, constants: this.#ports.constants?.() ?? next.constants };
     this.#unlisted.onEpoch(this.#replica.unlisted());
     const leftovers = [...this.#replica.leftovers(), ...this.#handingOver.owed()];
-    const hint = this.#fencedFor;
+    const wasFenced = this.#fences.isFenced;
     this.#view = new EpochView(origin.set, origin.previous, this.#selfId);
     this.#safety.onEpoch(this.#view);
     this.#replica = new Replica(origin, this.#ports.verifier, this.#ports.now());
     // A record whose life number the new set names has signed nothing that it does not remember.
-    if (hint === 'rolled-back' && this.#view.isMember && this.#safety.isOwnLife) this.#fencedFor = null;
-    if (this.#fencedFor !== null) this.#replica.stopSigning();
+    if (this.#view.isMember && this.#safety.isOwnLife) this.#fences.lift('rolled-back');
+    if (this.#fences.isFenced) this.#replica.stopSigning();
     this.#collect(this.#replica.start(this.#ports.now()));
     if (!this.#safety.isOwnLife) this.fence('rolled-back');
     this.#ports.onEpoch(origin.set);
-    if (hint !== null && this.#fencedFor === null) this.#ports.onUnfenced();
+    if (wasFenced && !this.#fences.isFenced) this.#ports.onUnfenced();
     for (const peer of this.#connected) {
       const index = this.#view.indexOf(peer);
       if (index !== null) this.#inputs.push({ type: 'connected', peer: index });
     }
     if (leftovers.length === 0) return;
-    if (!this.#view.isMember || this.#fencedFor !== null) return this.#handingOver.owe(leftovers);
+    if (!this.#view.isMember || this.#fences.isFenced) return this.#handingOver.owe(leftovers);
     this.#inputs.push({ type: 'transactions', transactions: leftovers });
     this.#handingOver.clear();
   }
@@ -341,11 +369,13 @@ export class Driver {
   }
 
   #performAll(turn: readonly Decided[]): void {
-    if (this.#fencedFor === null) this.#markTurn(turn);
+    if (!this.#fences.isFenced) this.#markTurn(turn);
     for (const { effect, view } of turn) {
       if (this.#isStopped) return;
-      if (isSigning(effect) && (this.#fencedFor !== null || this.#isOver(effect, view))) this.#giveUp(effect);
-      else this.#perform(effect, view);
+      const isGivenUp = isSigning(effect) && (this.#fences.isFenced || this.#isOver(effect, view));
+      if (!isGivenUp) this.#perform(effect, view);
+      // What is not sealed after all is not lost.
+      else if (effect.type === 'seal') this.#handIn(effect.batch.transactions);
     }
     if (this.#waiting.length > 0 && !this.#isFlushPlanned && !this.#isSyncing) {
       this.#isFlushPlanned = true;
@@ -356,11 +386,6 @@ export class Driver {
   /** Whether what was to be signed is of an epoch that has ended meanwhile; checkpoints of its heights are signed all the same. */
   #isOver(effect: SigningEffect, view: EpochView): boolean {
     return view !== this.#view && effect.type !== 'sign-checkpoint';
-  }
-
-  /** What is not signed after all: its transactions are not lost. */
-  #giveUp(effect: SigningEffect): void {
-    if (effect.type === 'seal') this.#handIn(effect.batch.transactions);
   }
 
   #perform(effect: Effect, view: EpochView): void {
@@ -395,7 +420,7 @@ export class Driver {
         // Done as soon as it was decided.
         return;
       case 'report':
-        return this.#ports.onFact(effect.fact);
+        return this.#ports.onFact(effect.fact, view.set);
       default:
         return unreachable(effect);
     }
@@ -403,11 +428,7 @@ export class Driver {
 
   #vote(vote: Vote, block: Block | null, entry: Certificate | null): void {
     this.counters.votesSigned++;
-    const signed: SignedVote = {
-      vote,
-      signer: this.#view.self,
-      signature: this.#ports.votingSigner.sign(voteSignedBytes(vote, this.#ledgerHash)),
-    };
+    const signed = this.#signing.vote(vote, this.#view);
     this.#send(
       this.#view,
       'all',
@@ -417,30 +438,15 @@ export class Driver {
   }
 
   #seal(unsigned: UnsignedBatch): void {
-    const batch = this.#signBatch(unsigned);
+    const batch = this.#signing.batch(unsigned);
     this.#ports.onBatch(batch, true);
     this.#send(this.#view, 'all', { type: 'batch', batch });
     this.input({ type: 'own-batch', batch });
   }
 
-  #signBatch(batch: UnsignedBatch): Batch {
-    return signBatch(batch, this.#ports.votingSigner.sign(signedBytes('batch', this.#ledgerHash, batch.headerBytes)));
-  }
-
-  /** With the key, and the place, of the epoch of that height. */
-  #signCheckpoint({ statement, timeMs }: Outcome): void {
-    const { set, previous } = this.#view;
-    const signers = previous !== null && statement.epoch === previous.set.epoch ? previous.set : set;
-    const place = indexIn(signers, this.#selfId);
-    if (place === null || signers.epoch !== statement.epoch) return;
-    const seconds = Math.floor(timeMs / 1000);
-    const signature = signCheckpoint(
-      statement,
-      place,
-      signers.validators[place]!,
-      seconds,
-      this.#ports.checkpointSigner,
-    );
+  #signCheckpoint(outcome: Outcome): void {
+    const signature = this.#signing.checkpoint(outcome, this.#view);
+    if (signature === null) return;
     this.#send(this.#view, 'all', { type: 'checkpoint-signatures', signatures: [signature] });
     this.input({ type: 'own-checkpoint', signature });
   }

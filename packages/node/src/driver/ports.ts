@@ -12,6 +12,7 @@ import type {
   Instant,
   JournalRecord,
   Message,
+  ProtocolConstants,
   ProvenFault,
   Signer,
   Verifier,
@@ -23,7 +24,7 @@ import type { SigningMark } from './signing-mark.ts';
  * ends by itself in the epoch whose set names the life number of the present record. `damaged`: what is kept is not what was
  * written. `operator`: somebody took the node out.
  */
-export type FenceReason = 'diverged' | 'rolled-back' | 'damaged' | 'operator';
+export type FenceReason = 'diverged' | 'damaged' | 'rolled-back' | 'operator';
 
 export type DriverPorts = {
   readonly now: () => Instant;
@@ -57,15 +58,18 @@ export type DriverPorts = {
   };
   /** A batch is held durably from now on: its device signatures may be checked. */
   readonly onBatch: (batch: Batch, isOwn: boolean) => void;
-  readonly onFact: (fact: Fact) => void;
+  /** @param set of the epoch in which it was found: indices in the fact are places in it */
+  readonly onFact: (fact: Fact, set: EpochSet) => void;
   readonly onRefused: (peer: string, error: CairnError) => void;
   /** A peer hands transactions over, to be admitted and sealed here. */
   readonly onHandedOver: (peer: string, transactions: readonly Uint8Array[]) => void;
   /** An epoch begins while the node runs. */
   readonly onEpoch: (set: EpochSet) => void;
-  /** Nothing is signed from here on; told once for each fence. */
+  /** Constants for the epoch that begins, where members may have changed them; without it they stay. */
+  readonly constants?: () => ProtocolConstants;
+  /** Nothing is signed from here on; told once for each reason. */
   readonly onFenced: (reason: FenceReason) => void;
-  /** The fence has ended: the set of the epoch that has just begun names this record's life number, or the operator lifted it. */
+  /** The last fence has ended: the set of the epoch that has just begun names this record's life number, or it was lifted. */
   readonly onUnfenced: () => void;
   readonly onFailed: (error: CairnError) => void;
 };

@@ -16,6 +16,8 @@ import { isAhead, nothingSigned, raiseMark, type Signed, type SigningMark, voteR
 
 export class SafetyRecord {
   #view: EpochView;
+  /** What this node signs votes with. */
+  readonly #votingKey: Uint8Array;
   #mark: SigningMark;
   readonly #isMarkLost: boolean;
   /** The highest that storage and the restored records show as signed. */
@@ -32,8 +34,9 @@ export class SafetyRecord {
   #lastCheckpoint: { readonly type: 'own-checkpoint'; readonly statement: CheckpointStatement } | null = null;
 
   /** @param mark null where none is kept beside the keys: then nothing is known of what was signed before */
-  constructor(view: EpochView, origin: ReplicaOrigin, mark: SigningMark | null) {
+  constructor(view: EpochView, origin: ReplicaOrigin, votingKey: Uint8Array, mark: SigningMark | null) {
     this.#view = view;
+    this.#votingKey = votingKey;
     this.#mark = mark ?? nothingSigned;
     this.#isMarkLost = mark === null;
     this.#remembered = {
@@ -135,10 +138,11 @@ export class SafetyRecord {
     return this.#life !== null;
   }
 
-  /** Whether the set names the life number of this record; so too where it does not name this node. */
+  /** Whether the set names the life number of this record, and its key; so too where it does not name this node. */
   get isOwnLife(): boolean {
     if (!this.#view.isMember) return true;
-    const named = this.#view.set.validators[this.#view.self]!.life;
+    const { life: named, votingKey } = this.#view.set.validators[this.#view.self]!;
+    if (!equalBytes(votingKey, this.#votingKey)) return false;
     return named === null || this.#life === null ? named === this.#life : equalBytes(named, this.#life);
   }
 

@@ -111,12 +111,19 @@ export type PeerView = {
   readonly roundTripMs: number | null;
 };
 
-export type NodeMode = 'starting' | 'syncing' | 'observing' | 'active' | 'fenced' | 'stopping';
+/**
+ * `repairing`: fetches from peers what is damaged or missing here. `syncing`: executes what it has missed. `observing`: follows, and
+ * is no validator of this epoch. `fenced`: signs nothing, see `fenced`.
+ */
+export const nodeModes = ['starting', 'repairing', 'syncing', 'observing', 'active', 'fenced', 'stopping'] as const;
+export type NodeMode = (typeof nodeModes)[number];
 
 export type NodeStatus = {
   readonly ledger: { readonly name: string; readonly hash: Uint8Array };
   readonly node: { readonly id: string; readonly member: string; readonly version: string };
   readonly mode: NodeMode;
+  /** Why it signs nothing: `diverged`, `damaged`, `rolled-back`, `operator`; null unless fenced. */
+  readonly fencedFor: string | null;
   /** Within a few heights of the highest finalized height that a peer has proven. */
   readonly inSync: boolean;
   readonly epoch: number;

@@ -24,6 +24,7 @@ export const readyStatus: NodeStatus = {
   ledger: { name: 'test', hash: bytes32(1) },
   node: { id: 'node-1', member: 'acme', version: '0.1.0' },
   mode: 'active',
+  fencedFor: null,
   inSync: true,
   epoch: 1,
   view: 12,

@@ -56,6 +56,7 @@ export function addHealthRoutes(app: App, { port }: HttpContext): void {
 
 const notReadyCodes = {
   starting: 'node.starting',
+  repairing: 'node.syncing',
   syncing: 'node.syncing',
   observing: 'node.syncing',
   active: 'node.syncing',

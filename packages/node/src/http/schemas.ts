@@ -3,6 +3,7 @@
  * them. Digests, ids and keys are lower-case hex; longer bytes base64url; amounts decimal text, since they are uint64.
  */
 import { type Static, type TSchema, Type } from 'typebox';
+import { nodeModes } from './edge-port.ts';
 import { eventKinds } from './news.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -153,9 +154,8 @@ const peerSchema = Type.Object({
 export const statusSchema = Type.Object({
   ledger: Type.Object({ name: Type.String(), hash: hash('hash of the genesis document') }),
   node: Type.Object({ id: Type.String(), member: Type.String(), version: Type.String() }),
-  mode: Type.Union(
-    (['starting', 'syncing', 'observing', 'active', 'fenced', 'stopping'] as const).map((mode) => Type.Literal(mode)),
-  ),
+  mode: Type.Union(nodeModes.map((mode) => Type.Literal(mode))),
+  fencedFor: Type.Optional(Type.String({ description: 'why it signs nothing, where it is fenced' })),
   inSync: Type.Boolean(),
   epoch: count('validator set'),
   view: count('present view'),

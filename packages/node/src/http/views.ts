@@ -105,9 +105,10 @@ export function epochJson(epoch: EpochView) {
 }
 
 export function statusJson(status: NodeStatus) {
-  const { ledger, blockTimeMs, historyRoot, stateRoot, peers, ...plain } = status;
+  const { ledger, fencedFor, blockTimeMs, historyRoot, stateRoot, peers, ...plain } = status;
   return {
     ...plain,
+    fencedFor: fencedFor ?? undefined,
     ledger: { name: ledger.name, hash: hexOf(ledger.hash) },
     blockTime: isoOf(blockTimeMs),
     historyRoot: hexOf(historyRoot),

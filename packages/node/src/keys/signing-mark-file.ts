@@ -11,6 +11,8 @@ export type SigningMarkFile = {
   /** As it stood when the file was opened. */
   readonly value: SigningMark;
   readonly path: string;
+  /** There was none, and nothing is known of what was signed before. */
+  readonly isNew: boolean;
   /** `keyfile.unwritable` when the disk fails or is full: then nothing that the mark covers may be sent. */
   write(mark: SigningMark): CairnError | null;
   close(): void;
@@ -47,6 +49,7 @@ export function openSigningMark(path: string): Result<SigningMarkFile, CairnErro
   return ok({
     value,
     path,
+    isNew: text === '',
     write(mark) {
       try {
         const bytes = Buffer.from(`${JSON.stringify(mark).padEnd(lineBytes - 1)}\n`);

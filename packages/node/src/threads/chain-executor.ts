@@ -31,6 +31,7 @@ import {
   type Transaction,
   toHeight,
   validatorSetDigest,
+  type Write,
 } from '@cairn-ledger/core';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { eventsToNews } from '../membership/ledger-news.ts';
@@ -55,6 +56,10 @@ export type ChainExecutor = {
     readonly outcome: Outcome;
     readonly executed: ExecutedBlock;
     readonly leaderHints: readonly LeaderHint[];
+    /** What the block has changed in the state. */
+    readonly writes: readonly Write[];
+    /** Whether the block is a boundary block. */
+    readonly isEpochNew: boolean;
   };
 };
 
@@ -202,7 +207,13 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
       results: execution.results,
       historySizeBefore,
     };
-    return { outcome: { statement, timeMs: header.timeMs, target }, executed, leaderHints: execution.leaderHints };
+    return {
+      outcome: { statement, timeMs: header.timeMs, target },
+      executed,
+      leaderHints: execution.leaderHints,
+      writes: execution.writes,
+      isEpochNew: next !== null,
+    };
   }
 
   /** Notes the verdicts on signatures for `verify`. */

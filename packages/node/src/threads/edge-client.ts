@@ -14,6 +14,8 @@ export type EdgeClient = {
   tellStatus(status: NodeStatus): void;
   /** A peer was cut off for what it sent: subscribers are told. */
   tellAttack(peer: string, code: string, backoffMs: number): void;
+  /** Transactions that a peer wants to be sealed here: admitted like those of clients, and nobody waits for an answer. */
+  admit(transactions: readonly Uint8Array[]): void;
   stop(): Promise<void>;
 };
 
@@ -91,6 +93,7 @@ export async function startEdgeClient(
     httpUrl,
     tellStatus: (status) => post({ type: 'status', status }),
     tellAttack: (peer, code, backoffMs) => post({ type: 'attack', peer, code, backoffMs }),
+    admit: (transactions) => post({ type: 'admit', transactions }),
     async stop() {
       post({ type: 'stop' });
       await stopped.promise;

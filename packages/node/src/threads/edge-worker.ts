@@ -146,6 +146,14 @@ async function run(): Promise<void> {
         const { peer, code, backoffMs } = message;
         return edge.onLocalNews({ kind: 'attack', timeMs: Date.now(), data: { peer, code, backoffMs } });
       }
+      case 'admit':
+        // What is refused was refused for its sender's reasons, who has sent it to others, too.
+        return void admission.submit(message.transactions).then(
+          (outcomes) => {
+            for (const outcome of outcomes) log.debug('transaction.admitted', { ...outcome });
+          },
+          (error: unknown) => post({ type: 'failed', error: errorOf(error, 'the edge thread') }),
+        );
       case 'submitted': {
         const waiting = asked.get(message.number);
         asked.delete(message.number);

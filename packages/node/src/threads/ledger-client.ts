@@ -21,6 +21,7 @@ import {
   viewOfVote,
 } from '@cairn-ledger/core';
 import { errorOf } from '../failure.ts';
+import type { Roster } from '../membership/roster.ts';
 import type { MetricSamples } from '../metrics.ts';
 import { encodeSignatures } from '../storage/checkpoint-signatures.ts';
 import type { FromLedger, LedgerSettings, StoredOrigin, ToLedger } from './messages.ts';
@@ -37,6 +38,8 @@ export type Executed = Extract<FromLedger, { type: 'executed' }>;
 
 export type LedgerClient = {
   readonly origin: StoredOrigin;
+  /** As it stood when the thread was ready. */
+  readonly roster: Roster;
   /** A batch is held durably: it is opened, and its device signatures checked, before its block comes. */
   prepare(batch: Batch, isOwn: boolean): void;
   execute(
@@ -55,6 +58,8 @@ export type LedgerClient = {
 };
 
 export type LedgerClientEvents = {
+  /** Before `onExecuted` of the block that has changed it. */
+  readonly onRoster: (roster: Roster) => void;
   readonly onExecuted: (executed: Executed) => void;
   readonly onFailed: (error: CairnError) => void;
 };
@@ -85,14 +90,16 @@ export async function startLedgerClient(
   let preparedBytes = 0;
   /** Blocks wait here for verdicts, so that they are handed over in order. */
   let handedOver: Promise<void> = Promise.resolve();
-  const ready = Promise.withResolvers<StoredOrigin>();
+  const ready = Promise.withResolvers<{ readonly origin: StoredOrigin; readonly roster: Roster }>();
   const stopped = Promise.withResolvers<void>();
   let isStopping = false;
 
   worker.on('message', (message: FromLedger) => {
     switch (message.type) {
       case 'ready':
-        return ready.resolve(message.origin);
+        return ready.resolve(message);
+      case 'roster':
+        return events.onRoster(message.roster);
       case 'executed':
         executing--;
         return events.onExecuted(message);
@@ -124,7 +131,7 @@ export async function startLedgerClient(
   worker.on('exit', () => stopped.resolve());
 
   const post = (message: ToLedger, transfer: ArrayBuffer[] = []): void => worker.postMessage(message, transfer);
-  const origin = await ready.promise;
+  const { origin, roster } = await ready.promise;
   const verification = openVerification();
 
   /** The bytes of a batch that the ledger thread does not have; null for one that was prepared, which it uses up. */
@@ -137,6 +144,7 @@ export async function startLedgerClient(
 
   const client: LedgerClient = {
     origin,
+    roster,
     prepare(batch, isOwn) {
       const name = toHex(batch.digest);
       if (prepared.has(name)) return;

@@ -17,6 +17,7 @@ import {
 import { installNodeSha256 } from '../crypto/sha256.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { errorOf, orThrow } from '../failure.ts';
+import { createRosterKeeper, type RosterKeeper } from '../membership/roster.ts';
 import { createCounters, createHistogram, createThreadSampler } from '../metrics.ts';
 import { type ChainDb, openChainDb } from '../storage/chain-db.ts';
 import { executedToView } from '../storage/view-block.ts';
@@ -57,7 +58,8 @@ function run(): void {
   const view = orThrow(followChain(orThrow(openViewDb(join(settings.dataDir, 'view.db'))), chain));
   const preparer = createBatchPreparer(chain.store, sodiumVerifier);
   const origin = originOf(chain, genesis.parameters.checkpointLag);
-  post({ type: 'ready', origin });
+  const rosters = createRosterKeeper(chain.store, chain.epochs, settings.self);
+  post({ type: 'ready', origin, roster: rosters.roster() });
 
   const metricsTimer = setInterval(() => tellMetrics(chain, view, preparer), metricsEveryMs);
   port.on('message', (message: ToLedger) => {
@@ -77,7 +79,7 @@ function run(): void {
       case 'forget':
         return preparer.forget(message.digest);
       case 'execute':
-        return execute(executor, preparer, view, message);
+        return execute({ executor, preparer, view, rosters }, message);
       case 'keep-certified':
         orThrow(chain.putCertified(message.height, message.round, message.signatures));
         return news.postMessage({ type: 'certified', height: message.height } satisfies LedgerNews);
@@ -97,10 +99,15 @@ function run(): void {
   }
 }
 
+type Execution = {
+  readonly executor: ChainExecutor;
+  readonly preparer: BatchPreparer;
+  readonly view: ViewDb;
+  readonly rosters: RosterKeeper;
+};
+
 function execute(
-  executor: ChainExecutor,
-  preparer: BatchPreparer,
-  view: ViewDb,
+  { executor, preparer, view, rosters }: Execution,
   message: Extract<ToLedger, { type: 'execute' }>,
 ): void {
   const start = performance.now();
@@ -111,7 +118,7 @@ function execute(
     assert(prepared !== null, 'a batch comes with its block unless it was prepared');
     return verdicts === null ? prepared : { ...prepared, verdicts };
   });
-  const { outcome, executed, leaderHints } = executor.execute({
+  const { outcome, executed, leaderHints, writes, isEpochNew } = executor.execute({
     block,
     view: message.view,
     finalization: message.finalization,
@@ -119,6 +126,8 @@ function execute(
     misbehaviour: message.misbehaviour,
   });
   const { statement, timeMs, target } = outcome;
+  const roster = rosters.onWrites(writes, isEpochNew);
+  if (roster !== null) post({ type: 'roster', roster });
   // The checkpoint need not wait for the view.
   post({ type: 'executed', outcome: { statement: encodeCheckpointStatement(statement), timeMs, target }, leaderHints });
   const viewBlock = executedToView(executed);

@@ -10,6 +10,7 @@
 import type { CairnError, EpochTarget, LeaderHint, ProvenFault } from '@cairn-ledger/core';
 import type { HostPort, LogLevel, NodeConfig } from '../config/node-config.ts';
 import type { NodeStatus } from '../http/edge-port.ts';
+import type { Roster } from '../membership/roster.ts';
 import type { MetricSamples } from '../metrics.ts';
 import type { StoredEpoch } from '../storage/epoch-table.ts';
 
@@ -21,6 +22,7 @@ export const verdict = { unknownKey: 0, valid: 1, invalid: 2 } as const;
 export type LedgerSettings = {
   readonly dataDir: string;
   readonly genesis: Uint8Array;
+  readonly self: { readonly id: string; readonly linkKey: Uint8Array };
 };
 
 export type ToLedger =
@@ -82,7 +84,9 @@ export type StoredOrigin = {
 };
 
 export type FromLedger =
-  | { readonly type: 'ready'; readonly origin: StoredOrigin }
+  | { readonly type: 'ready'; readonly origin: StoredOrigin; readonly roster: Roster }
+  /** Before the `executed` of the block that has changed it. */
+  | { readonly type: 'roster'; readonly roster: Roster }
   | {
       readonly type: 'executed';
       readonly outcome: StoredOutcome;
@@ -144,6 +148,8 @@ export type HandedOver = 'safe' | 'busy' | CairnError;
 
 export type ToEdge =
   | { readonly type: 'status'; readonly status: NodeStatus }
+  /** Handed over by a peer. */
+  | { readonly type: 'admit'; readonly transactions: readonly Uint8Array[] }
   | { readonly type: 'submitted'; readonly number: number; readonly outcome: HandedOver }
   | { readonly type: 'metrics'; readonly number: number; readonly samples: readonly MetricSamples[] }
   /** A peer was cut off for what it sent. */

@@ -8,7 +8,7 @@
  */
 import type { LinkReason } from './link-reason.ts';
 
-/** Id of a validator. */
+/** Id of a validator; `key:` and the kid of its link key for a peer that is known by that alone (membership/roster.ts). */
 export type PeerId = string;
 
 /** `control`: votes, certificates, requests. `bulk`: batches, blocks, state. Each has a connection of its own. */

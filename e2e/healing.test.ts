@@ -1,0 +1,146 @@
+/** A network that changes and mends itself: a fifth node joins by vote and validates, one leaves, under load all the time. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fromHex, propose, signTransaction, type Validator, vote } from '@cairn-ledger/core';
+import { createClient } from '@cairn-ledger/sdk';
+import { choosePorts } from '../packages/node/src/cli/dev/ports.ts';
+import { signerOf } from '../packages/node/src/cli/signing.ts';
+import { nodeConfigIn, writeNodeConfig } from '../packages/node/src/config/node-config.ts';
+import { createNodeKeys } from '../packages/node/src/keys/node-keys.ts';
+import {
+  assertAgreement,
+  basePort,
+  type E2eNetwork,
+  type E2eNode,
+  type FoundedNetwork,
+  networkTest,
+  orFail,
+  until,
+} from './network.ts';
+
+const members = ['alder', 'birch', 'cedar', 'elm'];
+
+networkTest('the set of validators changes under load', { timeoutMs: 240_000 }, async (network, step) => {
+  const counters = new Map<string, bigint>();
+  const founders = [...network.nodes];
+  const load = startLoad(network, nextCounter);
+
+  function nextCounter(owner: string): bigint {
+    const counter = (counters.get(owner) ?? 0n) + 1n;
+    counters.set(owner, counter);
+    return counter;
+  }
+
+  async function decide(change: Parameters<typeof propose.toCbor>[0]['change']): Promise<void> {
+    const { ledgerHash } = network;
+    const [proposer, ...voters] = members.slice(0, 3);
+    const opening = signTransaction(
+      { ledgerHash, counter: nextCounter(proposer!), operations: [propose.toCbor({ change })] },
+      signerOf(network.keyPath(proposer!)),
+    );
+    const opened = orFail(await network.client.deliver(opening), 'the proposal');
+    for (const voter of voters) {
+      const operations = [vote.toCbor({ proposal: fromHex(opened.id)!, isYes: true })];
+      const voting = signTransaction(
+        { ledgerHash, counter: nextCounter(voter), operations },
+        signerOf(network.keyPath(voter)),
+      );
+      orFail(await network.client.deliver(voting), `the vote of ${voter}`);
+    }
+  }
+
+  await step('a fifth node joins by proposal and votes, and validates', async () => {
+    const joiner = await prepareJoiner(network);
+    await decide({ type: 'admit-validator', validator: joiner.validator });
+    await joiner.node.start();
+    await until('the fifth node is a validator', 60_000, async () => {
+      const statuses = await Promise.all(network.nodes.map((node) => node.client.status()));
+      return statuses.every((status) => status.ok && status.value.validators === 5 && status.value.inSync);
+    });
+    await assertAgreement(network.nodes);
+  });
+
+  await step('one leaves, the others go on', async () => {
+    await decide({ type: 'remove-validator', validator: 'node-1' });
+    const rest = network.nodes.filter(({ id }) => id !== 'node-1');
+    await until('four validate', 60_000, async () => {
+      const statuses = await Promise.all(rest.map((node) => node.client.status()));
+      return statuses.every((status) => status.ok && status.value.validators === 4 && status.value.inSync);
+    });
+    await until('the one that left follows', 10_000, async () => {
+      const left = orFail(await founders[0]!.client.status());
+      return left.mode === 'observing';
+    });
+    await assertAgreement(rest);
+    const before = load.count();
+    await until('transactions are final as before', 10_000, async () => load.count() > before + 20);
+    await load.stop();
+  });
+});
+
+async function prepareJoiner(network: FoundedNetwork): Promise<{ node: E2eNode; validator: Validator }> {
+  const dir = join(network.dir, 'fifth');
+  const ports = orFail(await choosePorts(basePort + 50, false, 1));
+  mkdirSync(dir, { recursive: true });
+  const keys = orFail(createNodeKeys(join(dir, 'keys')));
+  const listen = { host: '127.0.0.1', port: ports.link[0]! };
+  const http = { host: '127.0.0.1', port: ports.http[0]! };
+  writeNodeConfig(dir, {
+    ...nodeConfigIn(dir, { validatorId: 'node-5', listen, http, logLevel: 'debug' }),
+    genesisPath: network.genesisPath,
+  });
+  return {
+    node: network.addNode('node-5', dir, `http://127.0.0.1:${http.port}`, listen.port),
+    validator: {
+      id: 'node-5',
+      member: 'alder',
+      linkKey: keys.link.publicKey,
+      votingKey: keys.voting.publicKey,
+      checkpointKey: keys.checkpoint.publicKey,
+      addresses: [`127.0.0.1:${listen.port}`],
+      life: null,
+    },
+  };
+}
+
+/** Hands in transactions one after the other, at one node after the other, until stopped; each must become final. */
+function startLoad(
+  network: E2eNetwork,
+  nextCounter: (owner: string) => bigint,
+): { count(): number; stop(): Promise<void> } {
+  let isOver = false;
+  let count = 0;
+  const signer = signerOf(network.keyPath('alder/desk'));
+  const client = createClient({ nodes: network.nodes.map((node) => node.http), anchor: network.anchor });
+  const running = (async () => {
+    while (!isOver) {
+      const counter = nextCounter('alder/desk');
+      const transaction = signTransaction(
+        { ledgerHash: network.ledgerHash, counter, hashEnvelope: { hash: hashOf(counter) } },
+        signer,
+      );
+      orFail(await client.deliver(transaction), `transaction ${counter} of the load`);
+      count++;
+    }
+  })();
+  let failure: unknown = null;
+  running.catch((error: unknown) => {
+    failure = error;
+  });
+  return {
+    count() {
+      if (failure !== null) throw failure;
+      return count;
+    },
+    async stop() {
+      isOver = true;
+      await running;
+    },
+  };
+}
+
+function hashOf(counter: bigint): Uint8Array {
+  const hash = new Uint8Array(32);
+  new DataView(hash.buffer).setBigUint64(0, counter);
+  return hash;
+}

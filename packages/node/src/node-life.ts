@@ -1,0 +1,409 @@
+/**
+ * One life of a node, from opening what it keeps to its end: opens its files, starts its threads, joins them to the driver, and
+ * stops all of it in order.
+ *
+ * This is the main thread: agreement, journal and peer links. Nothing here may block for more than a few milliseconds.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers';
+import { MessageChannel } from 'node:worker_threads';
+import { type CairnError, lifeSizeBytes, type ReplicaOrigin } from '@cairn-ledger/core';
+import type { Closers } from './closers.ts';
+import type { Founding } from './config/founding.ts';
+import type { NodeConfig } from './config/node-config.ts';
+import { createNodeSigner } from './crypto/signer.ts';
+import { sodiumVerifier } from './crypto/sodium-verifier.ts';
+import { Driver, type FenceReason } from './driver/driver.ts';
+import { bytesToRecord, recordToBytes } from './driver/journal-record.ts';
+import { type Failure, NodeFailed, orThrow } from './failure.ts';
+import type { NodeMode, NodeStatus } from './http/edge-port.ts';
+import { createRateLimit } from './http/rate-limit.ts';
+import { createCompaction } from './journal/compaction.ts';
+import { type Journal, openJournal } from './journal/journal.ts';
+import { forgetRolledBack, isNotedAsRolledBack, noteRolledBack } from './keys/rolled-back.ts';
+import { openSigningMark, signingMarkPath } from './keys/signing-mark-file.ts';
+import type { Log } from './logging.ts';
+import { liftOperatorFence, noteOperatorFence, operatorFenceReason } from './membership/operator-fence.ts';
+import type { Roster } from './membership/roster.ts';
+import { createSpokesman } from './membership/spokesman.ts';
+import { fenceError, logFact } from './node-facts.ts';
+import { createNodeMetrics } from './node-metrics.ts';
+import { peersToLink } from './node-peers.ts';
+import { modeOf, type Phase, refusalOf, statusOf } from './node-status.ts';
+import { type EdgeClient, startEdgeClient } from './threads/edge-client.ts';
+import { startLedgerClient } from './threads/ledger-client.ts';
+import { createMempool } from './threads/mempool.ts';
+import { readOrigin, readOutcome } from './threads/stored-origin.ts';
+import { createVerificationPool } from './threads/verification-pool.ts';
+import { createTimer } from './timer.ts';
+import { createPeerConduct } from './transport/peer-conduct.ts';
+import { createTlsTransport } from './transport/tls-transport.ts';
+import { nodeVersion } from './version.ts';
+
+const journalSegmentBytes = 8 << 20;
+const statusEveryMs = 100;
+/** Messages of transactions that one peer may hand over: a steady rate, and as many at once (64 KiB each). */
+const handOversPerSecond = 16;
+const handOversBurst = 256;
+
+/** What changes while a node runs, and whom a failure must stop. */
+export type Life = { phase: Phase; driver: Driver | null };
+
+export type LifeParts = {
+  readonly config: NodeConfig;
+  readonly founding: Founding;
+  readonly log: Log;
+  readonly closers: Closers;
+  readonly life: Life;
+  readonly failure: Failure;
+};
+
+/** Resolves with where HTTP is served, once it listens. What it opened is closed by `closers`, also when it rejects. */
+export async function beginLife({ config, founding, log, closers, life, failure }: LifeParts): Promise<string> {
+  const { keys, genesis, genesisBytes, ledgerHash } = founding;
+  const selfId = config.validatorId;
+  const startedAtMs = performance.now();
+
+  // First of all: its lock keeps a second process off everything else in the folder.
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const opened = orThrow(await openJournal(join(config.dataDir, 'journal'), { segmentBytes: journalSegmentBytes }));
+  const { journal, truncatedBytes } = opened;
+  closers.add(() => journal.close());
+  if (truncatedBytes > 0) log.info('journal.tail-cut', { truncatedBytes });
+  const isJournalNew = journal.nextSequence === 1;
+  const compaction = createCompaction(journal, failure.fail);
+  closers.add(() => compaction.idle());
+  const mark = orThrow(openSigningMark(signingMarkPath(config.keysDir, ledgerHash)));
+  closers.add(() => mark.close());
+
+  const { port1: newsOut, port2: newsIn } = new MessageChannel();
+  const { client: ledger, verification } = await startLedgerClient(
+    { dataDir: config.dataDir, genesis: genesisBytes, self: { id: selfId, linkKey: keys.link.publicKey } },
+    newsOut,
+    () =>
+      createVerificationPool(
+        config.workers ?? spareCores(),
+        { chainPath: join(config.dataDir, 'chain.db') },
+        failure.fail,
+      ),
+    {
+      onRoster: (next) => {
+        roster = next;
+        linkPeers();
+      },
+      onExecuted: ({ outcome, leaderHints }) => {
+        for (const { validator: id, suspended: isSuspended } of leaderHints) {
+          if (isSuspended) log.warn('validator.suspended', { validator: id });
+          else log.info('validator.cleared', { validator: id });
+          life.driver?.onLeaderHint(id, isSuspended);
+        }
+        lastOutcome = readOutcome(outcome);
+        life.driver?.input({ type: 'executed', outcome: lastOutcome });
+      },
+      onFailed: failure.fail,
+    },
+  );
+  closers.add(() => ledger.stop());
+  closers.add(() => verification.stop());
+  let roster: Roster = ledger.roster;
+  const origin: ReplicaOrigin = {
+    ...readOrigin(ledger.origin, selfId),
+    ledgerHash,
+    constants: roster.parameters,
+  };
+  let lastOutcome = origin.outcomes.at(-1)!;
+  const metrics = createNodeMetrics(origin.set.validators);
+
+  const mempool = createMempool((transactions) => driver.input({ type: 'transactions', transactions }));
+  const timer = createTimer();
+  let edge: EdgeClient | null = null;
+  let isAtTip = false;
+
+  function peersNow() {
+    return peersToLink({
+      selfId,
+      selfKey: keys.link.publicKey,
+      known: roster.peers,
+      bootstrap: isAtTip ? [] : (config.bootstrap ?? []),
+      overrides: config.peers ?? {},
+    });
+  }
+
+  function linkPeers(): void {
+    transport.updatePeers(peersNow());
+  }
+
+  const transport = createTlsTransport({
+    id: selfId,
+    linkSecretKey: keys.link.secretKey,
+    ledgerHash,
+    listen: config.listen,
+    peers: peersNow(),
+    events: {
+      onFrame: (peer, _channel, frame) => driver.onFrame(peer, frame),
+      onConnected: (peer) => {
+        log.info('link.up', { peer });
+        driver.onConnected(peer);
+      },
+      onDisconnected: (peer, reason) => {
+        log.info('link.down', { peer, reason });
+        driver.onDisconnected(peer);
+      },
+    },
+  });
+  closers.add(() => transport.stop());
+
+  const conduct = createPeerConduct({
+    disconnect: (peer, reason, backoffMs) => transport.disconnect(peer, reason, backoffMs),
+    onLogged: (peer, { code, message }, unlogged) => log.warn('message.refused', { peer, code, message, unlogged }),
+    onDisconnected: (peer, { code }, backoffMs) => {
+      log.warn('peer.disconnected', { peer, code, backoffMs });
+      edge?.tellAttack(peer, code, backoffMs);
+    },
+  });
+  const handOvers = createRateLimit(handOversPerSecond, handOversBurst);
+
+  const driver: Driver = new Driver(
+    origin,
+    {
+      now: () => ({ ms: performance.now(), wallMs: Date.now() }),
+      defer: (callback) => void setImmediate(callback),
+      setTimer: (atMs, callback) => timer.set(atMs, callback),
+      journal: {
+        append: (record) => {
+          const { type, payload } = recordToBytes(record);
+          journal.append(type, payload);
+        },
+        sync: (done) => {
+          const beganMs = performance.now();
+          journal.sync().then(
+            () => {
+              metrics.onSynced(beganMs);
+              done(null);
+            },
+            (error: CairnError) => done(error),
+          );
+        },
+      },
+      writeMark: (value) => {
+        // It stops the driver before anything of this turn is signed.
+        const error = mark.write(value);
+        if (error !== null) failure.fail(error);
+      },
+      send: (peer, channel, frame) => void transport.send(peer, channel, frame),
+      drawLife: () => randomBytes(lifeSizeBytes),
+      constants: () => roster.parameters,
+      votingSigner: createNodeSigner('ed25519', keys.voting.secretKey),
+      checkpointSigner: createNodeSigner('ed25519', keys.checkpoint.secretKey),
+      verifier: sodiumVerifier,
+      ledger: {
+        execute: (block, batches, finalization, misbehaviour) => {
+          metrics.onFinal(block);
+          ledger.execute(block, batches, finalization, misbehaviour);
+        },
+        keepCertified: ledger.keepCertified,
+        serve: ledger.serve,
+      },
+      onBatch: (batch, isOwn) => {
+        metrics.onBatch(batch, authorOf(batch.header), isOwn);
+        ledger.prepare(batch, isOwn);
+        if (isOwn) mempool.onSealed(batch);
+      },
+      onFact: (fact, set) => {
+        metrics.onFact(fact, set);
+        spokesman.onFact(fact, set);
+        logFact(log, fact, set);
+      },
+      onRefused: (peer, error) => {
+        metrics.onRefused(error.code);
+        conduct.onRefused(peer, error, performance.now());
+      },
+      onHandedOver: (peer, transactions) => {
+        log.debug('transactions.handed-over', { peer, transactions: transactions.length });
+        if (refusalOf(life.phase, driver) !== null || handOvers.take(peer, performance.now()) > 0) return;
+        edge?.admit(transactions);
+      },
+      onEpoch: ({ epoch, validators }) => {
+        metrics.onEpoch(validators);
+        spokesman.onEpoch();
+        log.info('epoch.began', { epoch, validators: validators.map(({ id }) => id) });
+        linkPeers();
+        // What was handed in here and is in no batch will be in none of this node's: whoever waits goes to another one.
+        const refusal = refusalOf(life.phase, driver);
+        if (refusal !== null) mempool.refuseAll(refusal);
+      },
+      onFenced,
+      onUnfenced: () => {
+        if (!driver.fencedFor) onDisk(() => forgetRolledBack(config.dataDir));
+        tellMode();
+      },
+      onFailed: failure.fail,
+    },
+    // Where a journal tells of signing and the mark beside the keys does not, the mark was lost.
+    mark.isNew && !isJournalNew ? null : mark.value,
+  );
+  life.driver = driver;
+  closers.add(() => {
+    driver.stop();
+    timer.clear();
+  });
+
+  const spokesman = createSpokesman({
+    selfId,
+    keysDir: config.keysDir,
+    ledgerHash,
+    signer: createNodeSigner('ed25519', keys.link.secretKey),
+    driver,
+    transport,
+    roster: () => roster,
+    outcome: () => lastOutcome,
+    onSaid: (word, error) => {
+      if (error === null) log.info('ledger.said', { ...word });
+      else log.warn('ledger.unsaid', { ...word, code: error.code, message: error.message });
+    },
+  });
+
+  /** By id; batches of the epoch before may still come through. */
+  function authorOf({ epoch, author }: { readonly epoch: number; readonly author: number }): string {
+    const { set } = driver;
+    const of = set.epoch === epoch ? set : driver.previousSet;
+    return of?.validators[author]?.id ?? String(author);
+  }
+
+  /** Follows the chain and answers from here on; what was handed in and is not sealed will not be sealed here. */
+  function onFenced(reason: FenceReason): void {
+    if (reason === 'rolled-back' && !isNotedAsRolledBack(config.dataDir)) noteRolledBack(config.dataDir, mark.value);
+    const error = fenceError(reason, config.dataDir, mark.path);
+    log.error('node.fenced', { reason, code: error.code, message: error.message });
+    log.flush();
+    const refusal = life.phase === 'running' ? refusalOf(life.phase, driver) : error;
+    if (refusal !== null) mempool.refuseAll(refusal);
+    edge?.tellStatus(status());
+  }
+
+  function status(): NodeStatus {
+    const uptimeMs = performance.now() - startedAtMs;
+    const { phase } = life;
+    const outcome = lastOutcome;
+    const { member } = roster.own;
+    return statusOf({ id: selfId, genesis, ledgerHash, phase, driver, transport, mempool, outcome, member, uptimeMs });
+  }
+
+  let toldMode: NodeMode = 'starting';
+  /** Fences tell of themselves, with their reason. */
+  function tellMode(): void {
+    const mode = modeOf(life.phase, driver);
+    if (mode === toldMode) return;
+    toldMode = mode;
+    if (mode !== 'fenced' && mode !== 'stopping')
+      log.info(`node.${mode}`, { height: driver.replica.status().executedHeight });
+    edge?.tellStatus(status());
+  }
+
+  /** Why the operator can change nothing at present; null when he can. */
+  function operatorRefusal(): CairnError | null {
+    return life.phase === 'running' ? null : refusalOf(life.phase, driver);
+  }
+
+  function fenceByOperator(reason: string): CairnError | null {
+    if (operatorRefusal() !== null) return operatorRefusal();
+    const error = onDisk(() => noteOperatorFence(config.dataDir, reason));
+    if (error === null) driver.fence('operator');
+    return error;
+  }
+
+  function unfenceByOperator(): CairnError | null {
+    if (operatorRefusal() !== null || driver.fencedFor === null) return operatorRefusal();
+    if (operatorFenceReason(config.dataDir) === null)
+      return { code: 'node.not-liftable', message: `the node is fenced because it is ${driver.fencedFor}` };
+    const error = onDisk(() => liftOperatorFence(config.dataDir));
+    if (error !== null) return error;
+    log.info('node.fence-lifted');
+    driver.unfence('operator');
+    return null;
+  }
+
+  function onDisk(write: () => void): CairnError | null {
+    try {
+      write();
+      return null;
+    } catch (cause) {
+      return { code: 'storage.failed', message: `${config.dataDir}: ${(cause as Error).message}` };
+    }
+  }
+
+  await restoreJournal(journal, driver);
+  if (isNotedAsRolledBack(config.dataDir)) {
+    if (driver.isTakenBack) forgetRolledBack(config.dataDir);
+    else driver.fence('rolled-back');
+  }
+  if (operatorFenceReason(config.dataDir) !== null) driver.fence('operator');
+  edge = await startEdgeClient(
+    {
+      dataDir: config.dataDir,
+      genesis: genesisBytes,
+      validatorId: selfId,
+      logLevel: config.logLevel,
+      http: config.http,
+      ...(config.mqtt && { mqtt: config.mqtt }),
+      keysDir: config.keysDir,
+      listen: config.listen,
+      peers: config.peers ?? {},
+      status: status(),
+    },
+    newsIn,
+    {
+      mempool,
+      refusal: () => refusalOf(life.phase, driver),
+      fence: fenceByOperator,
+      unfence: unfenceByOperator,
+      samples: () =>
+        metrics.samples({
+          status: status(),
+          replica: driver.replica.status(),
+          transport,
+          ledger,
+          verification,
+          journalBytes: journal.sizeBytes,
+        }),
+      onFailed: failure.fail,
+    },
+  );
+  const { httpUrl, tellStatus, stop: stopEdge } = edge;
+  closers.add(stopEdge);
+  await transport.start().catch((cause: unknown) => {
+    throw new NodeFailed({
+      code: 'node.cannot-listen',
+      message: `peers cannot reach this node on ${config.listen.host}:${config.listen.port}: ${cause instanceof Error ? cause.message : String(cause)}`,
+    });
+  });
+  driver.start();
+  if (life.phase === 'starting') life.phase = 'running';
+  tellStatus(status());
+  const statusTimer = setInterval(() => {
+    tellStatus(status());
+    tellMode();
+    spokesman.speak(performance.now());
+    if (!isAtTip && status().inSync) {
+      isAtTip = true;
+      linkPeers();
+    }
+    compaction.runIfDue(() => Array.from(driver.liveRecords(), (record) => () => recordToBytes(record)));
+  }, statusEveryMs);
+  closers.add(() => clearInterval(statusTimer));
+  log.info('node.started', { http: httpUrl, ledger: ledgerHash, height: origin.executed.height, version: nodeVersion });
+  return httpUrl;
+}
+
+/** One record after the other: only what the replica still needs of them stays in memory. */
+async function restoreJournal(journal: Journal, driver: Driver): Promise<void> {
+  for await (const { type, payload } of journal.records()) driver.restore(orThrow(bytesToRecord(type, payload)));
+}
+
+/** Agreement, ledger and edge take two cores; what is left can check signatures beside them. */
+function spareCores(): number {
+  return Math.max(0, Math.min(8, availableParallelism() - 2));
+}
