@@ -41,6 +41,11 @@ export const nodeErrors = {
     'The node has shut itself out and signs nothing any more',
     'Use another node. Its operator finds the reason in the log.',
   ),
+  'node.damaged': answer(
+    503,
+    'What the node keeps on disk is not what was written',
+    'Use another node. This one signs and serves nothing damaged, fetches it from its peers, and comes back by itself. If it happens again, replace the disk.',
+  ),
   'node.observing': answer(
     503,
     'The node follows the chain and is no validator',
@@ -60,10 +65,6 @@ export const nodeErrors = {
   'node.diverged': inside(
     'The result of this node differs from the certified one',
     'The node signs nothing any more. Keep its data for finding out why, and suspect the hardware.',
-  ),
-  'node.damaged': inside(
-    'What the node keeps on disk is not what was written',
-    'Nothing at once: the node signs nothing, fetches from its peers what is damaged, and comes back by itself. If it happens again, replace the disk.',
   ),
   'node.rolled-back': inside(
     'The data folder is older than what this node has signed',

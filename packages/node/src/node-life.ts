@@ -103,6 +103,7 @@ export async function beginLife({ config, founding, log, closers, life, failure 
         lastOutcome = readOutcome(outcome);
         life.driver?.input({ type: 'executed', outcome: lastOutcome });
       },
+      onDamaged: ({ what }) => failure.fail({ code: 'node.damaged', message: what }),
       onFailed: failure.fail,
     },
   );

@@ -51,6 +51,8 @@ export type FinalizedBlock = {
 
 export type ChainExecutor = {
   readonly ledger: Ledger;
+  /** Of the height that is committed. */
+  readonly stateTree: StateTree;
   /** Executes and commits; throws a StorageError when the disk fails. */
   execute(finalized: FinalizedBlock): {
     readonly outcome: Outcome;
@@ -226,5 +228,5 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
     }
   }
 
-  return { ledger, execute };
+  return { ledger, stateTree, execute };
 }

@@ -20,6 +20,7 @@ import {
   toHex,
   viewOfVote,
 } from '@cairn-ledger/core';
+import type { Finding } from '../audit/finding.ts';
 import { errorOf } from '../failure.ts';
 import type { Roster } from '../membership/roster.ts';
 import type { MetricSamples } from '../metrics.ts';
@@ -61,6 +62,8 @@ export type LedgerClientEvents = {
   /** Before `onExecuted` of the block that has changed it. */
   readonly onRoster: (roster: Roster) => void;
   readonly onExecuted: (executed: Executed) => void;
+  /** What is on disk is not what was written: nothing is to be signed or answered from it any more. Once. */
+  readonly onDamaged: (finding: Finding) => void;
   readonly onFailed: (error: CairnError) => void;
 };
 
@@ -115,6 +118,8 @@ export async function startLedgerClient(
         samples = message.samples;
         checks = message.checks;
         return;
+      case 'damaged':
+        return events.onDamaged(message.finding);
       case 'failed':
         ready.reject(message.error);
         return events.onFailed(message.error);

@@ -25,6 +25,7 @@ import { openViewDb, type ViewDb } from '../storage/view-db.ts';
 import { followChain } from '../storage/view-follow.ts';
 import { type BatchPreparer, createBatchPreparer, type PreparedBatch } from './batch-preparer.ts';
 import { type ChainExecutor, createChainExecutor } from './chain-executor.ts';
+import { createLedgerWatch, type LedgerWatch } from './ledger-watch.ts';
 import type { FromLedger, LedgerNews, LedgerSettings, ToLedger } from './messages.ts';
 import { serveFromStorage } from './serve-from-storage.ts';
 import { originOf } from './stored-origin.ts';
@@ -60,17 +61,31 @@ function run(): void {
   const origin = originOf(chain, genesis.parameters.checkpointLag);
   const rosters = createRosterKeeper(chain.store, chain.epochs, settings.self);
   post({ type: 'ready', origin, roster: rosters.roster() });
+  const watch = createLedgerWatch({
+    dataDir: settings.dataDir,
+    genesis,
+    ledgerHash,
+    chain,
+    stateTree: executor.stateTree,
+    onDamage: (finding) => post({ type: 'damaged', finding }),
+    onFailed: failed,
+  });
 
   const metricsTimer = setInterval(() => tellMetrics(chain, view, preparer), metricsEveryMs);
   port.on('message', (message: ToLedger) => {
     try {
       take(message);
     } catch (error) {
-      post({ type: 'failed', error: errorOf(error, 'the ledger thread') });
-      clearInterval(metricsTimer);
-      port.close();
+      failed(error);
     }
   });
+
+  function failed(cause: unknown): void {
+    post({ type: 'failed', error: errorOf(cause, 'the ledger thread') });
+    clearInterval(metricsTimer);
+    watch.close();
+    port.close();
+  }
 
   function take(message: ToLedger): void {
     switch (message.type) {
@@ -79,17 +94,18 @@ function run(): void {
       case 'forget':
         return preparer.forget(message.digest);
       case 'execute':
-        return execute({ executor, preparer, view, rosters }, message);
+        return execute({ executor, preparer, view, rosters, watch }, message);
       case 'keep-certified':
         orThrow(chain.putCertified(message.height, message.round, message.signatures));
         return news.postMessage({ type: 'certified', height: message.height } satisfies LedgerNews);
       case 'serve': {
         const request = decodeMessage(message.request);
-        const answer = request.ok ? serveFromStorage(chain, request.value) : null;
+        const answer = request.ok ? (watch.serve(request.value) ?? serveFromStorage(chain, request.value)) : null;
         return post({ type: 'served', number: message.number, answer: answer === null ? null : encodeMessage(answer) });
       }
       case 'stop':
         clearInterval(metricsTimer);
+        watch.close();
         view.close();
         chain.close();
         news.close();
@@ -104,10 +120,11 @@ type Execution = {
   readonly preparer: BatchPreparer;
   readonly view: ViewDb;
   readonly rosters: RosterKeeper;
+  readonly watch: LedgerWatch;
 };
 
 function execute(
-  { executor, preparer, view, rosters }: Execution,
+  { executor, preparer, view, rosters, watch }: Execution,
   message: Extract<ToLedger, { type: 'execute' }>,
 ): void {
   const start = performance.now();
@@ -141,6 +158,7 @@ function execute(
   news.postMessage({ type: 'executed', height: statement.height, timeMs, ids } satisfies LedgerNews, [
     ids.buffer as ArrayBuffer,
   ]);
+  watch.onExecuted();
   metrics.execution.observe((performance.now() - start) / 1000);
 }
 

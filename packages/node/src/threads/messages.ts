@@ -8,6 +8,7 @@
  *     ledger --> edge: what was executed and certified
  */
 import type { CairnError, EpochTarget, LeaderHint, ProvenFault } from '@cairn-ledger/core';
+import type { Finding } from '../audit/finding.ts';
 import type { HostPort, LogLevel, NodeConfig } from '../config/node-config.ts';
 import type { NodeStatus } from '../http/edge-port.ts';
 import type { Roster } from '../membership/roster.ts';
@@ -99,6 +100,8 @@ export type FromLedger =
       /** Device signatures checked in this thread. */
       readonly checks: { readonly checked: number; readonly invalid: number };
     }
+  /** What is on disk is not what was written. Once. */
+  | { readonly type: 'damaged'; readonly finding: Finding }
   | { readonly type: 'failed'; readonly error: CairnError }
   | { readonly type: 'stopped' };
 
