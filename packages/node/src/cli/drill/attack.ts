@@ -63,6 +63,8 @@ export type Attack = {
   readonly needsNewKeys: boolean;
   /** It leaves nothing behind: neither data nor keys suffer, so it may be made on a network that somebody uses. */
   readonly isHarmless: boolean;
+  /** How long it goes on at least, where what it does shows only with time. */
+  readonly holdMs?: number;
   /** Before the network is measured. */
   readonly prepare?: (scene: AttackScene) => Promise<void>;
   readonly begin: (scene: AttackScene) => Promise<AttackUnderWay>;

@@ -13,7 +13,7 @@ import type { Attack, AttackScene, AttackUnderWay } from './attack.ts';
 import { type AttackWatch, createAttackWatch } from './attack-watch.ts';
 import { startDrillLoad } from './drill-load.ts';
 import { type DrillNetwork, type DrillNode, untilInSync } from './drill-network.ts';
-import { type AttackFigures, brokenPromises } from './drill-report.ts';
+import { type AttackFigures, brokenPromises, noticeLimitMs } from './drill-report.ts';
 import { countLost } from './history-check.ts';
 import { admitWithNewKeys } from './members-vote.ts';
 import { type LogLine, type LogWatch, watchLogs } from './node-log.ts';
@@ -26,8 +26,8 @@ export type Tell = (who: Assignment | null, line: string) => void;
 const warmUpMs = 2_000;
 const windowMs = 5_000;
 const settleMs = 60_000;
-/** Longest time to notice and shut out; what comes later does not come. */
-const noticeMsMax = 12_000;
+/** How much longer than promised an attack is given to be noticed; what comes later does not come. */
+const noticeGraceMs = 8_000;
 const backMsMax = 45_000;
 const backPollMs = 100;
 const lostCheckMs = 20_000;
@@ -35,6 +35,7 @@ const lostCheckMs = 20_000;
 type Course = Assignment & {
   readonly watch: AttackWatch;
   readonly scene: AttackScene;
+  readonly noticeMsMax: number;
   underWay: AttackUnderWay | null;
   endedMs: number;
   backMs: number | null;
@@ -69,12 +70,12 @@ export async function runRound(
     const before = await measure(load.rateBetween, windowMs, signal);
     tell(null, `${Math.round(before)} transactions/s before`);
 
-    const attackedFromMs = Date.now();
     await Promise.all(courses.map((course) => attackOf(course, tell)));
+    const attackedFromMs = Math.min(...courses.map(({ watch }) => watch.beganMs));
     // Those that were the matter of a moment are over: their nodes come back while the others are still under attack.
     const momentary = courses.filter(({ underWay }) => underWay?.end === null);
     const returns = momentary.map((course) => backOf(course, rest, tell, signal));
-    await untilShutOut(courses, attackedFromMs, signal);
+    await untilShutOut(courses, signal);
     const meanwhile = load.rateBetween(attackedFromMs, Date.now());
     tell(null, `${Math.round(meanwhile)} transactions/s meanwhile`);
     const lasting = courses.filter((course) => !momentary.includes(course));
@@ -153,6 +154,7 @@ function createCourse({ network, assignment, rest, tell, signal, logs }: CourseP
     ...assignment,
     watch,
     scene,
+    noticeMsMax: noticeLimitMs(attack, network.deltaMs) + noticeGraceMs,
     underWay: null,
     endedMs: 0,
     backMs: null,
@@ -175,11 +177,14 @@ async function attackOf(course: Course, tell: Tell): Promise<void> {
   if (course.underWay.end === null) course.endedMs = course.underWay.beganMs;
 }
 
-/** Until every attack is noticed and shut out, or is not going to be; no shorter than the others can be measured. */
-async function untilShutOut(courses: readonly Course[], fromMs: number, signal: AbortSignal): Promise<void> {
-  while (Date.now() - fromMs < noticeMsMax) {
+/** Until every attack is noticed and shut out, or is not going to be; and as long as each of them wants to last. */
+async function untilShutOut(courses: readonly Course[], signal: AbortSignal): Promise<void> {
+  const fromMs = Date.now();
+  const holdMs = Math.max(windowMs, ...courses.map(({ attack }) => attack.holdMs ?? 0));
+  const longestMs = Math.max(holdMs, ...courses.map(({ noticeMsMax }) => noticeMsMax));
+  while (Date.now() - fromMs < longestMs) {
     const isDone = courses.every(({ watch }) => watch.noticed !== null && watch.shutOut !== null);
-    if (isDone && Date.now() - fromMs >= windowMs) return;
+    if (isDone && Date.now() - fromMs >= holdMs) return;
     await sleep(50, undefined, { signal });
   }
 }
@@ -210,7 +215,7 @@ async function endOf(
 
 /** What nobody has noticed nobody has repaired, so such a node is not back, whatever it says of itself. */
 async function backOf(course: Course, rest: readonly DrillNode[], tell: Tell, signal: AbortSignal): Promise<void> {
-  const { watch, target } = course;
+  const { watch, target, noticeMsMax } = course;
   while (watch.noticed === null && Date.now() - watch.beganMs < noticeMsMax)
     await sleep(backPollMs, undefined, { signal });
   if (watch.noticed === null) return tell(course, `not noticed in ${noticeMsMax / 1000} s`);

@@ -23,7 +23,8 @@ export type DrillOptions = {
   readonly dir: string | null;
   /** The folders stay. */
   readonly isKept: boolean;
-  readonly json: boolean;
+  /** Takes the lines of the story. */
+  readonly tell: (line: string) => void;
   readonly signal: AbortSignal;
 };
 
@@ -34,9 +35,7 @@ export async function runDrill(options: DrillOptions): Promise<AttackFigures[]> 
   const tell: Tell = (who, line) => {
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1).padStart(6);
     const name = who === null ? '' : style('bold', who.attack.name.padEnd(11));
-    const text = `${seconds} s  ${name}${line}`;
-    if (options.json) note(text);
-    else say(text);
+    options.tell(`${seconds} s  ${name}${line}`);
   };
   const figures: AttackFigures[] = [];
   let network: DrillNetwork | null = null;
@@ -83,7 +82,9 @@ function pickTargets(network: DrillNetwork, names: readonly AttackName[], from: 
 }
 
 /** The command: runs, reports, ends with 1 when a promise was broken. */
-export async function drillCommandOf(options: Omit<DrillOptions, 'signal'>): Promise<void> {
+export async function drillCommandOf(
+  options: Omit<DrillOptions, 'signal' | 'tell'> & { readonly json: boolean },
+): Promise<void> {
   const stopping = new AbortController();
   const stop = (): void => {
     if (stopping.signal.aborted) process.exit(exitCodes.failed);
@@ -91,10 +92,12 @@ export async function drillCommandOf(options: Omit<DrillOptions, 'signal'>): Pro
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
-  const figures = await runDrill({ ...options, signal: stopping.signal }).catch((error: unknown) => {
-    if (stopping.signal.aborted) return [];
-    throw error;
-  });
+  const figures = await runDrill({ ...options, tell: options.json ? note : say, signal: stopping.signal }).catch(
+    (error: unknown) => {
+      if (stopping.signal.aborted) return [];
+      throw error;
+    },
+  );
   if (options.json) sayJson({ attacks: figures });
   const isKept = figures.length > 0 && figures.every(({ broken }) => broken.length === 0);
   process.exit(isKept ? exitCodes.done : exitCodes.failed);

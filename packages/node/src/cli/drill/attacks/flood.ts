@@ -9,11 +9,11 @@ import { bytesToBase64url } from '@cairn-ledger/core';
 import mqtt from 'mqtt';
 import type { Attack, AttackScene } from '../attack.ts';
 
-const turnMs = 20;
+const turnMs = 50;
 const linksPerTurn = 4;
-const requestsPerTurn = 4;
+const requestsPerTurn = 2;
 const tricklesPerTurn = 2;
-const messagesPerTurn = 20;
+const messagesPerTurn = 10;
 const socketsMax = 600;
 const garbageBytes = 512;
 /** A connection that the node ended sooner was refused; idle ones it ends after seconds in any case. */

@@ -17,8 +17,9 @@ export const twin: Attack = {
   isWindowed: false,
   mayBeProven: true,
   voidsOwnPromises: false,
-  needsNewKeys: false,
+  needsNewKeys: true,
   isHarmless: false,
+  holdMs: 10_000,
   async begin({ network, target, watchLog, tell }) {
     const dir = join(network.dir, `${target.id}.twin`);
     rmSync(dir, { recursive: true, force: true });
