@@ -15,6 +15,7 @@ import {
   type RawServerDefault,
 } from 'fastify';
 import type { Static, TSchema } from 'typebox';
+import { NodeFailed } from '../failure.ts';
 import { type Log, silentLog } from '../logging.ts';
 import type { MetricSamples } from '../metrics.ts';
 import { addChainRoutes } from './chain.ts';
@@ -155,6 +156,8 @@ function toProblem(error: FastifyError): Problem {
     default:
       break;
   }
+  // What the node behind the port refuses has a code of its own.
+  if (error instanceof NodeFailed) return { code: error.code, message: error.message };
   const status = error.statusCode ?? 500;
   if (status >= 400 && status < 500) return problemOf('http.bad-request', error.message.slice(0, 300));
   return problemOf('node.internal', 'the request failed');

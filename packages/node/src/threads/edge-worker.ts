@@ -29,10 +29,14 @@ import { createThreadSampler, type MetricSamples, metricsText } from '../metrics
 import { openChainDb } from '../storage/chain-db.ts';
 import { openViewDb } from '../storage/view-db.ts';
 import { createAdmission } from './admission.ts';
-import type { EdgeSettings, FromEdge, HandedOver, LedgerNews, ToEdge } from './messages.ts';
+import type { EdgeSettings, FromEdge, HandedOver, LedgerNews, StateAnswer, StateQuestion, ToEdge } from './messages.ts';
 import { createNodeEdge, type NodeEdge } from './node-edge.ts';
+import type { ReadRow, StateVerdict } from './state-check.ts';
 import { yieldToAgreement } from './thread-priority.ts';
 import { createWaiters } from './waiters.ts';
+
+/** Far above what a large block takes. */
+const checkTimeoutMs = 5_000;
 
 installNodeSha256();
 yieldToAgreement();
@@ -53,6 +57,7 @@ async function run(): Promise<void> {
   let blockTimeMs = status.blockTimeMs;
   const asked = new Map<number, { resolve: (outcome: HandedOver) => void }>();
   const operationsAsked = new Map<number, (error: CairnError | null) => void>();
+  const rowsAsked = new Map<number, (verdict: StateVerdict) => void>();
   const metricsAsked = new Map<number, (samples: readonly MetricSamples[]) => void>();
   let number = 0;
 
@@ -85,12 +90,26 @@ async function run(): Promise<void> {
     const error = await promise;
     return error === null ? ok(undefined) : fail(error);
   }
+  /** Asks the ledger thread. No answer comes from one that has failed: then what was read counts as damaged. */
+  async function checkState(rows: readonly ReadRow[]): Promise<StateVerdict> {
+    number++;
+    const asking = number;
+    const { promise, resolve } = Promise.withResolvers<StateVerdict>();
+    rowsAsked.set(asking, resolve);
+    const timer = setTimeout(() => resolve('damaged'), checkTimeoutMs);
+    news.postMessage({ type: 'check-state', number: asking, rows } satisfies StateQuestion);
+    const verdict = await promise;
+    clearTimeout(timer);
+    rowsAsked.delete(asking);
+    return verdict;
+  }
   const edge: NodeEdge = createNodeEdge({
     genesis,
     genesisBytes: settings.genesis,
     chain,
     view,
     history: createHistoryReader(chain.tiles),
+    checkState,
     admission,
     waiters,
     book: orThrow(openInvitationBook(join(settings.dataDir, bookName))),
@@ -126,7 +145,8 @@ async function run(): Promise<void> {
 
   const http = orThrow(await startHttpServer(settings.http, edge, { log }));
   if (settings.mqtt !== undefined) gateway = await openGateway(settings.mqtt);
-  news.on('message', (message: LedgerNews) => {
+  news.on('message', (message: LedgerNews | StateAnswer) => {
+    if (message.type === 'state-checked') return rowsAsked.get(message.number)?.(message.verdict);
     if (message.type === 'executed') blockTimeMs = message.timeMs;
     edge.onNews(message);
   });

@@ -26,8 +26,9 @@ import { followChain } from '../storage/view-follow.ts';
 import { type BatchPreparer, createBatchPreparer, type PreparedBatch } from './batch-preparer.ts';
 import { type ChainExecutor, createChainExecutor } from './chain-executor.ts';
 import { createLedgerWatch, type LedgerWatch } from './ledger-watch.ts';
-import type { FromLedger, LedgerNews, LedgerSettings, ToLedger } from './messages.ts';
+import type { FromLedger, LedgerNews, LedgerSettings, StateAnswer, StateQuestion, ToLedger } from './messages.ts';
 import { serveFromStorage } from './serve-from-storage.ts';
+import { checkState, damagedState } from './state-check.ts';
 import { originOf } from './stored-origin.ts';
 import { yieldToAgreement } from './thread-priority.ts';
 
@@ -79,6 +80,14 @@ function run(): void {
       failed(error);
     }
   });
+
+  news.on('message', ({ number, rows }: StateQuestion) => {
+    const verdict = checkState(chain.store, executor.stateTree, rows);
+    if (verdict === 'damaged') watch.tell(damagedState());
+    news.postMessage({ type: 'state-checked', number, verdict } satisfies StateAnswer);
+  });
+  // It must not keep a thread alive that has failed.
+  news.unref();
 
   function failed(cause: unknown): void {
     post({ type: 'failed', error: errorOf(cause, 'the ledger thread') });

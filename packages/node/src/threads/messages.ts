@@ -14,6 +14,7 @@ import type { NodeStatus } from '../http/edge-port.ts';
 import type { Roster } from '../membership/roster.ts';
 import type { MetricSamples } from '../metrics.ts';
 import type { StoredEpoch } from '../storage/epoch-table.ts';
+import type { ReadRow, StateVerdict } from './state-check.ts';
 
 /** One byte for each transaction of a batch. */
 export const verdict = { unknownKey: 0, valid: 1, invalid: 2 } as const;
@@ -115,6 +116,14 @@ export type LedgerNews =
       readonly ids: Uint8Array;
     }
   | { readonly type: 'certified'; readonly height: number };
+
+/** On the same port, the other way: whether rows that the edge thread has read stand under the state root; and the answer. */
+export type StateQuestion = {
+  readonly type: 'check-state';
+  readonly number: number;
+  readonly rows: readonly ReadRow[];
+};
+export type StateAnswer = { readonly type: 'state-checked'; readonly number: number; readonly verdict: StateVerdict };
 
 // --- verification threads ---------------------------------------------------------------------------------------------
 

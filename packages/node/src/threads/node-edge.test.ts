@@ -192,6 +192,7 @@ function edgeOver(t: TestContext, chain: ChainDb): NodeEdge {
     chain,
     view: view.value,
     history: createHistoryReader(chain.tiles),
+    checkState: () => Promise.resolve('sound'),
     admission: {
       submit: () => Promise.resolve([]),
       isPending: () => false,

@@ -52,6 +52,7 @@ import { createViewQueries, type FoundTransaction } from '../storage/view-querie
 import type { Admission } from './admission.ts';
 import { blockToView, checkpointToView, epochToView, signaturesOf, statementOf } from './chain-views.ts';
 import type { LedgerNews } from './messages.ts';
+import { type AskAboutState, readChecked } from './state-check.ts';
 import type { Waiters } from './waiters.ts';
 
 export type NodeEdgeParts = {
@@ -60,6 +61,7 @@ export type NodeEdgeParts = {
   readonly chain: ChainDb;
   readonly view: ViewDb;
   readonly history: HistoryReader;
+  readonly checkState: AskAboutState;
   readonly admission: Admission;
   readonly waiters: Waiters;
   readonly book: InvitationBook;
@@ -236,12 +238,15 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
     return readKeys(chain.store).filter(isWanted).map(keyToView);
   }
 
-  function accountToView(account: { id: string; balances: readonly { asset: string; amount: bigint }[] }): AccountView {
+  function accountToView(
+    account: { id: string; balances: readonly { asset: string; amount: bigint }[] },
+    store = chain.store,
+  ): AccountView {
     return {
       id: account.id,
       balances: account.balances.map((balance) => ({
         ...balance,
-        decimals: readAsset(chain.store, balance.asset)?.decimals ?? 0,
+        decimals: readAsset(store, balance.asset)?.decimals ?? 0,
       })),
     };
   }
@@ -295,22 +300,31 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
       }));
     },
     async account(id) {
-      const account = readAccount(chain.store, id);
-      return account === null ? null : accountToView(account);
+      return readChecked(chain.store, parts.checkState, (store) => {
+        const account = readAccount(store, id);
+        return account === null ? null : accountToView(account, store);
+      });
     },
     async accounts(page) {
       const all = readMembers(chain.store).flatMap((member) => readAccounts(chain.store, member.id));
-      return pageOf(all, page, (account) => account.id, accountToView);
+      return pageOf(
+        all,
+        page,
+        (account) => account.id,
+        (account) => accountToView(account),
+      );
     },
     async device(id): Promise<DeviceView | null> {
-      const device = readDevice(chain.store, id);
-      if (device === null) return null;
-      return {
-        id,
-        member: device.member,
-        device: device.device,
-        keys: keysWhere((key) => key.member === device.member && key.device === device.device),
-      };
+      return readChecked(chain.store, parts.checkState, (store) => {
+        const device = readDevice(store, id);
+        if (device === null) return null;
+        return {
+          id,
+          member: device.member,
+          device: device.device,
+          keys: keysWhere((key) => key.member === device.member && key.device === device.device),
+        };
+      });
     },
     async devices(page) {
       return pageOf(
