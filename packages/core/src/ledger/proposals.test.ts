@@ -264,3 +264,16 @@ test('admission to the mempool leaves to execution what the next blocks may chan
   assert.equal(check(personOf(1), world.readyOf(1, 1)), 'ok', 'it may be admitted by then');
   assert.equal(check(linkOf(1), propose.toCbor({ change: harmless })), 'tx.not-permitted');
 });
+
+test('scenario 20: a change of parameters that would halt the chain, or that no node can read, cannot be proposed', () => {
+  const world = createSetWorld(4);
+  const codeOf = (changed: Partial<typeof defaultParameters>) =>
+    world.propose(1, { type: 'change-parameters', parameters: { ...defaultParameters, ...changed } }).code;
+  // With another lag, nodes would wait for checkpoints of different heights; with a shorter retention some have let go of what others ask for.
+  assert.equal(codeOf({ checkpointLag: 1 }), 'proposal.fixed-parameter');
+  assert.equal(codeOf({ retentionHeights: 1_000 }), 'proposal.fixed-parameter');
+  // No time at all, and more members than there are: out of range, so these are no parameters.
+  assert.equal(codeOf({ deltaMs: 0 }), 'tx.bad-operation');
+  assert.equal(codeOf({ memberVotesPercent: 101 }), 'tx.bad-operation');
+  assert.equal(codeOf({ memberVotesPercent: 100 }), 'ok');
+});

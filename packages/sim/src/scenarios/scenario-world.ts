@@ -33,7 +33,7 @@ import type { Random } from '../random.ts';
 import { namesIn, transactionOf } from '../submitter.ts';
 import { createTrace, type Trace } from '../trace.ts';
 import { messageOf } from '../trace-story.ts';
-import { createVirtualChain, type VirtualChain } from '../virtual-chain.ts';
+import { createVirtualChain, indexOfName, type VirtualChain } from '../virtual-chain.ts';
 import { VirtualNetwork } from '../virtual-network.ts';
 import { type NodeWorld, VirtualNode } from '../virtual-node.ts';
 import { compareWithGolden } from './golden.ts';
@@ -49,6 +49,8 @@ export type ScenarioOptions = {
   /** What happens, in a sentence or two: the beginning of the transcript. */
   readonly tells: string;
   readonly nodesCount?: number;
+  /** Nodes that are no validators at first, with the numbers behind theirs. */
+  readonly joinersCount?: number;
   /** Validators that run twice with one key; their second places follow the others. */
   readonly twins?: readonly number[];
   readonly byzantine?: readonly number[];
@@ -77,19 +79,20 @@ export class ScenarioWorld {
   readonly #name: string;
   #isTold = true;
 
-  constructor({ name, tells, nodesCount = 4, twins = [], byzantine = [], constants = {} }: ScenarioOptions) {
-    const identities = [...Array.from({ length: nodesCount }, (_, i) => i), ...twins];
+  constructor(options: ScenarioOptions) {
+    const { name, tells, nodesCount = 4, joinersCount = 0, twins = [], byzantine = [], constants = {} } = options;
+    const identities = [...Array.from({ length: nodesCount + joinersCount }, (_, i) => i), ...twins];
     this.#name = name;
     this.#lines = [tells, ''];
     this.#trace = createTrace({
       mode: 'story',
-      validatorsCount: nodesCount,
+      validatorsCount: nodesCount + joinersCount,
       twins,
       write: (line) => {
         if (this.#isTold) this.#lines.push(line);
       },
     });
-    this.chain = createVirtualChain(nodesCount, { ...defaultConstants, deltaMs, ...constants });
+    this.chain = createVirtualChain(nodesCount, { ...defaultConstants, deltaMs, ...constants }, joinersCount);
     const profile = { delayMinMs: delayMs, delayMaxMs: delayMs, lossShare: 0 };
     const observer: Observer = (event, nowMs) => {
       if (event.type === 'signed') this.#signed.push({ node: event.node, atMs: nowMs });
@@ -225,7 +228,7 @@ export class ScenarioWorld {
   }
 
   #placesText(places: readonly number[]): string {
-    const { length } = this.chain.set.validators;
+    const { length } = this.chain.everybody;
     return places.map((place) => (place < length ? `${place}` : `${this.nodes[place]!.index}'`)).join(' ');
   }
 
@@ -260,6 +263,12 @@ export class ScenarioWorld {
   }
 
   // --- What is so ----------------------------------------------------------------------------------------------------
+
+  /** The epoch a node is in, and who votes in it by its account. */
+  epoch(place: number): { readonly number: number; readonly validators: readonly number[] } {
+    const { epoch, validators } = this.nodes[place]!.driver!.set;
+    return { number: epoch, validators: validators.map(({ id }) => indexOfName(id)) };
+  }
 
   view(place: number): number {
     return this.nodes[place]!.driver?.replica.agreement.view ?? 0;
