@@ -157,10 +157,18 @@ export type {
   SuspensionCause,
 } from './ledger/set-records.ts';
 export type { StateEntry } from './ledger/state-bucket.ts';
-export { bucketHashOf, isEmptyStatePart, isStatePart, nodeHashOf, stateBucketDepth } from './ledger/state-parts.ts';
+export { joinEntries as joinStateEntries } from './ledger/state-bucket.ts';
+export {
+  bucketHashOf,
+  isEmptyStatePart,
+  isStatePart,
+  nodeHashOf,
+  partHashOf,
+  stateBucketDepth,
+} from './ledger/state-parts.ts';
 export type { StateProof } from './ledger/state-proof.ts';
-export { nibbleAt, verifyStateProof } from './ledger/state-proof.ts';
-export type { EntrySource, FrozenStateTree, StateTree } from './ledger/state-tree.ts';
+export { nibbleAt, valueHashIn as stateValueHashIn, verifyStateProof } from './ledger/state-proof.ts';
+export type { EntrySource, FrozenStateTree, StateTree, StateTreeOptions } from './ledger/state-tree.ts';
 export { createStateTree } from './ledger/state-tree.ts';
 export type { ListingStore, Store, Write } from './ledger/store.ts';
 export { keyToPath, pathToKey } from './ledger/store.ts';

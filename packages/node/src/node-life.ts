@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers';
 import { MessageChannel } from 'node:worker_threads';
 import { type CairnError, lifeSizeBytes, type ReplicaOrigin } from '@cairn-ledger/core';
+import type { Finding } from './audit/finding.ts';
 import type { Closers } from './closers.ts';
 import type { Founding } from './config/founding.ts';
 import type { NodeConfig } from './config/node-config.ts';
@@ -83,10 +84,10 @@ export async function beginLife({ config, founding, log, closers, life, failure 
   const { client: ledger, verification } = await startLedgerClient(
     { dataDir: config.dataDir, genesis: genesisBytes, self: { id: selfId, linkKey: keys.link.publicKey } },
     newsOut,
-    () =>
+    (stateHashes) =>
       createVerificationPool(
         config.workers ?? spareCores(),
-        { chainPath: join(config.dataDir, 'chain.db') },
+        { chainPath: join(config.dataDir, 'chain.db'), stateHashes },
         failure.fail,
       ),
     {
@@ -103,7 +104,7 @@ export async function beginLife({ config, founding, log, closers, life, failure 
         lastOutcome = readOutcome(outcome);
         life.driver?.input({ type: 'executed', outcome: lastOutcome });
       },
-      onDamaged: ({ what }) => failure.fail({ code: 'node.damaged', message: what }),
+      onDamaged,
       onFailed: failure.fail,
     },
   );
@@ -274,6 +275,11 @@ export async function beginLife({ config, founding, log, closers, life, failure 
     return of?.validators[author]?.id ?? String(author);
   }
 
+  /** Nothing is signed from here on. What was read is not believed either, so nothing false was answered or signed. */
+  function onDamaged({ what }: Finding): void {
+    failure.fail({ code: 'node.damaged', message: what });
+  }
+
   /** Follows the chain and answers from here on; what was handed in and is not sealed will not be sealed here. */
   function onFenced(reason: FenceReason): void {
     if (reason === 'rolled-back' && !isNotedAsRolledBack(config.dataDir)) noteRolledBack(config.dataDir, mark.value);
@@ -346,6 +352,7 @@ export async function beginLife({ config, founding, log, closers, life, failure 
     {
       dataDir: config.dataDir,
       genesis: genesisBytes,
+      stateHashes: ledger.stateHashes,
       validatorId: selfId,
       logLevel: config.logLevel,
       http: config.http,
@@ -370,6 +377,7 @@ export async function beginLife({ config, founding, log, closers, life, failure 
           verification,
           journalBytes: journal.sizeBytes,
         }),
+      onDamaged,
       onFailed: failure.fail,
     },
   );

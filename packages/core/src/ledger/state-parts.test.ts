@@ -5,7 +5,14 @@ import { compareBytes } from '../bytes/hex.ts';
 import { sha256 } from '../crypto/hash.ts';
 import { type Hash, toHash } from '../model/brands.ts';
 import type { StatePart, StateRow } from '../model/sync-message.ts';
-import { bucketHashOf, isEmptyStatePart, isStatePart, stateBucketDepth } from './state-parts.ts';
+import {
+  bucketHashOf,
+  isEmptyStatePart,
+  isStatePart,
+  nodeHashOf,
+  partHashOf,
+  stateBucketDepth,
+} from './state-parts.ts';
 import { nibbleAt } from './state-proof.ts';
 import { createStateTree, type EntrySource } from './state-tree.ts';
 import { pathToKey } from './store.ts';
@@ -101,4 +108,15 @@ test('a part with one thing changed is not what the one above has', () => {
   assert.ok(!isStatePart(bucket([rows[0]!, rows[1]!, { ...rows[2]!, value: Uint8Array.of(9) }]), hash));
   const children = new Array<Hash>(16).fill(toHash(hash));
   assert.ok(!isStatePart({ type: 'node', path: '', children }, hash), 'a node is never taken for a bucket');
+});
+
+test('the hash of a part is known from all rows that lie in it, however many they are', () => {
+  const { source, under } = createTable(2_000);
+  assert.deepEqual(partHashOf(under([]), 0), createStateTree(source).root());
+  const crowded = under([]).slice(0, 700);
+  assert.deepEqual(partHashOf(crowded.slice(0, 256), 4), bucketHashOf(crowded.slice(0, 256)));
+  const children = Array.from({ length: 16 }, (_, nibble) =>
+    bucketHashOf(crowded.filter(({ key }) => nibbleAt(sha256(key), 4) === nibble)),
+  );
+  assert.deepEqual(partHashOf(crowded, 4), nodeHashOf(children));
 });

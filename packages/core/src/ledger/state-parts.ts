@@ -6,8 +6,8 @@ import { compareBytes, equalBytes } from '../bytes/hex.ts';
 import { sha256 } from '../crypto/hash.ts';
 import type { Hash } from '../model/brands.ts';
 import type { StatePart, StateRow } from '../model/sync-message.ts';
-import { joinEntries, withTag } from './state-bucket.ts';
-import { bucketDepth, bucketTag, childCount, hashBytes, nodeTag } from './state-proof.ts';
+import { joinEntries, type StateEntry, withTag } from './state-bucket.ts';
+import { bucketDepth, bucketEntriesMax, bucketTag, childCount, hashBytes, nibbleAt, nodeTag } from './state-proof.ts';
 
 /** Nibbles of a path to a bucket that is not split. */
 export const stateBucketDepth = bucketDepth;
@@ -17,12 +17,28 @@ export function isStatePart(part: StatePart, expected: Hash): boolean {
   return equalBytes(part.type === 'node' ? nodeHashOf(part.children) : bucketHashOf(part.entries), expected);
 }
 
-/** Of rows in any order. */
-export function bucketHashOf(rows: readonly StateRow[]): Hash {
-  const entries = rows
+/** What hashes under a path of so many nibbles, be it a bucket or split: of all rows that lie there, in any order. */
+export function partHashOf(rows: readonly StateRow[], depth: number): Hash {
+  return partHashOfEntries(rowsToEntries(rows), depth);
+}
+
+function partHashOfEntries(entries: readonly StateEntry[], depth: number): Hash {
+  if (depth >= bucketDepth && entries.length <= bucketEntriesMax) return sha256(joinEntries(entries));
+  const children = Map.groupBy(entries, ({ keyHash }) => nibbleAt(keyHash, depth));
+  return nodeHashOf(
+    Array.from({ length: childCount }, (_, nibble) => partHashOfEntries(children.get(nibble) ?? [], depth + 1)),
+  );
+}
+
+function rowsToEntries(rows: readonly StateRow[]): StateEntry[] {
+  return rows
     .map(({ key, value }) => ({ keyHash: sha256(key), valueHash: sha256(value) }))
     .sort((a, b) => compareBytes(a.keyHash, b.keyHash));
-  return sha256(joinEntries(entries));
+}
+
+/** Of rows in any order. */
+export function bucketHashOf(rows: readonly StateRow[]): Hash {
+  return sha256(joinEntries(rowsToEntries(rows)));
 }
 
 /** Of a node's 16 children, in order. */

@@ -54,7 +54,8 @@ function isBucket(bytes: Uint8Array): boolean {
   return bytes.length % entryBytes === 1 && bytes.length <= 1 + bucketEntriesMax * entryBytes && bytes[0] === bucketTag;
 }
 
-function valueHashIn(bucket: Uint8Array, keyHash: Hash): Uint8Array | null {
+/** In a bucket as it is hashed. */
+export function valueHashIn(bucket: Uint8Array, keyHash: Hash): Uint8Array | null {
   for (let at = 1; at < bucket.length; at += entryBytes) {
     if (equalBytes(bucket.subarray(at, at + hashBytes), keyHash))
       return bucket.subarray(at + hashBytes, at + entryBytes);

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { compareBytes, toHex } from '../bytes/hex.ts';
+import { compareBytes, equalBytes, toHex } from '../bytes/hex.ts';
 import { sha256 } from '../crypto/hash.ts';
 import type { Hash } from '../model/brands.ts';
 import { toHash } from '../model/brands.ts';
@@ -246,7 +246,59 @@ test('a source that lost an entry stops the tree instead of giving a wrong root'
     entriesBetween: (first, last) => [...table.entriesBetween(first, last)].slice(isDamaged ? 1 : 0),
   });
   // This bucket was built first and has left the memory for recent ones, so it has to be read again.
-  assert.ok(tree.prove(keyHash));
   isDamaged = true;
   assert.throws(() => tree.update([put(early, '1')]), /holds what the updates before left/);
+});
+
+test('an entry that was changed behind the tree is noticed by whatever reads its bucket, and reaches no root', () => {
+  for (const crowd of [0, 300]) {
+    const table = createTable(madeEntries(crowd, bucketOfThose));
+    const keys = keysOfOneBucket.map(text);
+    const others = Array.from({ length: 9_000 }, (_, i) => put(`other/${i}`, '')).filter(
+      ({ key }) => !equalBytes(sha256(key).subarray(0, 2), Uint8Array.from(bucketOfThose)),
+    );
+    table.apply(keys.map((key) => ({ key, value: text('10') })));
+    const [own, neighbour] = [sha256(keys[0]!), sha256(keys[1]!)];
+    const untouched = createStateTree(table);
+    assert.deepEqual(untouched.valueHashOf(neighbour), sha256(text('10')));
+    assert.equal(untouched.valueHashOf(sha256(text('nothing here'))), null);
+    const asks: ((tree: ReturnType<typeof createStateTree>) => unknown)[] = [
+      (tree) => tree.valueHashOf(own),
+      (tree) => tree.prove(own),
+      (tree) => tree.update([{ key: keys[0]!, value: text('11') }]),
+    ];
+    for (const [i, ask] of asks.entries()) {
+      const damaged: string[] = [];
+      const tree = createStateTree(table, {
+        onDamaged(path) {
+          damaged.push(path);
+          throw new Error('damaged');
+        },
+      });
+      // More buckets than are remembered, so that this one is read again.
+      const root = tree.update(others);
+      table.apply([{ key: keys[0]!, value: i === 0 ? text('1000000') : null }]);
+      assert.throws(() => ask(tree), /damaged/);
+      assert.deepEqual([damaged.length, tree.root()], [1, root]);
+      table.apply([{ key: keys[0]!, value: text('10') }]);
+      assert.deepEqual(tree.valueHashOf(own), sha256(text('10')), 'put back, it is true again');
+    }
+  }
+});
+
+test('buckets are told with their hashes, at the opening and with each update', () => {
+  const table = createTable(madeEntries(300, [7, 7]));
+  const told = new Map<number, Hash>();
+  const tree = createStateTree(table, { onBucket: (bucket, hash) => told.set(bucket, hash) });
+  const isTold = () => {
+    for (const [bucket, hash] of told) {
+      const above = [bucket >> 12, (bucket >> 8) & 15, (bucket >> 4) & 15];
+      assert.deepEqual(hash, tree.childrenOf(above)![bucket & 15]);
+    }
+  };
+  assert.deepEqual([...told.keys()], [0x0707]);
+  isTold();
+  tree.update([put('k500', '1')]);
+  assert.deepEqual([...told.keys()], [0x0707, 0xd744]);
+  isTold();
 });

@@ -11,13 +11,14 @@
  * 16 children instead of 2 make a proof 2 KiB instead of 0.5, and a block of 1,000 changes a fifth of the hashing.
  *
  * In memory: the hashes of nodes and buckets (2.2 MiB), entry counts (0.25 MiB), the parts of split buckets, and recently
- * changed buckets up to 2 MiB. Everything else is read from the entry source, usually a table ordered by key hash. When
- * `update` or `prove` is called, the source must hold exactly what the updates before left.
+ * or read buckets up to 2 MiB. Everything else is read from the entry source, usually a table ordered by key hash. Whenever
+ * the tree is asked for something, the source must hold exactly what the updates before left; what is read of it is held
+ * against the hash in memory, so that an entry that was changed behind the tree's back never reaches a root.
  */
-import { compareBytes } from '../bytes/hex.ts';
+import { compareBytes, equalBytes } from '../bytes/hex.ts';
 import { sha256 } from '../crypto/hash.ts';
 import { type Hash, toHash } from '../model/brands.ts';
-import { assert } from '../result.ts';
+import { AssertionFailed, assert } from '../result.ts';
 import {
   type Change,
   countIn,
@@ -37,6 +38,7 @@ import {
   nibbleAt,
   nodeTag,
   type StateProof,
+  valueHashIn,
 } from './state-proof.ts';
 import type { Write } from './store.ts';
 
@@ -53,6 +55,8 @@ export interface StateTree {
   /** Applies the writes of a block, at most one per key, and returns the new root. */
   update(writes: readonly Write[]): Hash;
   prove(keyHash: Hash): StateProof;
+  /** The hash of the value stored under a key; null where nothing is. */
+  valueHashOf(keyHash: Hash): Uint8Array | null;
   /** Hashes of the 16 children of the node at a path of nibbles; null where that is a bucket. For finding a difference. */
   childrenOf(path: readonly number[]): Hash[] | null;
   /** A copy of all hashes that later updates do not touch: 2.5 MiB, about 2 ms. */
@@ -66,11 +70,19 @@ export interface FrozenStateTree {
   childrenOf(path: readonly number[]): Hash[] | null;
 }
 
+export type StateTreeOptions = {
+  /** The source holds something else under a path (nibbles as hexadecimal text) than the updates left: throws. */
+  readonly onDamaged?: (path: string) => never;
+  /** One of the 65,536 got a new hash: at the opening, and by each update. */
+  readonly onBucket?: (bucket: number, hash: Hash) => void;
+};
+
 /** A bucket or node below one of the 65,536: its number of entries and its hash. */
 type Part = { readonly count: number; readonly hash: Hash };
 
 /** Opens the tree over all entries of the source: about 0.4 s for 100,000. */
-export function createStateTree(source: EntrySource): StateTree {
+export function createStateTree(source: EntrySource, options: StateTreeOptions = {}): StateTree {
+  const { onDamaged = refuseDamage, onBucket } = options;
   /** rows[d] holds the hashes of all nodes d nibbles below the root, one after the other; the last row is the buckets. */
   const rows = emptyRows();
   const counts = new Uint32Array(bucketCount);
@@ -106,6 +118,11 @@ export function createStateTree(source: EntrySource): StateTree {
         path += nibbleText(nibbleAt(keyHash, path.length));
       }
       return { bucket: entriesOf(path), nodes: nodes.reverse() };
+    },
+    valueHashOf(keyHash) {
+      let path = pathOfBucket(bucketOf(keyHash));
+      while (partAt(path).count > bucketEntriesMax) path += nibbleText(nibbleAt(keyHash, path.length));
+      return valueHashIn(entriesOf(path), keyHash);
     },
     childrenOf(path) {
       if (path.length < bucketDepth) return upperChildren(rows, path);
@@ -162,6 +179,7 @@ export function createStateTree(source: EntrySource): StateTree {
     entryCount += part.count - counts[bucket]!;
     counts[bucket] = part.count;
     rows[bucketDepth]!.set(part.hash, bucket * hashBytes);
+    onBucket?.(bucket, part.hash);
   }
 
   /** Rehashes the nodes above the given buckets, level by level. */
@@ -188,9 +206,12 @@ export function createStateTree(source: EntrySource): StateTree {
       parts.set(child, part);
       count += part.count;
     }
-    if (count > bucketEntriesMax) return { count, hash: sha256(splitNode(path)) };
+    const split = { count, hash: sha256(splitNode(path)) };
+    if (count > bucketEntriesMax) return split;
+    const joined = mergeEntries(readEntries(path), changes);
+    if (!equalBytes(splitHashOf(path, joined), split.hash)) onDamaged(path);
     dropPartsUnder(path);
-    return buildPart(path, mergeEntries(readEntries(path), changes));
+    return buildPart(path, joined);
   }
 
   /** Makes a bucket of the entries, or splits them when they are too many. */
@@ -201,14 +222,9 @@ export function createStateTree(source: EntrySource): StateTree {
       return { count, hash: sha256(bucket) };
     }
     recent.drop(path);
-    let start = 1;
-    for (let nibble = 0; nibble < childCount; nibble++) {
-      let end = start;
-      while (end < bucket.length && nibbleAt(bucket.subarray(end, end + hashBytes), path.length) === nibble)
-        end += entryBytes;
+    for (const [nibble, own] of divide(bucket, path.length).entries()) {
       const child = path + nibbleText(nibble);
-      parts.set(child, buildPart(child, withTag(bucketTag, bucket.subarray(start, end))));
-      start = end;
+      parts.set(child, buildPart(child, own));
     }
     return { count, hash: sha256(splitNode(path)) };
   }
@@ -253,14 +269,42 @@ export function createStateTree(source: EntrySource): StateTree {
   /** What is hashed for a bucket that is not split. */
   function entriesOf(path: string): Uint8Array {
     if (partAt(path).count === 0) return Uint8Array.of(bucketTag);
-    const bucket = recent.get(path) ?? readEntries(path);
-    assert(countIn(bucket) === partAt(path).count, 'the entry source holds what the updates before left');
+    const known = recent.get(path);
+    if (known !== undefined) return known;
+    const bucket = readEntries(path);
+    if (!equalBytes(sha256(bucket), partAt(path).hash)) onDamaged(path);
+    recent.put(path, bucket);
     return bucket;
   }
 
   function readEntries(path: string): Uint8Array {
     return joinEntries([...source.entriesBetween(firstUnder(path), lastUnder(path))]);
   }
+}
+
+function refuseDamage(path: string): never {
+  throw new AssertionFailed(`the entry source holds what the updates before left (under ${path})`);
+}
+
+/** The entries of a bucket as those of 16 below it. */
+function divide(bucket: Uint8Array, depth: number): Uint8Array[] {
+  const divided: Uint8Array[] = [];
+  let start = 1;
+  for (let nibble = 0; nibble < childCount; nibble++) {
+    let end = start;
+    while (end < bucket.length && nibbleAt(bucket.subarray(end, end + hashBytes), depth) === nibble) end += entryBytes;
+    divided.push(withTag(bucketTag, bucket.subarray(start, end)));
+    start = end;
+  }
+  return divided;
+}
+
+/** The hash that so few entries have as a split bucket. */
+function splitHashOf(path: string, bucket: Uint8Array): Hash {
+  const node = new Uint8Array(1 + childCount * hashBytes);
+  node[0] = nodeTag;
+  for (const [nibble, own] of divide(bucket, path.length).entries()) node.set(sha256(own), 1 + nibble * hashBytes);
+  return sha256(node);
 }
 
 function upperNodeOf(rows: readonly Uint8Array[], depth: number, index: number): Uint8Array {

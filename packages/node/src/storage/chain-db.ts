@@ -17,6 +17,7 @@ import {
   type ListingStore,
   ok,
   type Result,
+  type StateRow,
   sha256,
   type TileStore,
   type TileWrite,
@@ -317,6 +318,11 @@ export class ChainDb {
       }
       return bytes;
     });
+  }
+
+  /** The state whose key hashes begin with these 16 bits, in any order. */
+  stateBucket(bucket: number): StateRow[] {
+    return this.#database.read('reading a state bucket', () => this.#statements.bucket.all(bucket)) as StateRow[];
   }
 
   /** What execution told of a block; none for one that is not held, null where it cannot be read any more. */

@@ -7,6 +7,7 @@
  * - `storage.foreign`: it belongs to another ledger or to another release.
  */
 import type { CairnError } from '@cairn-ledger/core';
+import type { Finding, FindingClass } from '../audit/finding.ts';
 
 export type StorageErrorCode = 'storage.failed' | 'storage.damaged' | 'storage.foreign';
 
@@ -14,11 +15,26 @@ export type StorageErrorCode = 'storage.failed' | 'storage.damaged' | 'storage.f
 export class StorageError extends Error implements CairnError {
   override name = 'StorageError';
   readonly code: StorageErrorCode;
+  /** What of the chain it is about, where that is known. */
+  readonly kind: FindingClass;
 
-  constructor(code: StorageErrorCode, message: string, cause?: unknown) {
+  constructor(code: StorageErrorCode, message: string, cause?: unknown, kind: FindingClass = 'database') {
     super(message, { cause });
     this.code = code;
+    this.kind = kind;
   }
+}
+
+/** Something that was read is not what was written. */
+export function damageOf(kind: FindingClass, what: string): StorageError {
+  return new StorageError('storage.damaged', `${what}: repair it from peers`, undefined, kind);
+}
+
+/** Damage as an audit tells it; null for anything else that was thrown. */
+export function findingOf(cause: unknown): Finding | null {
+  const { code, message, kind } = (cause ?? {}) as Partial<StorageError>;
+  if (code !== 'storage.damaged') return null;
+  return { class: kind ?? 'database', code, what: message ?? '', where: {} };
 }
 
 const sqliteCorrupt = 11;

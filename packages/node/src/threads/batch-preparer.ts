@@ -56,7 +56,12 @@ const keysMax = 20_000;
 
 type Key = { readonly algorithm: KeyAlgorithm; readonly publicKey: Uint8Array };
 
-export function createBatchPreparer(store: Store, verifier: Verifier): BatchPreparer {
+/** @param onFailed what was thrown while checking ahead of a block, as by a read that fails */
+export function createBatchPreparer(
+  store: Store,
+  verifier: Verifier,
+  onFailed: (cause: unknown) => void = rethrow,
+): BatchPreparer {
   const batches = new Map<string, Preparing>();
   const keys = new Map<string, Key>();
   const counters = { checked: 0, invalid: 0 };
@@ -119,7 +124,11 @@ export function createBatchPreparer(store: Store, verifier: Verifier): BatchPrep
       isPlanned = false;
       for (const preparing of batches.values()) {
         if (preparing.checkedCount === preparing.batch.transactions.length) continue;
-        advance(preparing, sliceTransactions);
+        try {
+          advance(preparing, sliceTransactions);
+        } catch (cause) {
+          return onFailed(cause);
+        }
         return plan();
       }
     });
@@ -142,4 +151,8 @@ export function createBatchPreparer(store: Store, verifier: Verifier): BatchPrep
     open: (bytes, checks) => finish(begin(bytes, checks)),
     forget: (digest) => void batches.delete(toHex(digest)),
   };
+}
+
+function rethrow(cause: unknown): never {
+  throw cause;
 }

@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { after, test } from 'node:test';
 import { toHeight, toHex, validatorSetDigest } from '@cairn-ledger/core';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
+import { findingOf } from '../storage/storage-error.ts';
 import { createBatchPreparer } from './batch-preparer.ts';
 import { verdict } from './messages.ts';
 import {
@@ -152,4 +153,35 @@ test('a boundary block where the ledger wants none, or none where it wants one, 
     });
   assert.throws(() => run(validatorSetDigest(genesis.validators)), /an epoch ends/);
   assert.equal(other.chain.tip()!.height, tip.height, 'nothing of it is kept');
+});
+
+test('a record that was changed on disk stops execution before there is a result, and so does one that is gone', () => {
+  for (const prefix of ['window/', 'key/', 'quota/', 'parameters'])
+    for (const change of ["UPDATE state SET value = x'00'", 'DELETE FROM state']) {
+      seq = 0;
+      const own = createLedgerBench();
+      own.execute([open([transaction()])]);
+      const height = own.chain.tip()!.height;
+      const stateRoot = own.executor.stateTree.root();
+      own.sql(`${change} WHERE CAST(key AS TEXT) LIKE '${prefix}%'`);
+      const isDamage = (cause: unknown): boolean => findingOf(cause)?.class === 'state';
+      assert.throws(() => own.execute([open([transaction()], false)]), isDamage, `${change} of ${prefix}`);
+      assert.equal(own.chain.tip()!.height, height);
+      assert.deepEqual(own.executor.stateTree.root(), stateRoot);
+      assert.throws(() => own.again(), isDamage);
+      own.end();
+    }
+});
+
+test('history that was changed on disk is noticed at the next start', () => {
+  seq = 0;
+  for (const change of ['UPDATE history_tiles SET hashes = zeroblob(length(hashes))', 'DELETE FROM history_tiles']) {
+    const own = createLedgerBench();
+    own.sql(change);
+    assert.throws(
+      () => own.again(),
+      (cause) => ['state', 'history'].includes(findingOf(cause)?.class ?? ''),
+    );
+    own.end();
+  }
 });

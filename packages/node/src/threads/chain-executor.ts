@@ -5,6 +5,7 @@
  * Height 0 is the genesis: its state and its two leaves are written when the database is new.
  */
 import {
+  AssertionFailed,
   assert,
   type Block,
   type CheckpointStatement,
@@ -12,6 +13,7 @@ import {
   createHistoryTree,
   createLedger,
   createStateTree,
+  decodeCheckpointStatement,
   type EpochSet,
   encodeCheckpointStatement,
   equalBytes,
@@ -23,6 +25,7 @@ import {
   type KeyAlgorithm,
   type LeaderHint,
   type Ledger,
+  type ListingStore,
   nextEpochSet,
   type Outcome,
   type ProvenFault,
@@ -36,7 +39,10 @@ import {
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { eventsToNews } from '../membership/ledger-news.ts';
 import type { ChainDb, NewBlock } from '../storage/chain-db.ts';
+import { createCheckedStore, damagedState, hashesOfTree } from '../storage/checked-state.ts';
 import { epochSetToStored, storedToEpochSet } from '../storage/epoch-table.ts';
+import { createStateHashes, writeStateHashes } from '../storage/state-hashes.ts';
+import { damageOf } from '../storage/storage-error.ts';
 import type { ExecutedBlock } from '../storage/view-block.ts';
 import type { PreparedBatch } from './batch-preparer.ts';
 import { verdict } from './messages.ts';
@@ -53,7 +59,9 @@ export type ChainExecutor = {
   readonly ledger: Ledger;
   /** Of the height that is committed. */
   readonly stateTree: StateTree;
-  /** Executes and commits; throws a StorageError when the disk fails. */
+  /** The state of that height, held against the tree: reads throw a StorageError where the disk has something else. */
+  readonly store: ListingStore;
+  /** Executes and commits; throws a StorageError when the disk fails, or what is read of it is not what was written. */
   execute(finalized: FinalizedBlock): {
     readonly outcome: Outcome;
     readonly executed: ExecutedBlock;
@@ -65,7 +73,17 @@ export type ChainExecutor = {
   };
 };
 
-export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: ChainDb): ChainExecutor {
+/**
+ * @param stateHashes told what the state on disk must hash to; see storage/state-hashes.ts
+ * @throws StorageError also when state or history are not what the last checkpoint says
+ */
+export function createChainExecutor(
+  genesis: Genesis,
+  ledgerHash: Hash,
+  chain: ChainDb,
+  stateHashes: SharedArrayBuffer = createStateHashes(),
+): ChainExecutor {
+  const hashes = writeStateHashes(stateHashes);
   /** Verdicts of the block under way, by transaction. */
   let verdicts = new Map<Transaction, number>();
   const verify = (transaction: Transaction, algorithm: KeyAlgorithm, publicKey: Uint8Array): boolean => {
@@ -78,8 +96,16 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
   const lag = genesis.parameters.checkpointLag;
 
   if (chain.tip() === null) commitGenesis();
-  const stateTree: StateTree = createStateTree(chain.entries);
-  const historyTree: HistoryTree = createHistoryTree(chain.tiles, chain.tip()!.historySize);
+  const stateTree: StateTree = createStateTree(chain.entries, {
+    onDamaged: (path) => {
+      throw damagedState(`bucket ${path}`);
+    },
+    onBucket: hashes.set,
+  });
+  const historyTree: HistoryTree = openHistory(chain);
+  requireTip(chain, stateTree, historyTree);
+  hashes.publish(() => undefined);
+  const store = createCheckedStore(chain.store, hashesOfTree(stateTree));
 
   function commitGenesis(): void {
     const { writes, leaves } = ledger.genesis();
@@ -147,7 +173,7 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
     assert(header.epoch === set.epoch && header.rules === set.rules, 'a block is of the epoch of its height');
     const next = epochAfter(block, set);
     noteVerdicts(batches);
-    const execution = ledger.execute(chain.store, {
+    const execution = ledger.execute(store, {
       height: header.height,
       timeMs: header.timeMs,
       rules: header.rules,
@@ -201,7 +227,7 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
       target: target === before ? null : target,
       news: eventsToNews(execution.events),
     };
-    commit(newBlock);
+    hashes.publish(() => commit(newBlock));
     const executed = {
       height: header.height,
       digest: block.digest,
@@ -228,5 +254,28 @@ export function createChainExecutor(genesis: Genesis, ledgerHash: Hash, chain: C
     }
   }
 
-  return { ledger, stateTree, execute };
+  return { ledger, stateTree, store, execute };
+}
+
+function openHistory(chain: ChainDb): HistoryTree {
+  try {
+    return createHistoryTree(chain.tiles, chain.tip()!.historySize);
+  } catch (cause) {
+    if (!(cause instanceof AssertionFailed)) throw cause;
+    throw damageOf('history', `the history cannot be read (${cause.message})`);
+  }
+}
+
+/** What is executed next stands on this: it must be what was signed, or was to be signed. */
+function requireTip(chain: ChainDb, stateTree: StateTree, historyTree: HistoryTree): void {
+  const { height } = chain.tip()!;
+  const stored = chain.checkpoint(height);
+  const statement = stored === null ? null : decodeCheckpointStatement(stored.statement);
+  const isTrue =
+    statement?.ok &&
+    statement.value.historySize === historyTree.size() &&
+    equalBytes(statement.value.historyRoot, historyTree.root()) &&
+    equalBytes(statement.value.stateRoot, stateTree.root());
+  if (isTrue) return;
+  throw damageOf('state', `state and history are not what the checkpoint of height ${height} says`);
 }

@@ -3,6 +3,7 @@
  */
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type { CairnError } from '@cairn-ledger/core';
+import type { Finding } from '../audit/finding.ts';
 import { errorOf } from '../failure.ts';
 import type { NodeStatus } from '../http/edge-port.ts';
 import type { MetricSamples } from '../metrics.ts';
@@ -27,6 +28,8 @@ export type EdgeClientPorts = {
   /** The operator takes this node out, and takes that back: the contract is at `fence` in http/membership-port.ts. */
   readonly fence: (reason: string) => CairnError | null;
   readonly unfence: () => CairnError | null;
+  /** What was to be read is not what was written; nothing of it was answered. */
+  readonly onDamaged: (finding: Finding) => void;
   readonly onFailed: (error: CairnError) => void;
 };
 
@@ -57,6 +60,8 @@ export async function startEdgeClient(
         return post({ type: 'operated', number: message.number, error: ports.fence(message.reason) });
       case 'unfence':
         return post({ type: 'operated', number: message.number, error: ports.unfence() });
+      case 'damaged':
+        return ports.onDamaged(message.finding);
       case 'failed':
         listening.reject(message.error);
         return ports.onFailed(message.error);

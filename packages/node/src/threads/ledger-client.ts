@@ -25,6 +25,7 @@ import { errorOf } from '../failure.ts';
 import type { Roster } from '../membership/roster.ts';
 import type { MetricSamples } from '../metrics.ts';
 import { encodeSignatures } from '../storage/checkpoint-signatures.ts';
+import { createStateHashes } from '../storage/state-hashes.ts';
 import type { FromLedger, LedgerSettings, StoredOrigin, ToLedger } from './messages.ts';
 import type { VerificationPool } from './verification-pool.ts';
 
@@ -39,6 +40,8 @@ export type Executed = Extract<FromLedger, { type: 'executed' }>;
 
 export type LedgerClient = {
   readonly origin: StoredOrigin;
+  /** For threads that read the state, see storage/state-hashes.ts. */
+  readonly stateHashes: SharedArrayBuffer;
   /** As it stood when the thread was ready. */
   readonly roster: Roster;
   /** A batch is held durably: it is opened, and its device signatures checked, before its block comes. */
@@ -69,11 +72,12 @@ export type LedgerClientEvents = {
 
 /** Starts the thread; resolves when the databases are open and it is known where the chain stands. */
 export async function startLedgerClient(
-  settings: LedgerSettings,
+  given: Omit<LedgerSettings, 'stateHashes'>,
   news: import('node:worker_threads').MessagePort,
-  openVerification: () => VerificationPool,
+  openVerification: (stateHashes: SharedArrayBuffer) => VerificationPool,
   events: LedgerClientEvents,
 ): Promise<{ readonly client: LedgerClient; readonly verification: VerificationPool }> {
+  const settings: LedgerSettings = { ...given, stateHashes: createStateHashes() };
   const worker = new Worker(new URL('./ledger-worker.ts', import.meta.url), {
     workerData: { settings, news } satisfies {
       settings: LedgerSettings;
@@ -137,7 +141,7 @@ export async function startLedgerClient(
 
   const post = (message: ToLedger, transfer: ArrayBuffer[] = []): void => worker.postMessage(message, transfer);
   const { origin, roster } = await ready.promise;
-  const verification = openVerification();
+  const verification = openVerification(settings.stateHashes);
 
   /** The bytes of a batch that the ledger thread does not have; null for one that was prepared, which it uses up. */
   function unpreparedBytes(batch: Batch): Uint8Array | null {
@@ -150,6 +154,7 @@ export async function startLedgerClient(
   const client: LedgerClient = {
     origin,
     roster,
+    stateHashes: settings.stateHashes,
     prepare(batch, isOwn) {
       const name = toHex(batch.digest);
       if (prepared.has(name)) return;

@@ -20,6 +20,7 @@ import { errorOf, orThrow } from '../failure.ts';
 import { createRosterKeeper, type RosterKeeper } from '../membership/roster.ts';
 import { createCounters, createHistogram, createThreadSampler } from '../metrics.ts';
 import { type ChainDb, openChainDb } from '../storage/chain-db.ts';
+import { findingOf } from '../storage/storage-error.ts';
 import { executedToView } from '../storage/view-block.ts';
 import { openViewDb, type ViewDb } from '../storage/view-db.ts';
 import { followChain } from '../storage/view-follow.ts';
@@ -56,11 +57,12 @@ function run(): void {
   const genesis = orThrow(decodeGenesis(settings.genesis));
   const ledgerHash = sha256(settings.genesis);
   const chain = orThrow(openChainDb(join(settings.dataDir, 'chain.db'), { ledgerHash }));
-  const executor = createChainExecutor(genesis, ledgerHash, chain);
+  const executor = createChainExecutor(genesis, ledgerHash, chain, settings.stateHashes);
   const view = orThrow(followChain(orThrow(openViewDb(join(settings.dataDir, 'view.db'))), chain));
-  const preparer = createBatchPreparer(chain.store, sodiumVerifier);
+  const preparer = createBatchPreparer(executor.store, sodiumVerifier, failed);
+  let isDamaged = false;
   const origin = originOf(chain, genesis.parameters.checkpointLag);
-  const rosters = createRosterKeeper(chain.store, chain.epochs, settings.self);
+  const rosters = createRosterKeeper(executor.store, chain.epochs, settings.self);
   post({ type: 'ready', origin, roster: rosters.roster() });
   const watch = createLedgerWatch({
     dataDir: settings.dataDir,
@@ -68,7 +70,10 @@ function run(): void {
     ledgerHash,
     chain,
     stateTree: executor.stateTree,
-    onDamage: (finding) => post({ type: 'damaged', finding }),
+    onDamage(finding) {
+      isDamaged = true;
+      post({ type: 'damaged', finding });
+    },
     onFailed: failed,
   });
 
@@ -90,6 +95,11 @@ function run(): void {
   news.unref();
 
   function failed(cause: unknown): void {
+    const finding = findingOf(cause);
+    if (finding !== null) {
+      isDamaged = true;
+      return watch.tell(finding);
+    }
     post({ type: 'failed', error: errorOf(cause, 'the ledger thread') });
     clearInterval(metricsTimer);
     watch.close();
@@ -97,6 +107,11 @@ function run(): void {
   }
 
   function take(message: ToLedger): void {
+    // Nothing follows from what may be false: no result, no answer.
+    if (isDamaged && message.type !== 'stop') {
+      if (message.type === 'serve') post({ type: 'served', number: message.number, answer: null });
+      return;
+    }
     switch (message.type) {
       case 'prepare':
         return preparer.add(message.batch, message.checks);

@@ -25,6 +25,8 @@ export type LedgerSettings = {
   readonly dataDir: string;
   readonly genesis: Uint8Array;
   readonly self: { readonly id: string; readonly linkKey: Uint8Array };
+  /** Written by the ledger thread, see storage/state-hashes.ts. */
+  readonly stateHashes: SharedArrayBuffer;
 };
 
 export type ToLedger =
@@ -127,7 +129,7 @@ export type StateAnswer = { readonly type: 'state-checked'; readonly number: num
 
 // --- verification threads ---------------------------------------------------------------------------------------------
 
-export type VerificationSettings = { readonly chainPath: string };
+export type VerificationSettings = { readonly chainPath: string; readonly stateHashes: SharedArrayBuffer };
 
 export type ToVerification =
   | { readonly type: 'verify'; readonly number: number; readonly batch: Uint8Array }
@@ -139,6 +141,7 @@ export type FromVerification = { readonly type: 'verified'; readonly number: num
 export type EdgeSettings = {
   readonly dataDir: string;
   readonly genesis: Uint8Array;
+  readonly stateHashes: SharedArrayBuffer;
   readonly validatorId: string;
   readonly logLevel: LogLevel;
   readonly http: {
@@ -178,5 +181,7 @@ export type FromEdge =
   /** The operator takes this node out, or takes that back; answered once it holds. */
   | { readonly type: 'fence'; readonly number: number; readonly reason: string }
   | { readonly type: 'unfence'; readonly number: number }
+  /** What was to be read is not what was written; nothing of it was answered. */
+  | { readonly type: 'damaged'; readonly finding: Finding }
   | { readonly type: 'failed'; readonly error: CairnError }
   | { readonly type: 'stopped' };

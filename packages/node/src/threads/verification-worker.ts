@@ -7,6 +7,8 @@ import { installNodeSha256 } from '../crypto/sha256.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { orThrow } from '../failure.ts';
 import { openChainDb } from '../storage/chain-db.ts';
+import { createCheckedStore, hashesOfBuckets } from '../storage/checked-state.ts';
+import { readStateHashes } from '../storage/state-hashes.ts';
 import { createBatchPreparer } from './batch-preparer.ts';
 import type { FromVerification, ToVerification, VerificationSettings } from './messages.ts';
 import { yieldToAgreement } from './thread-priority.ts';
@@ -16,7 +18,8 @@ yieldToAgreement();
 const port = parentPort!;
 const settings = workerData as VerificationSettings;
 const chain = orThrow(openChainDb(settings.chainPath, { readOnly: true }));
-const preparer = createBatchPreparer(chain.store, sodiumVerifier);
+const hashes = hashesOfBuckets(readStateHashes(settings.stateHashes), (bucket) => chain.stateBucket(bucket));
+const preparer = createBatchPreparer(createCheckedStore(chain.store, hashes), sodiumVerifier);
 
 port.on('message', (message: ToVerification) => {
   if (message.type === 'stop') {

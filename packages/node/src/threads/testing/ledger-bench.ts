@@ -109,6 +109,8 @@ export type LedgerBench = {
   ): { block: Block; codes: string[]; outcome: Outcome };
   /** Makes the ledger want something else from the tip on, as if a block had said so. */
   want(validators: readonly Validator[], rules?: number): void;
+  /** Changes the database behind the executor's back. */
+  sql(statements: string): void;
   /** Opens the database again, as after a restart. */
   again(): LedgerBench;
   end(): void;
@@ -118,7 +120,12 @@ export function createLedgerBench(dir = mkdtempSync(join(tmpdir(), 'cairn-ledger
   const opened = openChainDb(join(dir, 'chain.db'), { ledgerHash });
   assert(opened.ok, 'the bench opens its database');
   const chain = opened.value;
-  const executor = createChainExecutor(genesis, ledgerHash, chain);
+  let isOpen = true;
+  const close = (): void => {
+    if (isOpen) chain.close();
+    isOpen = false;
+  };
+  const executor = openExecutor(chain, close);
   return {
     chain,
     executor,
@@ -161,15 +168,29 @@ export function createLedgerBench(dir = mkdtempSync(join(tmpdir(), 'cairn-ledger
         .run(chain.tip()!.height, encodeCbor(sortValidators(validators).map(validatorToCbor)), rules);
       database.close();
     },
+    sql(statements) {
+      const database = new DatabaseSync(join(dir, 'chain.db'));
+      database.exec(statements);
+      database.close();
+    },
     again() {
-      chain.close();
+      close();
       return createLedgerBench(dir);
     },
     end() {
-      chain.close();
+      close();
       rmSync(dir, { recursive: true });
     },
   };
+}
+
+function openExecutor(chain: ChainDb, close: () => void): ChainExecutor {
+  try {
+    return createChainExecutor(genesis, ledgerHash, chain);
+  } catch (cause) {
+    close();
+    throw cause;
+  }
 }
 
 export function digestOf(bytes: Uint8Array): Uint8Array {
