@@ -2,6 +2,7 @@
 import type { Message } from '../model/message.ts';
 import type { Chapters } from './chapters.ts';
 import { accusationOf } from './guard/accused.ts';
+import { epochOfProof } from './guard/evidence.ts';
 
 /**
  * The part of a message that could say anything new, asked before signatures are checked: what is known already, or is
@@ -31,8 +32,9 @@ export function wantedPart(
     }
     case 'evidence': {
       const accusation = accusationOf(message.proof, context.set, context.previous?.set ?? null);
-      const isNew = accusation !== null && !context.isProven(accusation.accused, message.proof.type);
-      return isNew ? message : null;
+      // One of this epoch that accuses nobody in it is made up: the door refuses it.
+      if (accusation === null) return epochOfProof(message.proof) === context.set.epoch ? message : null;
+      return context.isProven(accusation.accused, message.proof.type) ? null : message;
     }
     case 'chain':
       return delivery.wantsChain(message.blocks, message.finalization) ? message : null;
