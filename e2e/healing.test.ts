@@ -1,5 +1,6 @@
 /** A network that changes and mends itself: a fifth node joins by vote and validates, one leaves, under load all the time. */
-import { mkdirSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromHex, propose, signTransaction, type Validator, vote } from '@cairn-ledger/core';
 import { createClient } from '@cairn-ledger/sdk';
@@ -77,6 +78,69 @@ networkTest('the set of validators changes under load', { timeoutMs: 240_000 }, 
     await load.stop();
   });
 });
+
+networkTest('nodes mend themselves', { timeoutMs: 300_000 }, async (network, step) => {
+  const counters = new Map<string, bigint>();
+  const [first, , third, fourth] = network.nodes as [E2eNode, E2eNode, E2eNode, E2eNode];
+  const load = startLoad(network, (owner) => {
+    const counter = (counters.get(owner) ?? 0n) + 1n;
+    counters.set(owner, counter);
+    return counter;
+  });
+
+  await step('a node whose data folder is wiped takes over the state of the others, and signs again', async () => {
+    await until('some blocks are there', 20_000, async () => load.count() > 30);
+    await fourth.kill();
+    rmSync(join(fourth.dir, 'data'), { recursive: true });
+    await fourth.start();
+    await untilActive(fourth);
+    assert.match(fourth.log(), /"what":"state-sync"|"what":"chain-replaced"/);
+    await assertAgreement(network.nodes);
+  });
+
+  await step('a node whose journal is damaged sets it aside, and is taken back', async () => {
+    await third.kill();
+    damageJournal(third);
+    await third.start();
+    await untilActive(third);
+    assert.match(third.log(), /"what":"journal"/);
+    assert.match(third.log(), /"type":"ready"/);
+    await assertAgreement(network.nodes);
+  });
+
+  await step('a node whose chain is no database any more fetches it again', async () => {
+    await first.kill();
+    // With its log, it would be whole again.
+    rmSync(join(first.dir, 'data', 'chain.db-wal'), { force: true });
+    writeFileSync(join(first.dir, 'data', 'chain.db'), 'nothing of it is left');
+    await first.start();
+    await untilActive(first);
+    assert.match(first.log(), /"what":"chain-replaced"/);
+    await assertAgreement(network.nodes);
+    const before = load.count();
+    await until('transactions are final as before', 10_000, async () => load.count() > before + 20);
+    await load.stop();
+  });
+});
+
+async function untilActive(node: E2eNode): Promise<void> {
+  await until(`${node.id} is active`, 90_000, async () => {
+    const status = orFail(await node.client.status());
+    return status.mode === 'active' && status.inSync;
+  });
+}
+
+/** In the middle of its oldest segment, where no crash explains it. */
+function damageJournal(node: E2eNode): void {
+  const dir = join(node.dir, 'data', 'journal');
+  const [segment] = readdirSync(dir)
+    .filter((name) => statSync(join(dir, name)).size > 4_096)
+    .sort();
+  const path = join(dir, segment!);
+  const bytes = readFileSync(path);
+  bytes.fill(0xff, 2_000, 2_064);
+  writeFileSync(path, bytes);
+}
 
 async function prepareJoiner(network: FoundedNetwork): Promise<{ node: E2eNode; validator: Validator }> {
   const dir = join(network.dir, 'fifth');

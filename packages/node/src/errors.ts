@@ -79,6 +79,10 @@ export const nodeErrors = {
     'A thread of the node ended',
     'The node stops. Start it again; if it happens again, the log has the reason.',
   ),
+  'node.chain-failed': inside(
+    'The part of the node that executes and stores the chain failed',
+    'Nothing at first: the node looks over what it stores, mends it from peers and goes on. If it ends all the same, the log has the reason.',
+  ),
   'node.cannot-listen': inside(
     'The node cannot listen for its peers',
     'Choose a free port and an address of this machine (`listen` in node.json); perhaps the node runs already.',

@@ -12,6 +12,7 @@ function createWatched() {
   const failure = createFailure(
     log,
     () => seen.push('stop signing'),
+    ({ code }) => code === 'storage.damaged',
     (code) => seen.push(`exit ${code}`),
   );
   return { failure, seen };

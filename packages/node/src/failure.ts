@@ -50,11 +50,13 @@ export type Failure = {
 
 /**
  * @param onFailed at once: nothing may be signed any more
+ * @param onRunning what failed while the node runs: true where somebody takes care of it, else the process ends
  * @param exit for tests
  */
 export function createFailure(
   log: Pick<Log, 'error' | 'flush'>,
   onFailed: () => void,
+  onRunning: (error: CairnError) => boolean = () => false,
   exit: (code: number) => void = (code) => process.exit(code),
 ): Failure {
   let state: 'starting' | 'running' | 'over' = 'starting';
@@ -70,6 +72,7 @@ export function createFailure(
     const isStarting = state === 'starting';
     state = 'over';
     if (isStarting) return starting.reject(new NodeFailed(error));
+    if (onRunning(error)) return;
     log.error('node.failed', { code: error.code, message: error.message });
     // The log writes behind its caller; the process must not end before it.
     log.flush();

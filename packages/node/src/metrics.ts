@@ -74,6 +74,13 @@ export const metricDefinitions = {
   execution_seconds: { type: 'histogram', help: 'Executing and committing one block.' },
   journal_sync_seconds: { type: 'histogram', help: 'Making journal records durable.' },
   journal_bytes: { type: 'gauge', help: 'Size of the journal.' },
+  repairs_total: {
+    type: 'counter',
+    help: 'Repairs done since the start of the process, by what they did.',
+    labels: ['what'],
+  },
+  repair_bytes_total: { type: 'counter', help: 'Bytes fetched from peers for repairs.' },
+  repair_seconds: { type: 'gauge', help: 'How long the last repair took.' },
   database_bytes: { type: 'gauge', help: 'Size of a database file.', labels: ['database'] },
   queue_length: { type: 'gauge', help: 'Length of a queue between threads.', labels: ['queue'] },
   thread_busy_ratio: { type: 'gauge', help: 'Share of the time in which the thread was busy.', labels: ['thread'] },

@@ -31,6 +31,7 @@ import { liftOperatorFence, noteOperatorFence, operatorFenceReason } from './mem
 import type { Roster } from './membership/roster.ts';
 import { createSpokesman } from './membership/spokesman.ts';
 import { fenceError, logFact } from './node-facts.ts';
+import type { HealingFacts } from './node-healing.ts';
 import { createNodeMetrics } from './node-metrics.ts';
 import { peersToLink } from './node-peers.ts';
 import { modeOf, type Phase, refusalOf, statusOf } from './node-status.ts';
@@ -46,12 +47,19 @@ import { nodeVersion } from './version.ts';
 
 const journalSegmentBytes = 8 << 20;
 const statusEveryMs = 100;
+/** From a fence that ends this life to its end, in milliseconds. */
+const noticeMs = 300;
 /** Messages of transactions that one peer may hand over: a steady rate, and as many at once (64 KiB each). */
 const handOversPerSecond = 16;
 const handOversBurst = 256;
 
 /** What changes while a node runs, and whom a failure must stop. */
-export type Life = { phase: Phase; driver: Driver | null };
+export type Life = {
+  phase: Phase;
+  driver: Driver | null;
+  /** It began after a repair, and signs when its results have shown to be those of the others. */
+  isObserving: boolean;
+};
 
 export type LifeParts = {
   readonly config: NodeConfig;
@@ -60,10 +68,14 @@ export type LifeParts = {
   readonly closers: Closers;
   readonly life: Life;
   readonly failure: Failure;
+  readonly facts: HealingFacts;
+  readonly onRoster: (roster: Roster) => void;
+  readonly onStatus: (status: NodeStatus) => void;
 };
 
 /** Resolves with where HTTP is served, once it listens. What it opened is closed by `closers`, also when it rejects. */
-export async function beginLife({ config, founding, log, closers, life, failure }: LifeParts): Promise<string> {
+export async function beginLife(parts: LifeParts): Promise<string> {
+  const { config, founding, log, closers, life, failure } = parts;
   const { keys, genesis, genesisBytes, ledgerHash } = founding;
   const selfId = config.validatorId;
   const startedAtMs = performance.now();
@@ -93,6 +105,7 @@ export async function beginLife({ config, founding, log, closers, life, failure 
     {
       onRoster: (next) => {
         roster = next;
+        parts.onRoster(next);
         linkPeers();
       },
       onExecuted: ({ outcome, leaderHints }) => {
@@ -111,6 +124,7 @@ export async function beginLife({ config, founding, log, closers, life, failure 
   closers.add(() => ledger.stop());
   closers.add(() => verification.stop());
   let roster: Roster = ledger.roster;
+  parts.onRoster(roster);
   const origin: ReplicaOrigin = {
     ...readOrigin(ledger.origin, selfId),
     ledgerHash,
@@ -123,6 +137,7 @@ export async function beginLife({ config, founding, log, closers, life, failure 
   const timer = createTimer();
   let edge: EdgeClient | null = null;
   let isAtTip = false;
+  let isDamaged = false;
 
   function peersNow() {
     return peersToLink({
@@ -225,7 +240,7 @@ export async function beginLife({ config, founding, log, closers, life, failure 
       },
       onHandedOver: (peer, transactions) => {
         log.debug('transactions.handed-over', { peer, transactions: transactions.length });
-        if (refusalOf(life.phase, driver) !== null || handOvers.take(peer, performance.now()) > 0) return;
+        if (refusalOf(life, driver) !== null || handOvers.take(peer, performance.now()) > 0) return;
         edge?.admit(transactions);
       },
       onEpoch: ({ epoch, validators }) => {
@@ -234,7 +249,7 @@ export async function beginLife({ config, founding, log, closers, life, failure 
         log.info('epoch.began', { epoch, validators: validators.map(({ id }) => id) });
         linkPeers();
         // What was handed in here and is in no batch will be in none of this node's: whoever waits goes to another one.
-        const refusal = refusalOf(life.phase, driver);
+        const refusal = refusalOf(life, driver);
         if (refusal !== null) mempool.refuseAll(refusal);
       },
       onFenced,
@@ -275,34 +290,67 @@ export async function beginLife({ config, founding, log, closers, life, failure 
     return of?.validators[author]?.id ?? String(author);
   }
 
-  /** Nothing is signed from here on. What was read is not believed either, so nothing false was answered or signed. */
-  function onDamaged({ what }: Finding): void {
-    failure.fail({ code: 'node.damaged', message: what });
-  }
-
   /** Follows the chain and answers from here on; what was handed in and is not sealed will not be sealed here. */
   function onFenced(reason: FenceReason): void {
+    if (reason === 'damaged' && life.isObserving) return;
     if (reason === 'rolled-back' && !isNotedAsRolledBack(config.dataDir)) noteRolledBack(config.dataDir, mark.value);
     const error = fenceError(reason, config.dataDir, mark.path);
     log.error('node.fenced', { reason, code: error.code, message: error.message });
     log.flush();
-    const refusal = life.phase === 'running' ? refusalOf(life.phase, driver) : error;
+    const refusal = life.phase === 'running' ? refusalOf(life, driver) : error;
     if (refusal !== null) mempool.refuseAll(refusal);
     edge?.tellStatus(status());
+    if (reason === 'diverged') endSoon(error);
+  }
+
+  /** The others are told, and what is durable is sent; then this life ends, and the next one begins with whole data. */
+  function endSoon(error: CairnError): void {
+    spokesman.speak(performance.now());
+    setTimeout(() => failure.fail(error), noticeMs);
+  }
+
+  /** What was read is not believed either, so nothing false was answered or signed. */
+  function onDamaged({ what }: Finding): void {
+    if (isDamaged) return;
+    isDamaged = true;
+    driver.fence('damaged');
+    endSoon({ code: 'node.damaged', message: what });
+  }
+
+  /** After a repair: what is executed here is what a quorum certified, up to the end of what is final. */
+  function observe(): void {
+    const { isChecked, isSyncing, executedHeight, finalizedHeight, certifiedHeight } = driver.replica.status();
+    const isAtEnd = !isSyncing && executedHeight === finalizedHeight;
+    // Those above may lack the very signatures of this node.
+    if (!isChecked || !isAtEnd || certifiedHeight + roster.parameters.checkpointLag < executedHeight) return;
+    life.isObserving = false;
+    driver.unfence('damaged');
   }
 
   function status(): NodeStatus {
     const uptimeMs = performance.now() - startedAtMs;
-    const { phase } = life;
     const outcome = lastOutcome;
     const { member } = roster.own;
-    return statusOf({ id: selfId, genesis, ledgerHash, phase, driver, transport, mempool, outcome, member, uptimeMs });
+    const present = statusOf({
+      id: selfId,
+      genesis,
+      ledgerHash,
+      life,
+      driver,
+      transport,
+      mempool,
+      outcome,
+      member,
+      uptimeMs,
+    });
+    parts.onStatus(present);
+    return present;
   }
 
   let toldMode: NodeMode = 'starting';
   /** Fences tell of themselves, with their reason. */
   function tellMode(): void {
-    const mode = modeOf(life.phase, driver);
+    const mode = modeOf(life, driver);
     if (mode === toldMode) return;
     toldMode = mode;
     if (mode !== 'fenced' && mode !== 'stopping')
@@ -312,7 +360,7 @@ export async function beginLife({ config, founding, log, closers, life, failure 
 
   /** Why the operator can change nothing at present; null when he can. */
   function operatorRefusal(): CairnError | null {
-    return life.phase === 'running' ? null : refusalOf(life.phase, driver);
+    return life.phase === 'running' ? null : refusalOf(life, driver);
   }
 
   function fenceByOperator(reason: string): CairnError | null {
@@ -348,6 +396,7 @@ export async function beginLife({ config, founding, log, closers, life, failure 
     else driver.fence('rolled-back');
   }
   if (operatorFenceReason(config.dataDir) !== null) driver.fence('operator');
+  if (life.isObserving) driver.fence('damaged');
   edge = await startEdgeClient(
     {
       dataDir: config.dataDir,
@@ -365,7 +414,7 @@ export async function beginLife({ config, founding, log, closers, life, failure 
     newsIn,
     {
       mempool,
-      refusal: () => refusalOf(life.phase, driver),
+      refusal: () => refusalOf(life, driver),
       fence: fenceByOperator,
       unfence: unfenceByOperator,
       samples: () =>
@@ -376,6 +425,7 @@ export async function beginLife({ config, founding, log, closers, life, failure 
           ledger,
           verification,
           journalBytes: journal.sizeBytes,
+          healing: parts.facts.samples(),
         }),
       onDamaged,
       onFailed: failure.fail,
@@ -394,6 +444,7 @@ export async function beginLife({ config, founding, log, closers, life, failure 
   tellStatus(status());
   const statusTimer = setInterval(() => {
     tellStatus(status());
+    if (life.isObserving) observe();
     tellMode();
     spokesman.speak(performance.now());
     if (!isAtTip && status().inSync) {

@@ -29,6 +29,7 @@ export type Sampled = {
   readonly ledger: LedgerClient;
   readonly verification: VerificationPool;
   readonly journalBytes: number;
+  readonly healing: MetricSamples;
 };
 
 export function createNodeMetrics(validators: readonly Validator[], nowMs: () => number = () => performance.now()) {
@@ -76,7 +77,7 @@ export function createNodeMetrics(validators: readonly Validator[], nowMs: () =>
       if (fact.type === 'entered-view') views.add(fact.by === 'nullification' ? 'nullified' : 'notarized');
       if (fact.type === 'fault-proven') faults.add(`${accusable[fact.accused]!.id}/${fact.kind}`);
     },
-    samples({ status, replica, transport, ledger, verification, journalBytes }: Sampled): MetricSamples[] {
+    samples({ status, replica, transport, ledger, verification, journalBytes, healing }: Sampled): MetricSamples[] {
       const peers = transport.peers();
       const checked = verification.counters.checked + ledger.checks().checked;
       const invalid = verification.counters.invalid + ledger.checks().invalid;
@@ -154,6 +155,7 @@ export function createNodeMetrics(validators: readonly Validator[], nowMs: () =>
             { labels: { queue: 'verification' }, value: verification.queueLength() },
           ],
         },
+        healing,
         ledger.samples(),
       ];
     },

@@ -16,7 +16,7 @@ export type StatusParts = {
   readonly id: string;
   readonly genesis: Genesis;
   readonly ledgerHash: Hash;
-  readonly phase: Phase;
+  readonly life: LifeState;
   readonly driver: Driver;
   readonly transport: Pick<Transport, 'peers'>;
   readonly mempool: Pick<Mempool, 'transactionsCount' | 'sizeBytes'>;
@@ -32,19 +32,23 @@ export function isBehind(driver: Driver): boolean {
   return (isSyncing && driver.isMember) || executedHeight + behindHeights < finalizedHeight;
 }
 
-export function modeOf(phase: Phase, driver: Driver): NodeMode {
+/** What a life is about, and whether it began after a repair and has yet to show that it comes to the same results as the others. */
+export type LifeState = { readonly phase: Phase; readonly isObserving: boolean };
+
+export function modeOf({ phase, isObserving }: LifeState, driver: Driver): NodeMode {
   if (phase !== 'running') return phase;
-  if (driver.fencedFor !== null) return 'fenced';
+  const fences = driver.fences.filter((reason) => reason !== 'damaged' || !isObserving);
+  if (fences.length > 0) return 'fenced';
   if (isBehind(driver)) return 'syncing';
-  return driver.isMember ? 'active' : 'observing';
+  return driver.isMember && !isObserving ? 'active' : 'observing';
 }
 
 export function statusOf(parts: StatusParts): NodeStatus {
-  const { driver, phase, genesis, outcome, mempool } = parts;
+  const { driver, life, genesis, outcome, mempool } = parts;
   const { statement, timeMs } = outcome;
   const { set } = driver;
   const replica = driver.replica.status();
-  const mode = modeOf(phase, driver);
+  const mode = modeOf(life, driver);
   const peers = parts.transport.peers();
   const validators = new Set(set.validators.map(({ id }) => id));
   const connected = peers.filter((peer) => peer.isConnected && validators.has(peer.id)).length;
@@ -52,7 +56,7 @@ export function statusOf(parts: StatusParts): NodeStatus {
     ledger: { name: genesis.name, hash: parts.ledgerHash },
     node: { id: parts.id, member: parts.member ?? '', version: nodeVersion },
     mode,
-    fencedFor: driver.fencedFor,
+    fencedFor: mode === 'fenced' ? driver.fencedFor : null,
     inSync: mode === 'active' && connected + 1 >= set.quorum,
     epoch: replica.epoch,
     view: replica.view,
@@ -77,14 +81,14 @@ export function statusOf(parts: StatusParts): NodeStatus {
 }
 
 /** Why no transactions are taken at present; null when they are. */
-export function refusalOf(phase: Phase, driver: Driver): CairnError | null {
-  const mode = modeOf(phase, driver);
+export function refusalOf(life: LifeState, driver: Driver): CairnError | null {
+  const mode = modeOf(life, driver);
   switch (mode) {
     case 'active':
       return null;
     // Sealing needs no results: what is handed in meanwhile is ordered all the same.
     case 'syncing':
-      return driver.isMember ? null : syncing;
+      return driver.isMember && driver.fences.length === 0 ? null : syncing;
     case 'fenced':
       return {
         code: 'node.fenced',
@@ -97,7 +101,7 @@ export function refusalOf(phase: Phase, driver: Driver): CairnError | null {
     case 'observing':
       return {
         code: 'node.observing',
-        message: 'the node follows the chain and is no validator: send to one that is',
+        message: 'the node follows the chain and signs nothing at present: send to another node',
       };
     case 'repairing':
       return syncing;

@@ -1,13 +1,12 @@
 /**
  * A node in this process: started, kept alive, and stopped.
  */
-import { type Closers, createClosers } from './closers.ts';
 import { readFounding } from './config/founding.ts';
 import type { NodeConfig } from './config/node-config.ts';
 import { installNodeSha256 } from './crypto/sha256.ts';
-import { createFailure, errorOf, NodeFailed, orThrow } from './failure.ts';
+import { orThrow } from './failure.ts';
 import { createLog } from './logging.ts';
-import { beginLife, type Life } from './node-life.ts';
+import { createNodeKeeper } from './node-keeper.ts';
 
 export { NodeFailed } from './failure.ts';
 
@@ -18,45 +17,23 @@ export type RunningNode = {
 };
 
 /**
- * Starts a node; resolves when it listens. Rejects with a NodeFailed, all that was opened closed again. What fails later
- * is logged and ends the process with exit code 1.
+ * Starts a node; resolves when it listens, after it has mended what kept it from that. Rejects with a NodeFailed, all that was
+ * opened closed again. What fails later and cannot be mended is logged, and ends the process with exit code 1.
  */
 export async function startNode(config: NodeConfig): Promise<RunningNode> {
   installNodeSha256();
   const founding = orThrow(readFounding(config));
   const log = createLog({ level: config.logLevel, base: { node: config.validatorId } });
-  const closers: Closers = createClosers();
-  const life: Life = { phase: 'starting', driver: null };
-  const failure = createFailure(log, () => {
-    life.driver?.stop();
-  });
-  closers.add(() => failure.release());
-  let httpUrl: string;
-  try {
-    httpUrl = await failure.whileStarting(beginLife({ config, founding, log, closers, life, failure }));
-  } catch (cause) {
-    failure.onStopping();
-    await closers.closeAll().catch(() => undefined);
-    log.flush();
-    throw new NodeFailed(errorOf(cause));
-  }
-
+  const keeper = createNodeKeeper(config, founding, log);
+  await keeper.begin();
   let stopped: Promise<void> | null = null;
-  async function stop(): Promise<void> {
-    failure.onStopping();
-    life.phase = 'stopping';
-    try {
-      await closers.closeAll();
-      log.info('node.stopped');
-    } finally {
-      log.flush();
-    }
-  }
   return {
     id: config.validatorId,
-    httpUrl,
+    get httpUrl() {
+      return keeper.httpUrl();
+    },
     stop: () => {
-      stopped ??= stop();
+      stopped ??= keeper.stop();
       return stopped;
     },
   };

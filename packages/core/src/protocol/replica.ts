@@ -47,6 +47,8 @@ export type ReplicaStatus = {
   readonly isIdle: boolean;
   readonly isSyncing: boolean;
   readonly maySign: boolean;
+  /** A quorum was heard since the start, and the chain up to the newest finalization they showed is known. */
+  readonly isChecked: boolean;
   readonly pendingBatches: number;
   readonly waitingBytes: number;
   readonly proofsOfFault: number;
@@ -453,6 +455,7 @@ export class Replica {
       isIdle: this.agreement.isIdle,
       isSyncing: this.#delivery.isSyncing || this.#tree.root.height > this.#delivery.executedHeight + 16,
       maySign: this.#context.maySign,
+      isChecked: this.#hasBegun,
       pendingBatches: this.agreement.pending().batches.length,
       waitingBytes: this.batches.own.waitingBytes,
       proofsOfFault: this.#evidence.count,

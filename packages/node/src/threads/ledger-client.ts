@@ -124,15 +124,17 @@ export async function startLedgerClient(
         return;
       case 'damaged':
         return events.onDamaged(message.finding);
-      case 'failed':
-        ready.reject(message.error);
-        return events.onFailed(message.error);
+      case 'failed': {
+        const error = chainError(message.error);
+        ready.reject(error);
+        return events.onFailed(error);
+      }
       case 'stopped':
         return stopped.resolve();
     }
   });
   worker.on('error', (cause) => {
-    const error = errorOf(cause, 'the ledger thread');
+    const error = chainError(errorOf(cause, 'the ledger thread'));
     ready.reject(error);
     stopped.resolve();
     if (!isStopping) events.onFailed(error);
@@ -214,4 +216,9 @@ export async function startLedgerClient(
     },
   };
   return { client, verification };
+}
+
+/** What nobody expected there may come of what is stored: it is told from failures elsewhere. */
+function chainError(error: CairnError): CairnError {
+  return error.code === 'node.failed' ? { ...error, code: 'node.chain-failed' } : error;
 }

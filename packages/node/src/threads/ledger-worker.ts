@@ -17,6 +17,7 @@ import {
 import { installNodeSha256 } from '../crypto/sha256.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { errorOf, orThrow } from '../failure.ts';
+import { repairView } from '../healing/repair-view.ts';
 import { createRosterKeeper, type RosterKeeper } from '../membership/roster.ts';
 import { createCounters, createHistogram, createThreadSampler } from '../metrics.ts';
 import { type ChainDb, openChainDb } from '../storage/chain-db.ts';
@@ -58,7 +59,7 @@ function run(): void {
   const ledgerHash = sha256(settings.genesis);
   const chain = orThrow(openChainDb(join(settings.dataDir, 'chain.db'), { ledgerHash }));
   const executor = createChainExecutor(genesis, ledgerHash, chain, settings.stateHashes);
-  const view = orThrow(followChain(orThrow(openViewDb(join(settings.dataDir, 'view.db'))), chain));
+  const view = openView(join(settings.dataDir, 'view.db'), chain);
   const preparer = createBatchPreparer(executor.store, sodiumVerifier, failed);
   let isDamaged = false;
   const origin = originOf(chain, genesis.parameters.checkpointLag);
@@ -137,6 +138,18 @@ function run(): void {
         return port.close();
     }
   }
+}
+
+/** One that cannot be read is made anew: it is a function of the chain. */
+function openView(path: string, chain: ChainDb): ViewDb {
+  const open = () => {
+    const opened = openViewDb(path);
+    return opened.ok ? followChain(opened.value, chain) : opened;
+  };
+  const opened = open();
+  if (opened.ok || opened.error.code !== 'storage.damaged') return orThrow(opened);
+  repairView(path);
+  return orThrow(open());
 }
 
 type Execution = {

@@ -1,0 +1,36 @@
+/** What a node did to mend itself, for metrics and for whoever looks while it does. */
+import type { HealingProgress } from './healing/report.ts';
+import { createCounters, type MetricSamples } from './metrics.ts';
+
+export type HealingFacts = {
+  onProgress(progress: HealingProgress): void;
+  /** @param what as in a report of healing/, or `journal` */
+  onRepaired(what: string, bytesFetched: number, tookMs: number): void;
+  /** Of the repair under way; null where there is none. */
+  progress(): HealingProgress | null;
+  samples(): MetricSamples;
+};
+
+export function createHealingFacts(): HealingFacts {
+  const repairs = createCounters();
+  let bytes = 0;
+  let lastMs = 0;
+  let present: HealingProgress | null = null;
+  return {
+    onProgress(progress) {
+      present = progress;
+    },
+    onRepaired(what, bytesFetched, tookMs) {
+      repairs.add(what);
+      bytes += bytesFetched;
+      lastMs = tookMs;
+      present = null;
+    },
+    progress: () => present,
+    samples: () => ({
+      repairs_total: repairs.samples('what'),
+      repair_bytes_total: bytes,
+      repair_seconds: lastMs / 1000,
+    }),
+  };
+}

@@ -1,0 +1,247 @@
+/**
+ * Keeps a node alive: when one of its lives ends for a reason that can be mended, closes everything, mends it, and begins another
+ * one, with growing pauses where that fails again and again. What needs people ends the process.
+ */
+import { existsSync, mkdirSync } from 'node:fs';
+import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CairnError } from '@cairn-ledger/core';
+import { createClosers } from './closers.ts';
+import type { Founding } from './config/founding.ts';
+import type { NodeConfig } from './config/node-config.ts';
+import { nothingSigned } from './driver/signing-mark.ts';
+import { createFailure, errorOf, NodeFailed } from './failure.ts';
+import type { ChainRepair } from './healing/repair-chain.ts';
+import type { NodeStatus } from './http/edge-port.ts';
+import { openRepairDoor } from './http/repair-door.ts';
+import { noteRolledBack } from './keys/rolled-back.ts';
+import { signingMarkPath } from './keys/signing-mark-file.ts';
+import type { Log } from './logging.ts';
+import { createHealingFacts } from './node-healing.ts';
+import { beginLife, type Life } from './node-life.ts';
+import { foundFromPeers, hasChain, type RepairParts, repairNode, setJournalAside } from './node-repair.ts';
+import type { PeerAddress } from './transport/transport.ts';
+
+export type NodeKeeper = {
+  /** Rejects with a NodeFailed, all that was opened closed again. */
+  begin(): Promise<void>;
+  /** Of the present life, or the last one. */
+  httpUrl(): string;
+  stop(): Promise<void>;
+};
+
+/** What has gone wrong, by what mends it. */
+type Ailment = 'journal' | 'chain';
+
+const firstPauseMs = 1_000;
+const longestPauseMs = 60_000;
+/** A life that lasted so long was a good one: the next failure is the first again. */
+const goodLifeMs = 600_000;
+/** Failures in a row of which nobody knows whether repair helps. */
+const guessesMax = 3;
+
+export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Log): NodeKeeper {
+  const stopping = new AbortController();
+  const facts = createHealingFacts();
+  let closers = createClosers();
+  let life: Life | null = null;
+  /** The port that the first life got, where any would do. */
+  let httpPort = config.http.port;
+  let httpUrl = '';
+  let known: readonly PeerAddress[] | null = null;
+  let lastStatus: NodeStatus | null = null;
+  let failures = 0;
+  let begunAtMs = 0;
+  let recovering: Promise<void> = Promise.resolve();
+
+  /** What may be mended by itself; null for what needs people. */
+  function ailmentOf({ code }: CairnError): Ailment | null {
+    switch (code) {
+      case 'journal.damaged':
+        return 'journal';
+      case 'storage.damaged':
+      case 'node.damaged':
+      case 'node.diverged':
+        return 'chain';
+      case 'node.chain-failed':
+        // Perhaps what is stored led the ledger thread astray, perhaps it is a bug.
+        return failures < guessesMax ? 'chain' : null;
+      default:
+        return null;
+    }
+  }
+
+  async function liveOnce(isRepaired: boolean): Promise<void> {
+    closers = createClosers();
+    const present: Life = { phase: 'starting', driver: null, isObserving: isRepaired };
+    life = present;
+    const failure = createFailure(log, () => present.driver?.stop(), onFailed);
+    closers.add(() => failure.release());
+    const { http } = config;
+    try {
+      const begun = beginLife({
+        config: { ...config, http: { ...http, port: httpPort } },
+        founding,
+        log,
+        closers,
+        life: present,
+        failure,
+        facts,
+        onRoster: ({ peers }) => {
+          known = peers;
+        },
+        onStatus: (status) => {
+          lastStatus = status;
+        },
+      });
+      httpUrl = await failure.whileStarting(begun);
+      httpPort = Number(new URL(httpUrl).port) || httpPort;
+      begunAtMs = performance.now();
+    } catch (cause) {
+      failure.onStopping();
+      await closers.closeAll().catch(() => undefined);
+      throw new NodeFailed(errorOf(cause));
+    }
+    closers.add(() => failure.onStopping());
+  }
+
+  /** Begins a life, and mends what keeps it from beginning. */
+  async function live(isRepaired: boolean): Promise<void> {
+    for (let isMended = isRepaired; ; isMended = true) {
+      try {
+        return await liveOnce(isMended);
+      } catch (cause) {
+        const error = errorOf(cause);
+        if (stopping.signal.aborted || ailmentOf(error) === null) throw cause;
+        await heal(error);
+      }
+    }
+  }
+
+  /** A life has failed. False where nothing can be done about it. */
+  function onFailed(error: CairnError): boolean {
+    if (stopping.signal.aborted || ailmentOf(error) === null) return false;
+    log.error('node.ailing', { code: error.code, message: error.message });
+    log.flush();
+    recovering = recover(error).catch((cause: unknown) => {
+      if (stopping.signal.aborted) return;
+      const { code, message } = errorOf(cause);
+      log.error('node.failed', { code, message });
+      log.flush();
+      process.exit(1);
+    });
+    return true;
+  }
+
+  async function recover(error: CairnError): Promise<void> {
+    if (performance.now() - begunAtMs >= goodLifeMs) failures = 0;
+    await closers.closeAll().catch((cause: unknown) => log.warn('node.close-failed', { ...errorOf(cause) }));
+    await heal(error);
+    await live(true);
+  }
+
+  async function heal(error: CairnError): Promise<void> {
+    const ailment = ailmentOf(error)!;
+    failures++;
+    const { code, message } = error;
+    log.warn('node.repairing', { what: ailment, code, message, attempt: failures });
+    await withDoor(async () => {
+      if (failures > 1) await pause(failures - 1);
+      if (ailment === 'journal') return healJournal();
+      for (let attempt = 1; ; attempt++) {
+        const repaired = await repairNode(repairParts());
+        if (repaired.ok) return onRepaired(repaired.value);
+        log.warn('repair.failed', { code: repaired.error.code, message: repaired.error.message });
+        if (!isForAnotherTry(repaired.error)) throw new NodeFailed(repaired.error);
+        await pause(attempt);
+      }
+    });
+  }
+
+  /** Without its record a node has forgotten what it signed: it asks to be taken back with another life number. */
+  function healJournal(): void {
+    const aside = setJournalAside(config);
+    noteRolledBack(config.dataDir, nothingSigned);
+    facts.onRepaired('journal', 0, 0);
+    log.warn('repair.done', { what: 'journal', aside });
+  }
+
+  function onRepaired({ what, bytesFetched, tookMs, height, damageCount, replacedFor, isComplete }: ChainRepair): void {
+    facts.onRepaired(what, bytesFetched, tookMs);
+    const ms = Math.round(tookMs);
+    log.info('repair.done', { what, bytesFetched, ms, height, damages: damageCount, replacedFor, isComplete });
+  }
+
+  function repairParts(): RepairParts {
+    return {
+      config,
+      founding,
+      log,
+      signal: stopping.signal,
+      known,
+      onProgress: (progress) => facts.onProgress(progress),
+    };
+  }
+
+  /** Growing with every failure, shortened at random so that nodes that fail together do not come back together. */
+  async function pause(attempt: number): Promise<void> {
+    const ms = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(attempt - 1, 10)) * (0.5 + Math.random() / 2);
+    await sleep(ms, undefined, { signal: stopping.signal });
+  }
+
+  async function withDoor<T>(work: () => Promise<T> | T): Promise<T> {
+    const door = await openRepairDoor({ ...config.http, port: httpPort }, () => ({
+      status: lastStatus,
+      progress: facts.progress(),
+    }));
+    try {
+      return await work();
+    } finally {
+      await door.close();
+    }
+  }
+
+  /** A node that lost its chain, or never had one while others do, takes over what they have. */
+  async function foundIfMissing(): Promise<void> {
+    if (config.sync === 'full' || hasChain(config)) return;
+    const hasSigned = existsSync(signingMarkPath(config.keysDir, founding.ledgerHash));
+    if (!hasSigned && config.bootstrap === undefined) return;
+    mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+    log.info('node.repairing', { what: 'missing' });
+    const founded = await withDoor(() => foundFromPeers(repairParts()));
+    if (founded === null) log.info('repair.done', { what: 'nothing', why: 'no peer has a chain to take over' });
+    else if (founded.ok) onRepaired(founded.value);
+    else log.warn('repair.failed', { code: founded.error.code, message: founded.error.message });
+  }
+
+  async function stop(): Promise<void> {
+    stopping.abort(new NodeFailed({ code: 'node.stopping', message: 'the node is stopping' }));
+    if (life !== null) life.phase = 'stopping';
+    await recovering;
+    try {
+      await closers.closeAll();
+      log.info('node.stopped');
+    } finally {
+      log.flush();
+    }
+  }
+
+  return {
+    async begin() {
+      try {
+        await foundIfMissing();
+        await live(false);
+      } catch (cause) {
+        log.flush();
+        throw new NodeFailed(errorOf(cause));
+      }
+    },
+    httpUrl: () => httpUrl,
+    stop,
+  };
+}
+
+/** What peers may have a little later. */
+function isForAnotherTry({ code }: CairnError): boolean {
+  return code === 'snapshot.unavailable' || code === 'repair.no-peers';
+}
