@@ -23,7 +23,8 @@ import { createLinkProxy, type LinkProxy } from './link-proxy.ts';
 
 const basePort = 19_700;
 const restartPauseMs = 1_000;
-const readyTimeoutMs = 120_000;
+/** For each node: on two busy cores a process takes seconds to start. */
+const readyMsPerNode = 15_000;
 export const statusTimeoutMs = 1_500;
 /** From here on two cores do not keep up with the delays of a local network. */
 const largeNetwork = 8;
@@ -221,7 +222,7 @@ function createNode(
 
 async function startAll(network: DrillNetwork): Promise<void> {
   await Promise.all(network.nodes.map((node) => node.start()));
-  await untilInSync(network.nodes, readyTimeoutMs);
+  await untilInSync(network.nodes, readyMsPerNode * network.nodes.length);
 }
 
 /** Throws `dev.not-ready` when they are not all active and in sync in time. */

@@ -11,8 +11,7 @@ const driverUrl = new URL('../../driver/driver.ts', import.meta.url).href;
 const place = '    this.counters.votesSigned++;\n';
 const addition = `    if (globalThis.cairnIsHostile === true && vote.type === 'notarize') {
       const other = { ...vote, proposal: { ...vote.proposal, digest: vote.proposal.digest.map((byte) => byte ^ 0xff) } };
-      const signature = this.#ports.votingSigner.sign(voteSignedBytes(other, this.#ledgerHash));
-      this.#send(this.#view, 'all', { type: 'vote', vote: { vote: other, signer: this.#view.self, signature }, entry: null });
+      this.#send(this.#view, 'all', { type: 'vote', vote: this.#signing.vote(other, this.#view), entry: null });
     }
 `;
 
