@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fromHex, propose, signTransaction, type Validator, vote } from '@cairn-ledger/core';
-import { createClient } from '@cairn-ledger/sdk';
+import { DatabaseSync } from 'node:sqlite';
+import { encodeCbor, fromHex, propose, signTransaction, type Validator, vote } from '@cairn-ledger/core';
+import { type AccountAnswer, createClient } from '@cairn-ledger/sdk';
 import { choosePorts } from '../packages/node/src/cli/dev/ports.ts';
 import { signerOf } from '../packages/node/src/cli/signing.ts';
 import { nodeConfigIn, writeNodeConfig } from '../packages/node/src/config/node-config.ts';
@@ -79,9 +80,11 @@ networkTest('the set of validators changes under load', { timeoutMs: 240_000 }, 
   });
 });
 
-networkTest('nodes mend themselves', { timeoutMs: 300_000 }, async (network, step) => {
+const balances = [{ account: 'alder', amount: '1000000' }];
+
+networkTest('nodes mend themselves', { timeoutMs: 300_000, balances }, async (network, step) => {
   const counters = new Map<string, bigint>();
-  const [first, , third, fourth] = network.nodes as [E2eNode, E2eNode, E2eNode, E2eNode];
+  const [first, second, third, fourth] = network.nodes as [E2eNode, E2eNode, E2eNode, E2eNode];
   const load = startLoad(network, (owner) => {
     const counter = (counters.get(owner) ?? 0n) + 1n;
     counters.set(owner, counter);
@@ -108,6 +111,24 @@ networkTest('nodes mend themselves', { timeoutMs: 300_000 }, async (network, ste
     await assertAgreement(network.nodes);
   });
 
+  await step(
+    'a balance that is changed on the disk of a running node is never shown; the node mends itself',
+    async () => {
+      tamperBalance(second, 'alder', 'eur');
+      const shown = new Set<string>();
+      await until('node-2 was fenced, and has mended its chain', 60_000, async () => {
+        const answer = await second.client.get<AccountAnswer>('/v1/accounts/alder');
+        if (answer.ok) shown.add(answer.value.balances[0]!.amount);
+        return second.log().includes('"what":"chain-repaired"');
+      });
+      await untilActive(second);
+      assert.match(second.log(), /"event":"node.fenced","reason":"damaged"/);
+      const { balances: shownNow } = orFail(await second.client.get<AccountAnswer>('/v1/accounts/alder'));
+      for (const amount of [...shown, shownNow[0]!.amount]) assert.equal(amount, '1000000');
+      await assertAgreement(network.nodes);
+    },
+  );
+
   await step('a node whose chain is no database any more fetches it again', async () => {
     await first.kill();
     // With its log, it would be whole again.
@@ -128,6 +149,19 @@ async function untilActive(node: E2eNode): Promise<void> {
     const status = orFail(await node.client.status());
     return status.mode === 'active' && status.inSync;
   });
+}
+
+/** As somebody would who has the disk: the value is another uint, in the same encoding. */
+function tamperBalance(node: E2eNode, account: string, asset: string): void {
+  const database = new DatabaseSync(join(node.dir, 'data', 'chain.db'));
+  try {
+    const key = new TextEncoder().encode(`account/${account}/${asset}`);
+    const value = encodeCbor(999_999_999);
+    const { changes } = database.prepare('UPDATE state SET value = ? WHERE key = ?').run(value, key);
+    assert.equal(changes, 1, 'there is such a balance');
+  } finally {
+    database.close();
+  }
 }
 
 /** In the middle of its oldest segment, where no crash explains it. */
