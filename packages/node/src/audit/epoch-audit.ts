@@ -5,6 +5,7 @@
  */
 import {
   admitMessage,
+  type Block,
   blockFromParts,
   decodeCertificate,
   type EpochSet,
@@ -19,6 +20,7 @@ import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import type { ChainDb } from '../storage/chain-db.ts';
 import { decodeSignatures } from '../storage/checkpoint-signatures.ts';
 import { type StoredEpoch, storedToEpochSet } from '../storage/epoch-table.ts';
+import { boundariesKey } from '../storage/kept-boundaries.ts';
 import type { Findings } from './finding.ts';
 import type { Anchor } from './founding-audit.ts';
 
@@ -40,6 +42,7 @@ export function genesisEpochs({ set }: Anchor): AuditedEpochs {
 
 export function auditEpochs(anchor: Anchor, chain: ChainDb, findings: Findings): AuditedEpochs {
   const sets: EpochSet[] = [anchor.set];
+  const kept = findings.guard('block', { table: 'meta', key: boundariesKey }, () => chain.keptBoundaries()) ?? [];
   findings.guard('block', { table: 'epochs' }, () => {
     for (const row of rowsOf(chain)) {
       if (row.epoch === 1) compareWithGenesis(row, anchor, findings);
@@ -60,7 +63,7 @@ export function auditEpochs(anchor: Anchor, chain: ChainDb, findings: Findings):
     const isProven = findings.guard(
       'block',
       where,
-      () => isSigned(anchor, chain, before, row) || isFinal(anchor, chain, before, row),
+      () => isSigned(anchor, chain, before, row) || isStoredFinal(anchor, chain, before, row),
     );
     if (isProven === false) {
       const what = `nothing proves who signs in epoch ${epoch}: no quorum of epoch ${before.epoch} has signed it`;
@@ -68,7 +71,19 @@ export function auditEpochs(anchor: Anchor, chain: ChainDb, findings: Findings):
     }
     sets.push(storedToEpochSet({ ...row, rules: rulesOf(row) }));
     compareWithBlock(row, chain, findings);
+    compareWithKept(before, row);
     return true;
+  }
+
+  /** Where the block that the epoch began from is kept from below a founding, it is that block. */
+  function compareWithKept(before: EpochSet, row: StoredEpoch): void {
+    const own = kept.find(({ block }) => block.header.epoch === before.epoch);
+    if (own === undefined) return;
+    const isTrue =
+      isFinal(anchor, before, row, own.block, own.finalization) &&
+      (row.genesis === null || equalBytes(row.genesis.digest, own.block.digest));
+    const what = `the block that is kept as the one that epoch ${row.epoch} began from is another one`;
+    if (!isTrue) findings.add('block', 'audit.differs', what, { table: 'meta', key: boundariesKey });
   }
 
   /** As the first block of the epoch that is held has them, which is what its quorum agreed on. */
@@ -135,13 +150,23 @@ function isSigned({ ledgerHash }: Anchor, chain: ChainDb, before: EpochSet, row:
   return admitMessage(message, toValidatorIndex(0), before, ledgerHash, sodiumVerifier).ok;
 }
 
-/** The boundary block, with its finalization by the epoch before. */
-function isFinal({ ledgerHash }: Anchor, chain: ChainDb, before: EpochSet, row: StoredEpoch): boolean {
+function isStoredFinal(anchor: Anchor, chain: ChainDb, before: EpochSet, row: StoredEpoch): boolean {
   const stored = chain.blockByHeight(row.genesisHeight);
   if (stored === null || stored.finalization === null) return false;
-  const [block, certificate] = [blockFromParts(stored.header, stored.body), decodeCertificate(stored.finalization)];
-  if (!block.ok || !certificate.ok || certificate.value.vote.type !== 'finalize') return false;
-  const { header, digest } = block.value;
+  const block = blockFromParts(stored.header, stored.body);
+  return block.ok && isFinal(anchor, before, row, block.value, stored.finalization);
+}
+
+/** Whether a block is the boundary that an epoch began from, with its finalization by the epoch before. */
+function isFinal(
+  { ledgerHash }: Anchor,
+  before: EpochSet,
+  row: StoredEpoch,
+  { header, digest }: Block,
+  finalization: Uint8Array,
+): boolean {
+  const certificate = decodeCertificate(finalization);
+  if (!certificate.ok || certificate.value.vote.type !== 'finalize') return false;
   const namesIt =
     header.epoch === before.epoch &&
     header.height === row.genesisHeight &&

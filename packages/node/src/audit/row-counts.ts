@@ -1,11 +1,12 @@
 /** Without re-execution: no table of the chain has rows that the walk over the heights has not seen, and floors are right. */
 import { equalBytes } from '@cairn-ledger/core';
+import { boundariesKey } from '../storage/kept-boundaries.ts';
 import type { ChainAudit } from './block-audit.ts';
 import { type ChainSummary, floorName } from './chain-audit.ts';
 import type { FindingClass } from './finding.ts';
 
 export function auditRowCounts(task: ChainAudit, summary: ChainSummary, firstHeight: number): void {
-  const { database, epochs, findings, foundedHeight } = task;
+  const { database, epochs, findings } = task;
   const heights = summary.tipHeight - firstHeight + 1;
   const epochCount = epochs.latest.epoch;
   let boundariesBefore = 0;
@@ -13,7 +14,7 @@ export function auditRowCounts(task: ChainAudit, summary: ChainSummary, firstHei
   for (let epoch = 2; epoch <= epochCount; epoch++)
     if (epochs.of(epoch)!.genesis.height < firstHeight) boundariesBefore++;
   const tables: readonly (readonly [table: string, kind: FindingClass, count: number])[] = [
-    ['meta', 'database', foundedHeight > 0 ? 2 : 1],
+    ['meta', 'database', metaRowsOf(task)],
     ['blocks', 'block', heights],
     ['checkpoints', 'checkpoint', heights + boundariesBefore],
     ['epochs', 'block', epochCount],
@@ -29,6 +30,15 @@ export function auditRowCounts(task: ChainAudit, summary: ChainSummary, firstHei
       findings.add(kind, 'audit.surplus', `${table} has ${found} rows, the chain has ${count}`, { table });
   }
   auditFloors(task, summary);
+}
+
+/** The ledger, the founding, and the boundary blocks from before it. */
+function metaRowsOf({ database, findings, foundedHeight }: ChainAudit): number {
+  if (foundedHeight === 0) return 1;
+  const where = { table: 'meta', key: boundariesKey };
+  const read = 'SELECT count(*) AS count FROM meta WHERE key = ?';
+  const row = findings.guard('database', where, () => database.sqlite.prepare(read).get(boundariesKey));
+  return 2 + ((row as { count: number } | null)?.count ?? 0);
 }
 
 type FloorRow = { readonly epoch: number; readonly author: number; readonly seq: number; readonly digest: Uint8Array };

@@ -24,6 +24,7 @@ import {
 import type { Finding, FindingClass, Place } from '../audit/finding.ts';
 import { StorageError } from '../storage/storage-error.ts';
 import { type ChainFile, openChainFile } from './chain-file.ts';
+import { damageOfEpochs, isEpochOf } from './epoch-lane.ts';
 import { createJournalLane, type JournalLane } from './journal-lane.ts';
 import { epochOfHeight, type KnownEpoch, type SyncAnchor, storedEpochs } from './known-epochs.ts';
 import { type HeightTask, mendHeight } from './mend-height.ts';
@@ -174,12 +175,20 @@ export function createBackgroundAudit(options: BackgroundAuditOptions): Backgrou
     } while (left > 0 && hasTime());
     left = dueOf(tip - first + 1, roundMs);
     do {
-      if (next.height < first || next.height > tip) next.height = first;
+      if (next.height < first || next.height > tip) {
+        next.height = first;
+        lookAtEpochs(opened);
+      }
       await lookAtHeight(opened, next.height, first, tip);
       if (next.height === tip) rounds.heights++;
       next.height++;
       left--;
     } while (left > 0 && hasTime());
+  }
+
+  function lookAtEpochs(opened: ChainFile): void {
+    const what = opened.chain.consistently(() => damageOfEpochs(opened, anchor, { verifier }));
+    if (what !== null) damage('block', what, { table: 'epochs' });
   }
 
   async function lookAtHeight(opened: ChainFile, height: number, first: number, tip: number): Promise<void> {
@@ -220,6 +229,10 @@ export function createBackgroundAudit(options: BackgroundAuditOptions): Backgrou
       onDamage: (kind, at, what) => damage(kind, what, { height: at }),
     };
     await mendHeight(task, block, statement, before?.historySize ?? 0);
+    if (block.header.nextSet !== null && !isEpochOf(opened, block, above))
+      damage('block', `epoch ${block.header.epoch + 1} is not the one that block ${height} begins`, {
+        table: 'epochs',
+      });
   }
 
   function blockAt({ chain }: ChainFile, height: number): Block | null {

@@ -8,6 +8,7 @@ import {
   admitMessage,
   anchorToChain,
   type Block,
+  type Certificate,
   type CheckpointSignature,
   type CheckpointStatement,
   createEpochSet,
@@ -52,8 +53,12 @@ export type KnownEpoch = {
   readonly boundary: {
     readonly statement: CheckpointStatement;
     readonly signatures: readonly CheckpointSignature[];
+    /** Of the height; null as long as nobody was asked for it. */
+    readonly block: BoundaryBlock | null;
   } | null;
 };
+
+export type BoundaryBlock = { readonly block: Block; readonly finalization: Certificate };
 
 /** Peers tell histories that exclude each other, each signed by a quorum: nothing a node could decide. */
 export class TwoFutures extends Error {
@@ -121,7 +126,7 @@ function follow(
       genesisHeight: statement.height,
       validators,
       digest: statement.validatorSet,
-      boundary: { statement, signatures },
+      boundary: { statement, signatures, block: null },
     };
   });
   const all = [...epochs, ...added];
@@ -176,11 +181,15 @@ async function confirmRulesChanges(
   peers: Peers,
   verifier: Verifier,
 ): Promise<KnownEpoch[]> {
+  const confirmed = [...epochs];
   for (let i = confirmedCount; i < epochs.length; i++) {
-    if (!equalBytes(epochs[i]!.digest, epochs[i - 1]!.digest)) continue;
-    if ((await fetchBoundary(anchor, epochs, epochs[i]!.epoch, peers, verifier)) === null) return epochs.slice(0, i);
+    const { epoch, digest, boundary } = epochs[i]!;
+    if (!equalBytes(digest, epochs[i - 1]!.digest)) continue;
+    const block = await fetchBoundary(anchor, epochs, epoch, peers, verifier);
+    if (block === null) return confirmed.slice(0, i);
+    confirmed[i] = { ...epochs[i]!, boundary: { ...boundary!, block } };
   }
-  return [...epochs];
+  return confirmed;
 }
 
 /** The block that an epoch above the first began from, proven by its finalization; null when no peer has it. */
@@ -190,20 +199,20 @@ export async function fetchBoundary(
   epoch: number,
   peers: Peers,
   verifier: Verifier,
-): Promise<Block | null> {
+): Promise<BoundaryBlock | null> {
   const begun = epochs[epoch - 1]!;
   const before = epochs[epoch - 2]!;
-  const digest = await peers.askAny({ type: 'request-boundary', epoch: toEpoch(before.epoch) }, (answer) => {
+  const finalization = await peers.askAny({ type: 'request-boundary', epoch: toEpoch(before.epoch) }, (answer) => {
     if (answer.type !== 'certificate' || answer.certificate.vote.type !== 'finalize') return isNothing;
     const admitted = admitMessage(answer, toValidatorIndex(0), epochToSet(before), ledgerHash, verifier);
-    return admitted.ok ? isTrue(answer.certificate.vote.proposal.digest) : isWrong(admitted.error.message);
+    return admitted.ok ? isTrue(answer.certificate) : isWrong(admitted.error.message);
   });
-  if (digest === null) return null;
-  const block = await fetchBlock(digest, peers);
+  if (finalization === null || finalization.vote.type !== 'finalize') return null;
+  const block = await fetchBlock(finalization.vote.proposal.digest, peers);
   if (block === null) return null;
   const { height, nextSet } = block.header;
   const isBoundary = height === begun.genesisHeight && nextSet !== null && equalBytes(nextSet, begun.digest);
-  return isBoundary ? block : null;
+  return isBoundary ? { block, finalization } : null;
 }
 
 /** A block by its digest, whoever has it. */

@@ -17,6 +17,7 @@ import type { ChainFile } from './chain-file.ts';
 import { type ChainTop, findTop, orNull } from './chain-top.ts';
 import { fetchState, rowsUnder } from './fetch-state.ts';
 import { epochOfHeight } from './known-epochs.ts';
+import { mendBoundaries, mendBoundaryCheckpoints } from './mend-boundaries.ts';
 import { epochRowsOf, type MendedChain, mendChain } from './mend-chain.ts';
 import { bucketsToMend, localStateOf, pathOf } from './mend-state.ts';
 import { mendTiles } from './mend-tiles.ts';
@@ -67,6 +68,10 @@ export async function mendInPlace(file: ChainFile, mending: Mending): Promise<st
   const state = await mendState(file, rows, top.statement, mending);
   if (state !== null) return state;
   mendNews(file, rows, height, mending);
+  if (founded > 0) {
+    mendBoundaryCheckpoints(file.chain, rows, mending);
+    await mendBoundaries(file.chain, rows, mending);
+  }
   return mendTables(file, rows, top, mended, founded, mending);
 }
 

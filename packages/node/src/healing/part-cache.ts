@@ -31,7 +31,7 @@ export type PartCache = {
 
 const schemaVersion = 1;
 /** Parts written in one transaction. */
-const writesAtOnce = 256;
+const writesAtOnce = 2_048;
 
 /** @param path of the file; one that cannot be used is made anew */
 export function openPartCache(path: string): PartCache {

@@ -29,7 +29,14 @@ import { encodeSignatures } from '../storage/checkpoint-signatures.ts';
 import type { ChainSnapshot, SnapshotBlock, SnapshotEpoch } from '../storage/snapshot-import.ts';
 import { fetchFloors, fetchRightEdge } from './fetch-history.ts';
 import { type FetchedState, fetchState, type LocalState, rowsOf, storeOf } from './fetch-state.ts';
-import { anchorEpochs, fetchBoundary, followToPresent, type KnownEpoch, type SyncAnchor } from './known-epochs.ts';
+import {
+  anchorEpochs,
+  type BoundaryBlock,
+  fetchBoundary,
+  followToPresent,
+  type KnownEpoch,
+  type SyncAnchor,
+} from './known-epochs.ts';
 import type { PartCache } from './part-cache.ts';
 import { isNothing, isTrue, isWrong, type Peers } from './peers.ts';
 import type { OnProgress } from './report.ts';
@@ -130,18 +137,26 @@ async function offeredBy(
 ): Promise<VerifiedSnapshot | string> {
   const { ledgerHash, genesis } = anchor;
   const { checkpointLag } = genesis.parameters;
+  let isNewer = false;
   const offered = await peers.askOne(peer, { type: 'request-snapshot', from: toHeight(from) }, (answer) => {
     if (answer.type !== 'snapshot' || answer.snapshot === null) return isNothing;
     if (answer.snapshot.height < from) return isWrong('a snapshot below the height that was asked for');
     const verdict = verifySnapshot(answer.snapshot, { ledgerHash, checkpointLag, epochs, verifier });
+    isNewer = verdict.type === 'newer';
     if (verdict.type === 'newer') return isNothing;
     return verdict.type === 'true' ? isTrue(verdict.value) : isWrong(verdict.what);
   });
   if (offered.type === 'true') return offered.value;
+  if (isNewer) return `${peer} is in a later epoch than anybody proves to have begun`;
   return offered.type === 'wrong' ? `${peer}: ${offered.what}` : `${peer} has no snapshot now`;
 }
 
-type LastEpoch = { readonly genesis: { readonly digest: Uint8Array; readonly timeMs: number }; readonly rules: number };
+type LastEpoch = {
+  readonly genesis: { readonly digest: Uint8Array; readonly timeMs: number };
+  readonly rules: number;
+  /** The block it began from, whole; null for epoch 1, and where nobody has its finalization. */
+  readonly boundary: BoundaryBlock | null;
+};
 
 /** What the epoch of the next block began from, and its rules. */
 async function lastEpoch(
@@ -153,16 +168,20 @@ async function lastEpoch(
   verifier: Verifier,
 ): Promise<LastEpoch | null> {
   const { genesis, ledgerHash } = anchor;
-  if (next.epoch === 1) return { genesis: { digest: ledgerHash, timeMs: genesis.timeMs }, rules: genesis.rules };
+  if (next.epoch === 1)
+    return { genesis: { digest: ledgerHash, timeMs: genesis.timeMs }, rules: genesis.rules, boundary: null };
   const blocks = [...heights.map(({ block }) => block), ...blocksAbove];
-  const boundary =
-    blocks.find(({ header }) => header.height === next.genesisHeight) ??
-    (await fetchBoundary(anchor, epochs, next.epoch, peers, verifier));
-  if (boundary === null) return null;
+  const held = heights.find(({ block }) => block.header.height === next.genesisHeight);
+  const isHeld = held !== undefined && held.finalization !== null;
+  const boundary = isHeld
+    ? { block: held.block, finalization: held.finalization }
+    : (next.boundary?.block ?? (await fetchBoundary(anchor, epochs, next.epoch, peers, verifier)));
+  const block = boundary?.block ?? held?.block;
+  if (block === undefined) return null;
   const isAtBoundary = next.genesisHeight === height;
   const ofEpoch = blocks.find(({ header }) => header.epoch === next.epoch && header.height > next.genesisHeight);
   const rules = isAtBoundary ? target.rules : ofEpoch!.header.rules;
-  return { genesis: { digest: boundary.digest, timeMs: boundary.header.timeMs }, rules };
+  return { genesis: { digest: block.digest, timeMs: block.header.timeMs }, rules, boundary };
 }
 
 type Found = {
@@ -177,18 +196,23 @@ type Found = {
 function chainSnapshotOf(found: Found, epochs: readonly KnownEpoch[], cache: PartCache): ChainSnapshot {
   const { verified, target, tiles, floors, last, state } = found;
   const { heights, next } = verified;
-  const blocks = heights.map(
-    ({ block, statement, signatures, finalization }): SnapshotBlock => ({
+  const blocks = heights.map((each): SnapshotBlock => {
+    const { block, statement, signatures } = each;
+    // An epoch's last block is shown with its own to whoever asks how the epoch ended.
+    const isBoundary = last.boundary !== null && equalBytes(last.boundary.block.digest, block.digest);
+    const finalization = each.finalization ?? (isBoundary ? last.boundary!.finalization : null);
+    return {
       header: block.headerBytes,
       body: block.bodyBytes,
       view: finalization === null ? 0 : viewOfVote(finalization.vote),
       finalization: finalization === null ? null : encodeCertificate(finalization),
       statement: encodeCheckpointStatement(statement),
       signatures: signatures === null ? null : encodeSignatures(signatures),
-    }),
-  );
+    };
+  });
   const known = epochs.slice(0, next.epoch).map(({ epoch, genesisHeight, validators, boundary }): SnapshotEpoch => {
     const isLast = epoch === next.epoch;
+    const block = isLast ? last.boundary : (boundary?.block ?? null);
     return {
       epoch,
       genesisHeight,
@@ -201,6 +225,7 @@ function chainSnapshotOf(found: Found, epochs: readonly KnownEpoch[], cache: Par
           : {
               statement: encodeCheckpointStatement(boundary.statement),
               signatures: encodeSignatures(boundary.signatures),
+              block: block === null ? null : { ...block, finalization: encodeCertificate(block.finalization) },
             },
     };
   });

@@ -45,6 +45,7 @@ import {
   type NewEpoch,
   type NewTarget,
 } from './epoch-table.ts';
+import { type KeptBoundary, keptBoundariesOf } from './kept-boundaries.ts';
 import { insertNews, newsOf } from './news-table.ts';
 import { type ChainSnapshot, importSnapshot } from './snapshot-import.ts';
 import { createEntrySource, createStateStore, writeState } from './state-table.ts';
@@ -242,6 +243,11 @@ export class ChainDb {
     if (!height.ok)
       throw new StorageError('storage.damaged', 'where the chain begins cannot be read: repair it from peers');
     return height.value;
+  }
+
+  /** Boundary blocks below the ones held, of a chain that was founded above them; see kept-boundaries.ts. */
+  keptBoundaries(): KeptBoundary[] {
+    return keptBoundariesOf(this.#database, this.#statements);
   }
 
   /** The lowest height held; null in a new database. */

@@ -15,6 +15,7 @@ import type { Floor, NewBatch, StoredBlock } from './chain-db.ts';
 import { batchPartBytes, partsPerBatchMax, tilesPerLevelMax } from './chain-schema.ts';
 import type { Database } from './database.ts';
 import type { NewTarget } from './epoch-table.ts';
+import { boundariesKey, encodeBoundaries, type KeptBoundary } from './kept-boundaries.ts';
 import { bucketOf } from './state-table.ts';
 import type { StorageError } from './storage-error.ts';
 import { batchesPerBlockMax, batchIdOf } from './transaction-place.ts';
@@ -49,6 +50,7 @@ export type ChainRows = {
   dropNews(height: number): void;
   /** Takes out blocks below a height, and batches up to one: a chain that was founded there holds none of them. */
   dropBelow(firstHeight: number, foundedHeight: number): void;
+  replaceBoundaries(boundaries: readonly KeptBoundary[]): void;
   /** The chain has everything from the genesis on, again. */
   markComplete(): void;
 };
@@ -164,8 +166,13 @@ export function createChainRows({ sqlite, write }: Database): ChainRows {
       sqlite.prepare('DELETE FROM batches WHERE id < ?').run(end);
       sqlite.prepare('DELETE FROM batch_parts WHERE id < ?').run(end * partsPerBatchMax);
     },
+    replaceBoundaries(boundaries) {
+      sqlite.prepare('DELETE FROM meta WHERE key = ?').run(boundariesKey);
+      if (boundaries.length === 0) return;
+      sqlite.prepare('INSERT INTO meta (key, value) VALUES (?, ?)').run(boundariesKey, encodeBoundaries(boundaries));
+    },
     markComplete() {
-      sqlite.exec("DELETE FROM meta WHERE key = 'founded'");
+      sqlite.exec("DELETE FROM meta WHERE key IN ('founded', 'boundaries')");
     },
   };
 }

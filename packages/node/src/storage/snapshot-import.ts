@@ -27,6 +27,7 @@ import type { ChainDb, Floor } from './chain-db.ts';
 import { type ChainStatements, tilesPerLevelMax } from './chain-schema.ts';
 import type { Database } from './database.ts';
 import { insertEpoch, insertTarget, type NewEpoch, type NewTarget } from './epoch-table.ts';
+import { boundariesKey, encodeBoundaries, type KeptBoundary } from './kept-boundaries.ts';
 import { bucketOf } from './state-table.ts';
 
 export type SnapshotBlock = {
@@ -43,7 +44,12 @@ export type SnapshotBlock = {
 
 export type SnapshotEpoch = NewEpoch & {
   /** Checkpoint of `genesisHeight`, with the signatures of the epoch before over it; null for epoch 1. */
-  readonly boundary: { readonly statement: Uint8Array; readonly signatures: Uint8Array } | null;
+  readonly boundary: {
+    readonly statement: Uint8Array;
+    readonly signatures: Uint8Array;
+    /** The block itself, where it is known and lies below those of the snapshot: it is kept for who joins later. */
+    readonly block: KeptBoundary | null;
+  } | null;
 };
 
 export type ChainSnapshot = {
@@ -155,6 +161,8 @@ function writeEpochs(
     if (epoch.genesisHeight < first) statements.insertCheckpoint.run(epoch.genesisHeight, 0, statement, signatures);
     else statements.certify.run(signatures, epoch.genesisHeight, 0);
   }
+  const kept = epochs.flatMap((epoch) => keptOf(epoch, first));
+  if (kept.length > 0) statements.putMeta.run(boundariesKey, encodeBoundaries(kept));
   const last = epochs.at(-1);
   requireTrue(last !== undefined && last.genesis !== null, 'the last epoch is not known in full');
   requireTrue(
@@ -166,6 +174,19 @@ function writeEpochs(
     (target, i) => target.height <= (i === 0 ? first : height) && target.height > (targets[i - 1]?.height ?? -1),
   );
   requireTrue(targets.length > 0 && areInOrder, 'the target is not told for all its blocks');
+}
+
+function keptOf({ epoch, genesisHeight, genesis, validators, boundary }: SnapshotEpoch, first: number): KeptBoundary[] {
+  const kept = boundary?.block ?? null;
+  if (kept === null || genesisHeight >= first) return [];
+  const { header, digest } = kept.block;
+  const isOfIt =
+    header.height === genesisHeight &&
+    header.nextSet !== null &&
+    equalBytes(header.nextSet, validatorSetDigest(validators)) &&
+    (genesis === null || equalBytes(genesis.digest, digest));
+  requireTrue(isOfIt, `the block that epoch ${epoch} began from is another one`);
+  return [kept];
 }
 
 /** What was written gives the roots that a quorum signed. */

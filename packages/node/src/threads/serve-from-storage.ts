@@ -16,12 +16,14 @@ import {
 import type { ChainDb, StoredBlock } from '../storage/chain-db.ts';
 import { decodeSignatures } from '../storage/checkpoint-signatures.ts';
 import { epochProofsFrom } from '../storage/epoch-proofs.ts';
+import type { KeptBoundary } from '../storage/kept-boundaries.ts';
 
 /** The answer, or null when there is none or it can't be trusted. */
 export function serveFromStorage(chain: ChainDb, request: Message): Message | null {
   switch (request.type) {
     case 'request-block': {
-      const block = storedToBlock(chain.blockByDigest(request.digest));
+      const { digest } = request;
+      const block = storedToBlock(chain.blockByDigest(digest)) ?? keptBoundary(chain, digest)?.block ?? null;
       return block === null ? null : { type: 'block', block };
     }
     case 'request-batch': {
@@ -58,10 +60,16 @@ function checkpointFrom(chain: ChainDb, height: number): Message | null {
 /** The finalization of the block that an epoch ended with. */
 function boundaryOf(chain: ChainDb, epoch: number): Message | null {
   const next = chain.epochs.of(epoch + 1);
-  const stored = next === null || epoch < 1 ? null : chain.blockByHeight(next.genesisHeight);
-  if (stored === null || stored.finalization === null) return null;
-  const certificate = decodeCertificate(stored.finalization);
-  return certificate.ok ? { type: 'certificate', certificate: certificate.value } : null;
+  if (next === null || epoch < 1) return null;
+  const stored = chain.blockByHeight(next.genesisHeight);
+  const kept = chain.keptBoundaries().find(({ block }) => block.header.epoch === epoch);
+  const finalization = stored?.finalization ?? kept?.finalization ?? null;
+  const certificate = finalization === null ? null : decodeCertificate(finalization);
+  return certificate?.ok ? { type: 'certificate', certificate: certificate.value } : null;
+}
+
+function keptBoundary(chain: ChainDb, digest: Uint8Array): KeptBoundary | undefined {
+  return chain.keptBoundaries().find(({ block }) => equalBytes(block.digest, digest));
 }
 
 function pageFrom(chain: ChainDb, from: number): Message | null {

@@ -1,6 +1,13 @@
 /** Peers for tests: a real chain.db behind the code that serves it, and whatever a test puts in between. */
 import { join } from 'node:path';
-import { createStateTree, decodeMessage, encodeMessage, type FrozenStateTree, type Message } from '@cairn-ledger/core';
+import {
+  createStateTree,
+  decodeMessage,
+  encodeMessage,
+  type FrozenStateTree,
+  type Hash,
+  type Message,
+} from '@cairn-ledger/core';
 import type { MadeFolder } from '../../audit/testing/node-folder.ts';
 import { orThrow } from '../../failure.ts';
 import { openChainDb } from '../../storage/chain-db.ts';
@@ -10,13 +17,19 @@ import { createSnapshotServer } from '../snapshot-server.ts';
 
 export type Answering = (request: Message) => Message | null | 'silent';
 
+export type ServedChain = ReturnType<typeof serveDatabase>;
+
+export function serveChain({ dir, ledgerHash }: MadeFolder, now?: () => number, tree?: FrozenStateTree): ServedChain {
+  return serveDatabase(join(dir, 'data', 'chain.db'), ledgerHash, now, tree);
+}
+
 /** @param tree in place of the one over the stored entries */
-export function serveChain(
-  { dir, ledgerHash }: MadeFolder,
+export function serveDatabase(
+  path: string,
+  ledgerHash: Hash,
   now: () => number = () => performance.now(),
   tree: FrozenStateTree | null = null,
 ) {
-  const path = join(dir, 'data', 'chain.db');
   const chain = orThrow(openChainDb(path, { ledgerHash }));
   const damage: string[] = [];
   const server = createSnapshotServer({

@@ -40,7 +40,7 @@ export function snapshotOf(chain: ChainDb, lag: number, signatures: Uint8Array):
     epochs: epochs.map((epoch, i) => ({
       ...epoch,
       ...(i < epochs.length - 2 && { genesis: null, rules: null }),
-      boundary: i === 0 ? null : { signatures, ...certifiedAt(epoch.genesisHeight) },
+      boundary: i === 0 ? null : { signatures, block: null, ...certifiedAt(epoch.genesisHeight) },
     })),
     targets: [chain.epochs.targetAt(heights[0]!), ...chain.epochs.targetsAfter(heights[0]!)],
     floors: epochs.slice(-2).flatMap(({ epoch }) => chain.floors(epoch)),
