@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import type { AttackName } from '../packages/node/src/cli/drill/attack.ts';
 import { runDrill } from '../packages/node/src/cli/drill/run-drill.ts';
 
-const attacks: readonly AttackName[] = ['silence', 'wipe', 'twin'];
+const attacks: readonly AttackName[] = ['tamper', 'silence', 'wipe', 'twin'];
 
 for (const attack of attacks) {
   test(`${attack}: noticed, shut out, and taken back, with nothing lost and nobody wronged`, {

@@ -67,9 +67,9 @@ test('a proof of fault is remembered, also against a node that was not to be pro
 test('bytes are those of reports, not of what is told on the way', () => {
   const { watch } = watched('wipe');
   watch.begin(beganMs);
-  watch.onLine(line('node-1', 30, 'repair.progress', { bytesFetched: 10 }));
+  watch.onLine(line('node-1', 30, 'repair.found', { bytesFetched: 10 }));
   assert.equal(watch.bytesFetched, null);
-  watch.onLine(line('node-1', 40, 'repair.done', { bytesFetched: 100, tookMs: 5 }));
-  watch.onLine(line('node-1', 50, 'repair.done', { bytesFetched: 20, tookMs: 5 }));
+  watch.onLine(line('node-1', 40, 'repair.done', { bytesFetched: 100 }));
+  watch.onLine(line('node-1', 50, 'repair.done', { bytesFetched: 20 }));
   assert.equal(watch.bytesFetched, 120);
 });

@@ -69,10 +69,9 @@ export function createAttackWatch({ attack, targetId, restIds, ...tell }: Attack
   function onOwnLine({ event, fields, timeMs, owner }: LogLine): void {
     if (event === 'node.fenced') note('fenced', timeMs, owner, `signs nothing any more: ${textOf(fields.reason)}`);
     if (event === 'node.failed') note('failed', timeMs, owner, `stopped by itself: ${textOf(fields.code)}`);
-    // Reports say how long it took; what is told on the way does not.
-    if (typeof fields.bytesFetched === 'number' && typeof fields.tookMs === 'number')
+    if (event === 'repair.done' && typeof fields.bytesFetched === 'number')
       bytesFetched = (bytesFetched ?? 0) + fields.bytesFetched;
-    if (/^(audit|repair|healing)\./.test(event)) note('repaired', timeMs, owner, event);
+    if (event === 'node.repairing') note('repaired', timeMs, owner, `repairs itself: ${textOf(fields.what)}`);
   }
 
   function onLineOfRest({ event, fields, timeMs, owner }: LogLine): void {

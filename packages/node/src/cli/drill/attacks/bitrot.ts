@@ -3,12 +3,12 @@ import { closeSync, fstatSync, fsyncSync, openSync, readdirSync, readSync, write
 import { join } from 'node:path';
 import type { Attack } from '../attack.ts';
 
-/** In each file; so many that a page in use is among them. */
-const bitsPerFile = 64;
+/** One bit for so many bytes: about one in every page of a database. */
+const bytesPerBit = 4096;
 
 export const bitrot: Attack = {
   name: 'bitrot',
-  what: `${bitsPerFile} random bits change in every file of its data folder`,
+  what: 'random bits change in every file of its data folder, one in 4 KiB',
   noticedBy: ['fenced', 'repaired', 'failed'],
   shutOutBy: ['fenced', 'repaired', 'failed', 'suspended', 'unreachable'],
   isWindowed: false,
@@ -26,7 +26,7 @@ export const bitrot: Attack = {
 
 function filesIn(dir: string): string[] {
   return readdirSync(dir, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.(db|journal)$/.test(entry.name))
+    .filter((entry) => entry.isFile() && /\.(db|db-wal|journal)$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name));
 }
 
@@ -35,7 +35,7 @@ function flipBits(path: string): void {
   try {
     const { size } = fstatSync(fd);
     const byte = Buffer.alloc(1);
-    for (let i = 0; i < bitsPerFile && size > 0; i++) {
+    for (let i = 0; i < Math.ceil(size / bytesPerBit); i++) {
       const at = Math.floor(Math.random() * size);
       readSync(fd, byte, 0, 1, at);
       byte[0] = byte[0]! ^ (1 << Math.floor(Math.random() * 8));
