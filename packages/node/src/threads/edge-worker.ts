@@ -31,6 +31,7 @@ import { openViewDb } from '../storage/view-db.ts';
 import { createAdmission } from './admission.ts';
 import type { EdgeSettings, FromEdge, HandedOver, LedgerNews, StateAnswer, StateQuestion, ToEdge } from './messages.ts';
 import { createNodeEdge, type NodeEdge } from './node-edge.ts';
+import { createReceiptCheck } from './receipt-check.ts';
 import type { ReadRow, StateVerdict } from './state-check.ts';
 import { yieldToAgreement } from './thread-priority.ts';
 import { createWaiters } from './waiters.ts';
@@ -110,6 +111,7 @@ async function run(): Promise<void> {
     view,
     history: createHistoryReader(chain.tiles),
     checkState,
+    isReceiptSound: createReceiptCheck(chain, ledgerHash, sodiumVerifier),
     admission,
     waiters,
     book: orThrow(openInvitationBook(join(settings.dataDir, bookName))),

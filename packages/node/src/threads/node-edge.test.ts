@@ -193,6 +193,8 @@ function edgeOver(t: TestContext, chain: ChainDb): NodeEdge {
     view: view.value,
     history: createHistoryReader(chain.tiles),
     checkState: () => Promise.resolve('sound'),
+    // Nobody has signed here.
+    isReceiptSound: () => true,
     admission: {
       submit: () => Promise.resolve([]),
       isPending: () => false,

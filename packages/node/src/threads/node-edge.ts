@@ -52,6 +52,7 @@ import { createViewQueries, type FoundTransaction } from '../storage/view-querie
 import type { Admission } from './admission.ts';
 import { blockToView, checkpointToView, epochToView, signaturesOf, statementOf } from './chain-views.ts';
 import type { LedgerNews } from './messages.ts';
+import type { ReceiptCheck } from './receipt-check.ts';
 import { type AskAboutState, readChecked } from './state-check.ts';
 import type { Waiters } from './waiters.ts';
 
@@ -62,6 +63,7 @@ export type NodeEdgeParts = {
   readonly view: ViewDb;
   readonly history: HistoryReader;
   readonly checkState: AskAboutState;
+  readonly isReceiptSound: ReceiptCheck;
   readonly admission: Admission;
   readonly waiters: Waiters;
   readonly book: InvitationBook;
@@ -184,7 +186,9 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
     }
     const { historySize } = statementOf(checkpoint);
     const path = history.prove(found.leafIndex, historySize);
-    return ok(encodeBundle({ proof: { treeSize: historySize, leafIndex: found.leafIndex, path }, rows }));
+    const receipt = encodeBundle({ proof: { treeSize: historySize, leafIndex: found.leafIndex, path }, rows });
+    if (parts.isReceiptSound(receipt, found.bytes, checkpoint.height)) return ok(receipt);
+    return fail({ code: 'node.damaged', message: 'what this node keeps of that transaction is damaged' });
   }
 
   /** Where the chain was founded from a snapshot, the last blocks before it are here too, without what was in them. */
