@@ -8,6 +8,7 @@
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { base64urlToBytes, decodeTransaction, fromHex, keyId, toHex } from '@cairn-ledger/core';
 import { timesSeen } from '../packages/node/src/cli/drill/history-check.ts';
 import type { Load, Sent } from './kills-load.ts';
 import { assertAgreement, type E2eNetwork, type E2eNode, metricOf, orFail, statusOf, until } from './network.ts';
@@ -125,7 +126,8 @@ export function createChecks(
     async all() {
       await untilQuiet(nodes);
       await this.recent();
-      const { historySize } = await statusOf(nodes[0]!);
+      const { historySize, executedHeight } = await statusOf(nodes[0]!);
+      const ownWords = await ownWordsOf(nodes[0]!, executedHeight, await timesSeenOf(nodes[0]!, null));
       let [lost, duplicated, committed] = [0, 0, 0];
       for (const node of nodes) {
         const seen = await timesSeenOf(node, null);
@@ -135,9 +137,9 @@ export function createChecks(
         committed = seen.size;
         // The quorum has signed the size of the history: nothing stands in it besides what was found, and nothing twice.
         assert.equal(
-          foundedSize + seen.size,
+          foundedSize + seen.size + ownWords,
           historySize,
-          `the history of ${node.id} has as many transactions as were found in it`,
+          `the history of ${node.id} has as many transactions as were found in it, and of the validators themselves`,
         );
       }
       await assertEqualRoots(Math.max(1, checkedHeight - 50), checkedHeight);
@@ -166,6 +168,38 @@ async function untilQuiet(nodes: readonly E2eNode[]): Promise<void> {
     return true;
   });
 }
+
+/** Accepted transactions of validators: what they say of each other when one of them is killed. */
+async function ownWordsOf(node: E2eNode, height: number, others: ReadonlyMap<string, number>): Promise<number> {
+  const validators = orFail(await node.client.validators());
+  const kids = new Set(validators.map(({ linkKey }) => toHex(keyId('ed25519', fromHex(linkKey)!))));
+  let count = 0;
+  for (let first = 1; first <= height; first += heightsAtOnce) {
+    const heights = Array.from({ length: Math.min(heightsAtOnce, height - first + 1) }, (_, i) => first + i);
+    const counts = await Promise.all(heights.map((at) => ownWordsAt(node, at, kids, others)));
+    for (const each of counts) count += each;
+  }
+  return count;
+}
+
+async function ownWordsAt(
+  node: E2eNode,
+  height: number,
+  kids: ReadonlySet<string>,
+  others: ReadonlyMap<string, number>,
+): Promise<number> {
+  const block = orFail(await node.client.get<BlockAnswer>(`/v1/blocks/${height}?transactions=true`));
+  let count = 0;
+  for (const { id, code } of block.transactions ?? []) {
+    if (code !== 'ok' || others.has(id)) continue;
+    const { bytes } = orFail(await node.client.transaction(id));
+    const decoded = decodeTransaction(base64urlToBytes(bytes!)!);
+    if (decoded.ok && kids.has(toHex(decoded.value.header.kid))) count++;
+  }
+  return count;
+}
+
+type BlockAnswer = { readonly transactions?: readonly { readonly id: string; readonly code: string }[] };
 
 function compare(expected: readonly Sent[], seen: ReadonlyMap<string, number>): { lost: Sent[]; duplicated: string[] } {
   return {
