@@ -3,6 +3,7 @@ import { nibbleAt, type Result, type StateRow, sha256, stateBucketDepth } from '
 import { ChainDb } from '../storage/chain-db.ts';
 import { chainSchema, chainSchemaVersion } from '../storage/chain-schema.ts';
 import { type Database, openDatabase } from '../storage/database.ts';
+import { requireRows } from '../storage/state-table.ts';
 import type { StorageError } from '../storage/storage-error.ts';
 
 export type ChainFile = {
@@ -25,7 +26,7 @@ export function toChainFile(database: Database): ChainFile {
     database,
     stateRows(path) {
       const bucket = Number.parseInt(path.slice(0, stateBucketDepth), 16);
-      const rows = database.read('reading a state bucket', () => rowsOfBucket.all(bucket)) as StateRow[];
+      const rows = requireRows(database.read('reading a state bucket', () => rowsOfBucket.all(bucket)));
       return path.length === stateBucketDepth ? rows : rows.filter(({ key }) => isUnder(path, key));
     },
     close() {

@@ -48,8 +48,8 @@ import {
 import { type KeptBoundary, keptBoundariesOf } from './kept-boundaries.ts';
 import { insertNews, newsOf } from './news-table.ts';
 import { type ChainSnapshot, importSnapshot } from './snapshot-import.ts';
-import { createEntrySource, createStateStore, writeState } from './state-table.ts';
-import { StorageError, storageErrorOf } from './storage-error.ts';
+import { createEntrySource, createStateStore, requireRows, writeState } from './state-table.ts';
+import { bytesRead, StorageError, storageErrorOf } from './storage-error.ts';
 import { batchesPerBlockMax, batchIdOf, type TransactionPlace } from './transaction-place.ts';
 import { encodeVerdicts } from './verdicts.ts';
 
@@ -304,7 +304,7 @@ export class ChainDb {
   batchPart(height: number, batch: number, part: number): Uint8Array | null {
     const id = batchIdOf(height, batch) * partsPerBatchMax + part;
     const row = this.#database.read('reading a batch', () => this.#statements.part.get(id));
-    return (row as { bytes: Uint8Array } | undefined)?.bytes ?? null;
+    return row === undefined ? null : bytesRead((row as { bytes: unknown }).bytes, 'batch', `a part of batch ${id}`);
   }
 
   /** The bytes of one transaction, exactly as ordered; null where nothing is stored. To be checked against its id. */
@@ -328,7 +328,7 @@ export class ChainDb {
 
   /** The state whose key hashes begin with these 16 bits, in any order. */
   stateBucket(bucket: number): StateRow[] {
-    return this.#database.read('reading a state bucket', () => this.#statements.bucket.all(bucket)) as StateRow[];
+    return requireRows(this.#database.read('reading a state bucket', () => this.#statements.bucket.all(bucket)));
   }
 
   /** What execution told of a block; none for one that is not held, null where it cannot be read any more. */
@@ -428,7 +428,7 @@ export class ChainDb {
       if (row?.bytes.length !== expected) {
         throw new StorageError('storage.damaged', `a part of batch ${id} is not whole: repair it from peers`);
       }
-      bytes.set(row.bytes, part * batchPartBytes);
+      bytes.set(bytesRead(row.bytes, 'batch', `a part of batch ${id}`), part * batchPartBytes);
     }
     return { height: Math.floor(id / batchesPerBlockMax), digest, epoch, author, seq, bytes };
   }
@@ -437,17 +437,26 @@ export class ChainDb {
     const row = this.#database.read('reading the history tree', () =>
       this.#statements.tile.get(tileIdOf(level, index)),
     );
-    return (row as { hashes: Uint8Array } | undefined)?.hashes ?? null;
+    if (row === undefined) return null;
+    return bytesRead((row as { hashes: unknown }).hashes, 'history', `tile ${level}/${index}`);
   }
 
   #block(get: () => unknown): StoredBlock | null {
     const row = this.#database.read('reading a block', get) as StoredBlock | undefined;
-    return row === undefined ? null : { ...row };
+    if (row === undefined) return null;
+    const { digest, header, body, verdicts, finalization } = row;
+    for (const bytes of [digest, header, body, verdicts, finalization ?? digest])
+      bytesRead(bytes, 'block', `block ${row.height}`);
+    return { ...row };
   }
 
   #checkpoint(get: () => unknown): StoredCheckpoint | null {
     const row = this.#database.read('reading a checkpoint', get) as StoredCheckpoint | undefined;
-    return row === undefined ? null : { ...row };
+    if (row === undefined) return null;
+    const { height, statement, signatures } = row;
+    for (const bytes of [statement, signatures ?? statement])
+      bytesRead(bytes, 'checkpoint', `the checkpoint of height ${height}`);
+    return { ...row };
   }
 }
 

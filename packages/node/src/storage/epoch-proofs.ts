@@ -9,7 +9,7 @@ import type { StoredEpoch } from './epoch-table.ts';
 
 /** That this epoch began, so the one before it ended; null for the first epoch, or while its signatures are not held. */
 export function epochProofOf(
-  chain: ChainDb,
+  chain: Pick<ChainDb, 'certifiedBetween'>,
   { epoch, genesisHeight, validators, digest }: StoredEpoch,
 ): EpochProof | null {
   if (epoch === 1) return null;

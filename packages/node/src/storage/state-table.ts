@@ -9,6 +9,7 @@ import {
 } from '@cairn-ledger/core';
 import type { ChainStatements } from './chain-schema.ts';
 import type { Database } from './database.ts';
+import { bytesRead } from './storage-error.ts';
 
 type Row = { readonly key: Uint8Array; readonly value: Uint8Array };
 
@@ -20,7 +21,7 @@ export function createStateStore(database: Database, statements: ChainStatements
   return {
     get(key) {
       const row = database.read('reading the state', () => statements.get.get(key));
-      return (row as { value: Uint8Array } | undefined)?.value ?? null;
+      return row === undefined ? null : bytesRead((row as { value: unknown }).value, 'state', 'a record of the state');
     },
     *list(prefix) {
       const end = endOfPrefix(prefix);
@@ -31,7 +32,7 @@ export function createStateStore(database: Database, statements: ChainStatements
         rows = pageOf(statements.listAfter, rows.at(-1)!.key);
       }
       function pageOf(statement: ChainStatements['listFrom'], from: Uint8Array): Row[] {
-        return database.read('listing the state', () => statement.all(from, end, listRows)) as Row[];
+        return database.read('listing the state', () => requireRows(statement.all(from, end, listRows)));
       }
     },
   };
@@ -55,8 +56,17 @@ export function createEntrySource(database: Database, statements: ChainStatement
   };
 
   function readRows(all: () => unknown): Row[] {
-    return database.read('reading a state bucket', all) as Row[];
+    return requireRows(database.read('reading a state bucket', all));
   }
+}
+
+/** Keys and values are bytes; what is edited may be a text that looks like them. */
+export function requireRows(rows: unknown): Row[] {
+  for (const { key, value } of rows as Row[]) {
+    bytesRead(key, 'state', 'a key of the state');
+    bytesRead(value, 'state', 'a record of the state');
+  }
+  return rows as Row[];
 }
 
 /** Inside the SQL transaction of a block. Most writes change what is there; only new keys need their hash. */

@@ -30,6 +30,12 @@ export function damageOf(kind: FindingClass, what: string): StorageError {
   return new StorageError('storage.damaged', `${what}: repair it from peers`, undefined, kind);
 }
 
+/** What a column of bytes holds: an edited file may have anything there. */
+export function bytesRead(value: unknown, kind: FindingClass, what: string): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  throw damageOf(kind, `${what} is not what was written`);
+}
+
 /** Damage as an audit tells it; null for anything else that was thrown. */
 export function findingOf(cause: unknown): Finding | null {
   const { code, message, kind } = (cause ?? {}) as Partial<StorageError>;

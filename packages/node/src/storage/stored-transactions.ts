@@ -16,23 +16,31 @@ export type StoredTransactions = {
   leafAt(leafIndex: number): Uint8Array | null;
 };
 
-export function createStoredTransactions(chain: ChainDb): StoredTransactions {
+export function createStoredTransactions(chain: Pick<ChainDb, 'batchPart' | 'tiles'>): StoredTransactions {
   let part: { name: string; bytes: Uint8Array } = { name: '', bytes: new Uint8Array(0) };
   let tile: { index: number; hashes: Uint8Array } = { index: -1, hashes: new Uint8Array(0) };
 
+  function partOf(height: number, batch: number, index: number): Uint8Array | null {
+    const name = `${height}/${batch}/${index}`;
+    if (name === part.name) return part.bytes;
+    const bytes = chain.batchPart(height, batch, index);
+    if (bytes !== null) part = { name, bytes };
+    return bytes;
+  }
+
   return {
-    bytesOf(place) {
-      const { height, batch, offset, length } = place;
-      const index = Math.floor(offset / batchPartBytes);
-      const start = offset % batchPartBytes;
-      if (start + length > batchPartBytes) return chain.transactionBytes(place);
-      const name = `${height}/${batch}/${index}`;
-      if (name !== part.name) {
-        const bytes = chain.batchPart(height, batch, index);
-        if (bytes === null) return null;
-        part = { name, bytes };
+    bytesOf({ height, batch, offset, length }) {
+      const bytes = new Uint8Array(length);
+      for (let done = 0; done < length; ) {
+        const at = offset + done;
+        const start = at % batchPartBytes;
+        const count = Math.min(length - done, batchPartBytes - start);
+        const stored = partOf(height, batch, Math.floor(at / batchPartBytes));
+        if (stored === null || start + count > stored.length) return null;
+        bytes.set(stored.subarray(start, start + count), done);
+        done += count;
       }
-      return start + length <= part.bytes.length ? part.bytes.slice(start, start + length) : null;
+      return bytes;
     },
     leafAt(leafIndex) {
       const index = Math.floor(leafIndex / hashesPerTile);

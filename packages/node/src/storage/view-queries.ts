@@ -56,7 +56,7 @@ const packsOpenedMax = 20_000;
 
 export type ViewQueries = ReturnType<typeof createViewQueries>;
 
-export function createViewQueries(chain: ChainDb, view: ViewDb) {
+export function createViewQueries(chain: Pick<ChainDb, 'batchPart' | 'tiles'>, view: ViewDb) {
   const stored = createStoredTransactions(chain);
 
   return {

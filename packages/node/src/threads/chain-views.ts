@@ -11,16 +11,17 @@ import {
   type Validator,
 } from '@cairn-ledger/core';
 import type { BlockView, CheckpointView, EpochView } from '../http/edge-port.ts';
-import type { ChainDb, StoredBlock, StoredCheckpoint } from '../storage/chain-db.ts';
+import type { StoredBlock, StoredCheckpoint } from '../storage/chain-db.ts';
 import { decodeSignatures } from '../storage/checkpoint-signatures.ts';
 import { epochProofOf } from '../storage/epoch-proofs.ts';
 import type { StoredEpoch } from '../storage/epoch-table.ts';
 import { StorageError } from '../storage/storage-error.ts';
 import type { ViewDb } from '../storage/view-db.ts';
 import type { FoundTransaction } from '../storage/view-queries.ts';
+import type { ProvenChain } from './proven-chain.ts';
 
 export function blockToView(
-  chain: ChainDb,
+  chain: Pick<ProvenChain, 'epochs'>,
   view: ViewDb,
   stored: StoredBlock,
   transactions: readonly FoundTransaction[] | null,
@@ -55,7 +56,10 @@ export function statementOf(stored: StoredCheckpoint): CheckpointStatement {
 }
 
 /** Null where none are kept, or they cannot be read. */
-export function signaturesOf(chain: ChainDb, stored: StoredCheckpoint): (ReceiptRow & { validator: string })[] | null {
+export function signaturesOf(
+  chain: Pick<ProvenChain, 'epochs'>,
+  stored: StoredCheckpoint,
+): (ReceiptRow & { validator: string })[] | null {
   const signatures = decodeSignatures(stored.signatures);
   if (signatures === null) return null;
   // Also the boundary's own checkpoint is signed by the epoch that it ends.
@@ -74,7 +78,7 @@ function rowOf(signature: CheckpointSignature, validators: readonly Validator[])
   };
 }
 
-export function checkpointToView(chain: ChainDb, stored: StoredCheckpoint): CheckpointView {
+export function checkpointToView(chain: Pick<ProvenChain, 'epochs'>, stored: StoredCheckpoint): CheckpointView {
   return {
     ...statementOf(stored),
     certified: stored.signatures !== null,
@@ -87,7 +91,7 @@ export function checkpointToView(chain: ChainDb, stored: StoredCheckpoint): Chec
 }
 
 /** @param next the epoch after it; null for the present one */
-export function epochToView(chain: ChainDb, stored: StoredEpoch, next: StoredEpoch | null): EpochView {
+export function epochToView(chain: ProvenChain, stored: StoredEpoch, next: StoredEpoch | null): EpochView {
   const { epoch, genesisHeight, validators, digest, rules } = stored;
   const proof = next === null ? null : epochProofOf(chain, next);
   return {

@@ -15,6 +15,7 @@ import {
   sha256,
 } from '@cairn-ledger/core';
 import type { Gateway, GatewayStatus } from '@cairn-ledger/gateway';
+import type { Finding } from '../audit/finding.ts';
 import { installNodeSha256 } from '../crypto/sha256.ts';
 import { createNodeSigner } from '../crypto/signer.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
@@ -27,17 +28,17 @@ import { bookName, openInvitationBook } from '../membership/invitation-book.ts';
 import { standingSamples } from '../membership/standing-metrics.ts';
 import { createThreadSampler, type MetricSamples, metricsText } from '../metrics.ts';
 import { openChainDb } from '../storage/chain-db.ts';
+import { createCheckedStore, hashesOfBuckets } from '../storage/checked-state.ts';
+import { readStateHashes } from '../storage/state-hashes.ts';
 import { openViewDb } from '../storage/view-db.ts';
 import { createAdmission } from './admission.ts';
-import type { EdgeSettings, FromEdge, HandedOver, LedgerNews, StateAnswer, StateQuestion, ToEdge } from './messages.ts';
+import type { EdgeSettings, FromEdge, HandedOver, LedgerNews, ToEdge } from './messages.ts';
 import { createNodeEdge, type NodeEdge } from './node-edge.ts';
+import { createProvenChain } from './proven-chain.ts';
 import { createReceiptCheck } from './receipt-check.ts';
-import type { ReadRow, StateVerdict } from './state-check.ts';
+import { tellingDamage } from './telling-damage.ts';
 import { yieldToAgreement } from './thread-priority.ts';
 import { createWaiters } from './waiters.ts';
-
-/** Far above what a large block takes. */
-const checkTimeoutMs = 5_000;
 
 installNodeSha256();
 yieldToAgreement();
@@ -51,23 +52,26 @@ run().catch((error: unknown) => post({ type: 'failed', error: errorOf(error, 'th
 async function run(): Promise<void> {
   const genesis = orThrow(decodeGenesis(settings.genesis));
   const ledgerHash = sha256(settings.genesis);
-  const chain = orThrow(openChainDb(join(settings.dataDir, 'chain.db'), { readOnly: true, ledgerHash }));
+  const file = orThrow(openChainDb(join(settings.dataDir, 'chain.db'), { readOnly: true, ledgerHash }));
+  const hashes = hashesOfBuckets(readStateHashes(settings.stateHashes), (bucket) => file.stateBucket(bucket));
+  const store = createCheckedStore(file.store, hashes);
+  const chain = createProvenChain(file, { genesis, ledgerHash, verifier: sodiumVerifier, store });
   const view = orThrow(openViewDb(join(settings.dataDir, 'view.db'), { readOnly: true }));
   const ledger = createLedger({ genesis, verify: () => false, checkPublicKey: sodiumVerifier.checkPublicKey });
   let status: NodeStatus = settings.status;
   let blockTimeMs = status.blockTimeMs;
   const asked = new Map<number, { resolve: (outcome: HandedOver) => void }>();
   const operationsAsked = new Map<number, (error: CairnError | null) => void>();
-  const rowsAsked = new Map<number, (verdict: StateVerdict) => void>();
   const metricsAsked = new Map<number, (samples: readonly MetricSamples[]) => void>();
   let number = 0;
+  let isDamaged = false;
 
   let gateway: Gateway | null = null;
   const thread = createThreadSampler('edge');
   const waiters = createWaiters();
   const admission = createAdmission({
     ledger,
-    store: chain.store,
+    store,
     verifier: sodiumVerifier,
     moment: () => ({ height: status.executedHeight + 1, timeMs: Math.max(blockTimeMs, Date.now()) }),
     isExecuted: (id) => edge.isExecuted(id),
@@ -91,54 +95,47 @@ async function run(): Promise<void> {
     const error = await promise;
     return error === null ? ok(undefined) : fail(error);
   }
-  /** Asks the ledger thread. No answer comes from one that has failed: then what was read counts as damaged. */
-  async function checkState(rows: readonly ReadRow[]): Promise<StateVerdict> {
-    number++;
-    const asking = number;
-    const { promise, resolve } = Promise.withResolvers<StateVerdict>();
-    rowsAsked.set(asking, resolve);
-    const timer = setTimeout(() => resolve('damaged'), checkTimeoutMs);
-    news.postMessage({ type: 'check-state', number: asking, rows } satisfies StateQuestion);
-    const verdict = await promise;
-    clearTimeout(timer);
-    rowsAsked.delete(asking);
-    return verdict;
+  const edge: NodeEdge = tellingDamage(
+    tellDamage,
+    createNodeEdge({
+      genesis,
+      genesisBytes: settings.genesis,
+      chain,
+      view,
+      history: createHistoryReader(chain.tiles),
+      isReceiptSound: createReceiptCheck(chain, ledgerHash, sodiumVerifier),
+      admission,
+      waiters,
+      book: orThrow(openInvitationBook(join(settings.dataDir, bookName))),
+      validatorId: settings.validatorId,
+      addressesOf: (id) => settings.peers[id] ?? null,
+      listen: settings.listen,
+      fence: (reason) => operate({ type: 'fence', reason }),
+      unfence: () => operate({ type: 'unfence' }),
+      status: () => {
+        const { transactions, readings } = view.progress();
+        return { ...status, transactions, readings };
+      },
+      metrics: async () => {
+        number++;
+        const { promise, resolve } = Promise.withResolvers<readonly MetricSamples[]>();
+        metricsAsked.set(number, resolve);
+        post({ type: 'metrics', number });
+        return metricsText([
+          http.samples(),
+          submissionSamples(),
+          standingSamples(await edge.membership()),
+          ...(gateway === null ? [] : [gatewaySamples(gateway.status())]),
+          thread(),
+          ...(await promise),
+        ]);
+      },
+    }),
+  );
+  function tellDamage(finding: Finding): void {
+    if (!isDamaged) post({ type: 'damaged', finding });
+    isDamaged = true;
   }
-  const edge: NodeEdge = createNodeEdge({
-    genesis,
-    genesisBytes: settings.genesis,
-    chain,
-    view,
-    history: createHistoryReader(chain.tiles),
-    checkState,
-    isReceiptSound: createReceiptCheck(chain, ledgerHash, sodiumVerifier),
-    admission,
-    waiters,
-    book: orThrow(openInvitationBook(join(settings.dataDir, bookName))),
-    validatorId: settings.validatorId,
-    addressesOf: (id) => settings.peers[id] ?? null,
-    listen: settings.listen,
-    fence: (reason) => operate({ type: 'fence', reason }),
-    unfence: () => operate({ type: 'unfence' }),
-    status: () => {
-      const { transactions, readings } = view.progress();
-      return { ...status, transactions, readings };
-    },
-    metrics: async () => {
-      number++;
-      const { promise, resolve } = Promise.withResolvers<readonly MetricSamples[]>();
-      metricsAsked.set(number, resolve);
-      post({ type: 'metrics', number });
-      return metricsText([
-        http.samples(),
-        submissionSamples(),
-        standingSamples(await edge.membership()),
-        ...(gateway === null ? [] : [gatewaySamples(gateway.status())]),
-        thread(),
-        ...(await promise),
-      ]);
-    },
-  });
   function submissionSamples(): MetricSamples {
     return {
       submissions_total: Object.entries(admission.counters).map(([outcome, value]) => ({ labels: { outcome }, value })),
@@ -147,8 +144,7 @@ async function run(): Promise<void> {
 
   const http = orThrow(await startHttpServer(settings.http, edge, { log }));
   if (settings.mqtt !== undefined) gateway = await openGateway(settings.mqtt);
-  news.on('message', (message: LedgerNews | StateAnswer) => {
-    if (message.type === 'state-checked') return rowsAsked.get(message.number)?.(message.verdict);
+  news.on('message', (message: LedgerNews) => {
     if (message.type === 'executed') blockTimeMs = message.timeMs;
     edge.onNews(message);
   });
@@ -224,7 +220,7 @@ async function run(): Promise<void> {
     await http.stop();
     news.close();
     view.close();
-    chain.close();
+    file.close();
     log.flush();
     post({ type: 'stopped' });
     port.close();

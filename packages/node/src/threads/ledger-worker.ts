@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import {
   assert,
+  checkpointDigest,
   decodeBlock,
   decodeGenesis,
   decodeMessage,
@@ -28,9 +29,8 @@ import { followChain } from '../storage/view-follow.ts';
 import { type BatchPreparer, createBatchPreparer, type PreparedBatch } from './batch-preparer.ts';
 import { type ChainExecutor, createChainExecutor } from './chain-executor.ts';
 import { createLedgerWatch, type LedgerWatch } from './ledger-watch.ts';
-import type { FromLedger, LedgerNews, LedgerSettings, StateAnswer, StateQuestion, ToLedger } from './messages.ts';
+import type { FromLedger, LedgerNews, LedgerSettings, ToLedger } from './messages.ts';
 import { serveFromStorage } from './serve-from-storage.ts';
-import { checkState, damagedState } from './state-check.ts';
 import { originOf } from './stored-origin.ts';
 import { yieldToAgreement } from './thread-priority.ts';
 
@@ -86,14 +86,6 @@ function run(): void {
       failed(error);
     }
   });
-
-  news.on('message', ({ number, rows }: StateQuestion) => {
-    const verdict = checkState(chain.store, executor.stateTree, rows);
-    if (verdict === 'damaged') watch.tell(damagedState());
-    news.postMessage({ type: 'state-checked', number, verdict } satisfies StateAnswer);
-  });
-  // It must not keep a thread alive that has failed.
-  news.unref();
 
   function failed(cause: unknown): void {
     const finding = findingOf(cause);
@@ -192,9 +184,16 @@ function execute(
     metrics.codes.add(transaction.code);
     metrics.readings += transaction.readings?.count ?? 0;
   });
-  news.postMessage({ type: 'executed', height: statement.height, timeMs, ids } satisfies LedgerNews, [
-    ids.buffer as ArrayBuffer,
-  ]);
+  const digests = { block: block.digest, checkpoint: checkpointDigest(statement) };
+  const told: LedgerNews = {
+    type: 'executed',
+    height: statement.height,
+    timeMs,
+    view: message.view,
+    ...digests,
+    ids,
+  };
+  news.postMessage(told, [ids.buffer as ArrayBuffer]);
   watch.onExecuted();
   metrics.execution.observe((performance.now() - start) / 1000);
 }

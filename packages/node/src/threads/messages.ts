@@ -7,14 +7,13 @@
  *     edge <--> main (agreement): submitted transactions and whether they are safe; status
  *     ledger --> edge: what was executed and certified
  */
-import type { CairnError, EpochTarget, LeaderHint, ProvenFault } from '@cairn-ledger/core';
+import type { CairnError, EpochTarget, Hash, LeaderHint, ProvenFault } from '@cairn-ledger/core';
 import type { Finding } from '../audit/finding.ts';
 import type { HostPort, LogLevel, NodeConfig } from '../config/node-config.ts';
 import type { NodeStatus } from '../http/edge-port.ts';
 import type { Roster } from '../membership/roster.ts';
 import type { MetricSamples } from '../metrics.ts';
 import type { StoredEpoch } from '../storage/epoch-table.ts';
-import type { ReadRow, StateVerdict } from './state-check.ts';
 
 /** One byte for each transaction of a batch. */
 export const verdict = { unknownKey: 0, valid: 1, invalid: 2 } as const;
@@ -114,18 +113,15 @@ export type LedgerNews =
       readonly type: 'executed';
       readonly height: number;
       readonly timeMs: number;
+      /** Of the finalization of its own; 0 where it has none. */
+      readonly view: number;
+      /** Digests of the block and of the own checkpoint statement. */
+      readonly block: Hash;
+      readonly checkpoint: Hash;
       /** Ids of all transactions of the block, 32 bytes each, in order. */
       readonly ids: Uint8Array;
     }
   | { readonly type: 'certified'; readonly height: number };
-
-/** On the same port, the other way: whether rows that the edge thread has read stand under the state root; and the answer. */
-export type StateQuestion = {
-  readonly type: 'check-state';
-  readonly number: number;
-  readonly rows: readonly ReadRow[];
-};
-export type StateAnswer = { readonly type: 'state-checked'; readonly number: number; readonly verdict: StateVerdict };
 
 // --- verification threads ---------------------------------------------------------------------------------------------
 

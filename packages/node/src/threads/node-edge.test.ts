@@ -9,7 +9,6 @@ import {
   decodeEpochProof,
   decodeTransaction,
   encodeGenesis,
-  toValidatorIndex,
   validatorSetDigest,
 } from '@cairn-ledger/core';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
@@ -22,8 +21,11 @@ import { followChain } from '../storage/view-follow.ts';
 import { createBatchPreparer } from './batch-preparer.ts';
 import { createChainExecutor } from './chain-executor.ts';
 import { createNodeEdge, type NodeEdge } from './node-edge.ts';
+import { createProvenChain } from './proven-chain.ts';
+import { createReceiptCheck } from './receipt-check.ts';
 import {
   batchBytes,
+  checkpointSignaturesOf,
   createLedgerBench,
   genesis,
   type LedgerBench,
@@ -38,11 +40,6 @@ const lag = genesis.parameters.checkpointLag;
 const newcomer = validatorNamed('node-0', 20);
 type Parts = Parameters<typeof createNodeEdge>[0];
 type Outcome = ReturnType<LedgerBench['execute']>['outcome'];
-
-const signaturesOf = ({ statement }: Outcome) =>
-  encodeSignatures([
-    { statement, signer: toValidatorIndex(0), issuedSeconds: 1, signature: new Uint8Array(64).fill(7) },
-  ]);
 
 const idOf = (bytes: Uint8Array): Uint8Array => {
   const decoded = decodeTransaction(bytes);
@@ -116,10 +113,10 @@ test('a chain founded from a snapshot shows what it holds, and says where that b
   assert.ok(chain.importSnapshot(snapshot).ok);
   const third = transaction();
   const batch = createBatchPreparer(chain.store, sodiumVerifier).open(batchBytes(2, [third], { epoch: 2 }), true);
-  const { block, outcome } = bench.execute([batch]);
+  const { block, outcome, view, finalization } = bench.execute([batch]);
   const executor = createChainExecutor(genesis, ledgerHash, chain);
-  executor.execute({ block, view: 1, finalization: null, batches: [batch], misbehaviour: [] });
-  assert.ok(chain.putCertified(height + 1, 0, signaturesOf(outcome)).ok);
+  executor.execute({ block, view, finalization, batches: [batch], misbehaviour: [] });
+  assert.ok(chain.putCertified(height + 1, 0, checkpointSignaturesOf(chain, outcome)).ok);
   const edge = edgeOver(t, chain);
   assert.equal(edge.heldFrom(), height + 1);
   assert.equal(await edge.block(height, true), null, 'its batches are not here');
@@ -171,8 +168,8 @@ function twoEpochs(t: TestContext): { bench: LedgerBench; first: Uint8Array; sec
   let boundary: Outcome | null = null;
   for (let i = 0; i < lag; i++) boundary = bench.execute([]).outcome;
   const { outcome } = bench.execute([open(2, second)]);
-  assert.ok(bench.chain.putCertified(boundary!.statement.height, 0, signaturesOf(boundary!)).ok);
-  assert.ok(bench.chain.putCertified(outcome.statement.height, 0, signaturesOf(outcome)).ok);
+  assert.ok(bench.chain.putCertified(boundary!.statement.height, 0, checkpointSignaturesOf(bench.chain, boundary!)).ok);
+  assert.ok(bench.chain.putCertified(outcome.statement.height, 0, checkpointSignaturesOf(bench.chain, outcome)).ok);
   return { bench, first, second };
 }
 
@@ -186,15 +183,14 @@ function edgeOver(t: TestContext, chain: ChainDb): NodeEdge {
     view.value.close();
     rmSync(dir, { recursive: true });
   });
+  const proven = createProvenChain(chain, { genesis, ledgerHash, verifier: sodiumVerifier, store: chain.store });
   return createNodeEdge({
     genesis,
     genesisBytes: encodeGenesis(genesis),
-    chain,
+    chain: proven,
     view: view.value,
     history: createHistoryReader(chain.tiles),
-    checkState: () => Promise.resolve('sound'),
-    // Nobody has signed here.
-    isReceiptSound: () => true,
+    isReceiptSound: createReceiptCheck(proven, ledgerHash, sodiumVerifier),
     admission: {
       submit: () => Promise.resolve([]),
       isPending: () => false,

@@ -3,11 +3,13 @@
  * said of the node's status, and the news of the ledger thread.
  */
 import {
+  AssertionFailed,
   type CairnError,
   encodeBundle,
   encodeEpochProof,
   fail,
   type Genesis,
+  type Hash,
   type HistoryReader,
   type KeyView as LedgerKeyView,
   ok,
@@ -45,24 +47,24 @@ import { unknownTransaction } from '../http/problem.ts';
 import type { InvitationBook } from '../membership/invitation-book.ts';
 import { createInviting } from '../membership/inviting.ts';
 import { membershipOf, proposalWith } from '../membership/standing.ts';
-import type { ChainDb, StoredCheckpoint } from '../storage/chain-db.ts';
+import type { StoredCheckpoint } from '../storage/chain-db.ts';
 import { epochProofOf } from '../storage/epoch-proofs.ts';
+import { damageOf } from '../storage/storage-error.ts';
 import type { ViewDb } from '../storage/view-db.ts';
 import { createViewQueries, type FoundTransaction } from '../storage/view-queries.ts';
 import type { Admission } from './admission.ts';
 import { blockToView, checkpointToView, epochToView, signaturesOf, statementOf } from './chain-views.ts';
 import type { LedgerNews } from './messages.ts';
+import type { ProvenChain } from './proven-chain.ts';
 import type { ReceiptCheck } from './receipt-check.ts';
-import { type AskAboutState, readChecked } from './state-check.ts';
 import type { Waiters } from './waiters.ts';
 
 export type NodeEdgeParts = {
   readonly genesis: Genesis;
   readonly genesisBytes: Uint8Array;
-  readonly chain: ChainDb;
+  readonly chain: ProvenChain;
   readonly view: ViewDb;
   readonly history: HistoryReader;
-  readonly checkState: AskAboutState;
   readonly isReceiptSound: ReceiptCheck;
   readonly admission: Admission;
   readonly waiters: Waiters;
@@ -185,13 +187,22 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
       });
     }
     const { historySize } = statementOf(checkpoint);
-    const path = history.prove(found.leafIndex, historySize);
+    const path = pathTo(found.leafIndex, historySize);
     const receipt = encodeBundle({ proof: { treeSize: historySize, leafIndex: found.leafIndex, path }, rows });
     if (parts.isReceiptSound(receipt, found.bytes, checkpoint.height)) return ok(receipt);
-    return fail({ code: 'node.damaged', message: 'what this node keeps of that transaction is damaged' });
+    throw damageOf('history', `leaf ${found.leafIndex} does not lead to what was certified`);
   }
 
   /** Where the chain was founded from a snapshot, the last blocks before it are here too, without what was in them. */
+  function pathTo(leafIndex: number, size: number): Hash[] {
+    try {
+      return history.prove(leafIndex, size);
+    } catch (cause) {
+      if (!(cause instanceof AssertionFailed)) throw cause;
+      throw damageOf('history', `the history cannot be read (${cause.message})`);
+    }
+  }
+
   /** What the ledger told of a block, and last of all that an epoch begins after it. */
   function newsAt(height: number): News[] | null {
     if (height < heldFrom() || height > (chain.tip()?.height ?? -1)) return null;
@@ -242,15 +253,12 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
     return readKeys(chain.store).filter(isWanted).map(keyToView);
   }
 
-  function accountToView(
-    account: { id: string; balances: readonly { asset: string; amount: bigint }[] },
-    store = chain.store,
-  ): AccountView {
+  function accountToView(account: { id: string; balances: readonly { asset: string; amount: bigint }[] }): AccountView {
     return {
       id: account.id,
       balances: account.balances.map((balance) => ({
         ...balance,
-        decimals: readAsset(store, balance.asset)?.decimals ?? 0,
+        decimals: readAsset(chain.store, balance.asset)?.decimals ?? 0,
       })),
     };
   }
@@ -304,31 +312,22 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
       }));
     },
     async account(id) {
-      return readChecked(chain.store, parts.checkState, (store) => {
-        const account = readAccount(store, id);
-        return account === null ? null : accountToView(account, store);
-      });
+      const account = readAccount(chain.store, id);
+      return account === null ? null : accountToView(account);
     },
     async accounts(page) {
       const all = readMembers(chain.store).flatMap((member) => readAccounts(chain.store, member.id));
-      return pageOf(
-        all,
-        page,
-        (account) => account.id,
-        (account) => accountToView(account),
-      );
+      return pageOf(all, page, (account) => account.id, accountToView);
     },
     async device(id): Promise<DeviceView | null> {
-      return readChecked(chain.store, parts.checkState, (store) => {
-        const device = readDevice(store, id);
-        if (device === null) return null;
-        return {
-          id,
-          member: device.member,
-          device: device.device,
-          keys: keysWhere((key) => key.member === device.member && key.device === device.device),
-        };
-      });
+      const device = readDevice(chain.store, id);
+      if (device === null) return null;
+      return {
+        id,
+        member: device.member,
+        device: device.device,
+        keys: keysWhere((key) => key.member === device.member && key.device === device.device),
+      };
     },
     async devices(page) {
       return pageOf(
@@ -388,6 +387,7 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
         certifiedHeight = Math.max(certifiedHeight, news.height);
         return waiters.onCertified(certifiedHeight);
       }
+      chain.noteExecuted(news);
       admission.onExecuted(news.ids);
       waiters.onExecuted(news.height, news.ids);
       if (news.height <= certifiedHeight) waiters.onCertified(certifiedHeight);

@@ -5,8 +5,7 @@
  * A few signatures for each receipt; the anchor of an epoch is made once.
  */
 import { type Hash, setToTrustAnchor, type TrustAnchor, type Verifier, verifyReceipt } from '@cairn-ledger/core';
-import type { ChainDb } from '../storage/chain-db.ts';
-import { storedToEpochSet } from '../storage/epoch-table.ts';
+import { type EpochTable, storedToEpochSet } from '../storage/epoch-table.ts';
 
 /** @param height of the checkpoint that covers the transaction */
 export type ReceiptCheck = (receipt: Uint8Array, transaction: Uint8Array, height: number) => boolean;
@@ -14,7 +13,11 @@ export type ReceiptCheck = (receipt: Uint8Array, transaction: Uint8Array, height
 /** Receipts are mostly asked for in the epoch they are of. */
 const anchorsMax = 4;
 
-export function createReceiptCheck(chain: Pick<ChainDb, 'epochs'>, ledgerHash: Hash, verifier: Verifier): ReceiptCheck {
+export function createReceiptCheck(
+  chain: { readonly epochs: Pick<EpochTable, 'at'> },
+  ledgerHash: Hash,
+  verifier: Verifier,
+): ReceiptCheck {
   const anchors = new Map<number, TrustAnchor>();
 
   function anchorAt(height: number): TrustAnchor {

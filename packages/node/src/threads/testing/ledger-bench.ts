@@ -19,8 +19,10 @@ import {
   isChange,
   nobleSigner,
   type Outcome,
+  type Signer,
   sha256,
   signBatch,
+  signCheckpoint,
   sortValidators,
   toEpoch,
   toHeight,
@@ -28,13 +30,17 @@ import {
   toView,
   type Validator,
   validatorToCbor,
+  voteSignedBytes,
 } from '@cairn-ledger/core';
 import { signTransaction } from '@cairn-ledger/sdk';
 import { type ChainDb, openChainDb } from '../../storage/chain-db.ts';
+import { encodeSignatures } from '../../storage/checkpoint-signatures.ts';
 import { storedToEpochSet } from '../../storage/epoch-table.ts';
 import type { PreparedBatch } from '../batch-preparer.ts';
 import { type ChainExecutor, createChainExecutor } from '../chain-executor.ts';
 
+/** Of validators, by id: what their keys are made of. */
+const fills = new Map<string, number>();
 export const device = nobleSigner('ed25519', new Uint8Array(32).fill(7));
 export const stranger = nobleSigner('ed25519', new Uint8Array(32).fill(8));
 
@@ -52,17 +58,32 @@ export const genesis: Genesis = {
 export const ledgerHash = genesisToLedgerHash(genesis);
 let counter = 0n;
 
-/** Keys are told apart by `fill`, and sign nothing. */
+/** Keys are told apart by `fill`. */
 export function validatorNamed(id: string, fill: number): Validator {
+  fills.set(id, fill);
   return {
     id,
     member: 'acme',
-    linkKey: nobleSigner('ed25519', new Uint8Array(32).fill(fill)).publicKey,
-    votingKey: new Uint8Array(32).fill(fill + 1),
-    checkpointKey: new Uint8Array(32).fill(fill + 2),
+    linkKey: signerOf(fill).publicKey,
+    votingKey: signerOf(fill + 1).publicKey,
+    checkpointKey: signerOf(fill + 2).publicKey,
     addresses: [],
     life: null,
   };
+}
+
+function signerOf(fill: number): Signer {
+  return nobleSigner('ed25519', new Uint8Array(32).fill(fill));
+}
+
+/** Of all validators of the set that the chain has for the height. */
+export function checkpointSignaturesOf(chain: ChainDb, { statement }: Outcome): Uint8Array {
+  const { validators } = chain.epochs.at(statement.height);
+  return encodeSignatures(
+    validators.map((validator, i) =>
+      signCheckpoint(statement, toValidatorIndex(i), validator, 1, signerOf(fills.get(validator.id)! + 2)),
+    ),
+  );
 }
 
 export function transaction(signer = device): Uint8Array {
@@ -106,7 +127,7 @@ export type LedgerBench = {
   execute(
     batches: readonly PreparedBatch[],
     isFinalizedItself?: boolean,
-  ): { block: Block; codes: string[]; outcome: Outcome };
+  ): { block: Block; view: number; finalization: Uint8Array; codes: string[]; outcome: Outcome };
   /** Makes the ledger want something else from the tip on, as if a block had said so. */
   want(validators: readonly Validator[], rules?: number): void;
   /** Changes the database behind the executor's back. */
@@ -151,7 +172,12 @@ export function createLedgerBench(dir = mkdtempSync(join(tmpdir(), 'cairn-ledger
       const view = toView(block.header.height);
       const proposal = { epoch, view, parentView: toView(view - 1), digest: block.digest };
       const vote = { type: 'finalize' as const, proposal };
-      const certificate = createCertificate([{ vote, signer: toValidatorIndex(0), signature: new Uint8Array(64) }]);
+      const certificate = createCertificate(
+        set.validators.map(({ id }, i) => {
+          const signature = signerOf(fills.get(id)! + 1).sign(voteSignedBytes(vote, ledgerHash));
+          return { vote, signer: toValidatorIndex(i), signature };
+        }),
+      );
       const { executed, outcome } = executor.execute({
         block,
         view: isFinalizedItself ? view : 0,
@@ -159,7 +185,8 @@ export function createLedgerBench(dir = mkdtempSync(join(tmpdir(), 'cairn-ledger
         batches,
         misbehaviour: [],
       });
-      return { block, codes: executed.results.map((result) => result.code), outcome };
+      const codes = executed.results.map((result) => result.code);
+      return { block, view, finalization: encodeCertificate(certificate), codes, outcome };
     },
     want(validators, rules = 1) {
       const database = new DatabaseSync(join(dir, 'chain.db'));
