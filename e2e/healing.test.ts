@@ -142,6 +142,16 @@ networkTest('nodes mend themselves', { timeoutMs: 300_000, balances }, async (ne
     await until('transactions are final as before', 10_000, async () => load.count() > before + 20);
     await load.stop();
   });
+
+  await step('when all lose everything, none signs again by itself, and each says why', async () => {
+    await Promise.all(network.nodes.map((node) => node.kill()));
+    for (const node of network.nodes) rmSync(join(node.dir, 'data'), { recursive: true });
+    await Promise.all(network.nodes.map((node) => node.start()));
+    for (const node of network.nodes) {
+      const status = orFail(await node.client.status());
+      assert.deepEqual([status.mode, status.fencedFor], ['fenced', 'rolled-back'], node.id);
+    }
+  });
 });
 
 async function untilActive(node: E2eNode): Promise<void> {
