@@ -74,6 +74,25 @@ test('who lets its views go by is silent although it signs, until it leads one t
   assert.equal(watch.conductOf('d', now, windowMs), 'working');
 });
 
+test('one whose views are skipped since it is suspended cannot lead: it works again when it signs', () => {
+  const watch = createPeerWatch();
+  const signing = (i: number, height: number) => ({
+    certifiedHeight: i + 1,
+    peers: [
+      peer('b', { signedHeight: i + 1 }),
+      peer('c', { signedHeight: i + 1 }),
+      peer('d', { signedHeight: height }),
+    ],
+  });
+  for (let i = 0; i < 3; i++) watch.onLostView('d');
+  let now = looks(watch, 0, 12, (i) => signing(i, 0));
+  watch.onSkippedView('d');
+  now = looks(watch, now + 500, 1, () => signing(12, 0));
+  assert.equal(watch.conductOf('d', now, windowMs), 'silent', 'to be skipped is no work');
+  now = looks(watch, now + 500, 8, (i) => signing(13 + i, 13 + i));
+  assert.equal(watch.conductOf('d', now, windowMs), 'working');
+});
+
 test('an epoch begins with a clean slate', () => {
   const watch = createPeerWatch();
   const peers = [peer('b'), peer('c'), peer('d', { isLinked: false })];

@@ -41,6 +41,8 @@ export type PeerWatch = {
   /** A view ended without a block of its leader, who was not late by this node's own doing. */
   onLostView(leader: string): void;
   onLedView(leader: string): void;
+  /** A view was skipped because its leader is suspended: it cannot show there that it works, so the views it lost are forgotten. */
+  onSkippedView(leader: string): void;
   /** Places and heights begin anew. */
   onEpoch(): void;
 };
@@ -99,6 +101,9 @@ export function createPeerWatch(): PeerWatch {
       seenOf(leader).lostViews++;
     },
     onLedView(leader) {
+      seenOf(leader).lostViews = 0;
+    },
+    onSkippedView(leader) {
       seenOf(leader).lostViews = 0;
     },
     onEpoch() {

@@ -95,6 +95,8 @@ export function createSpokesman(parts: SpokesmanParts): Spokesman {
       }
     },
     onFact(fact, set) {
+      if (fact.type === 'nullified' && fact.reason === 'leader-suspended')
+        return watch.onSkippedView(set.validators[leaderOf(set, fact.view)]!.id);
       if (fact.type === 'nullified') {
         // Only what is the leader's own doing.
         if (fact.reason !== 'leader-late' && fact.reason !== 'invalid-proposal') return;
