@@ -24,7 +24,6 @@ export type Assignment = { readonly attack: Attack; readonly target: DrillNode }
 export type Tell = (who: Assignment | null, line: string) => void;
 
 const warmUpMs = 2_000;
-const windowMs = 5_000;
 const settleMs = 60_000;
 /** How much longer than promised an attack is given to be noticed; what comes later does not come. */
 const noticeGraceMs = 8_000;
@@ -43,13 +42,18 @@ type Course = Assignment & {
   readonly accused: Set<string>;
 };
 
+export type RoundOptions = {
+  readonly network: DrillNetwork;
+  readonly assignments: readonly Assignment[];
+  readonly tell: Tell;
+  readonly signal: AbortSignal;
+  /** How long the network is measured before, and after; and at least meanwhile. */
+  readonly windowMs: number;
+};
+
 /** Ends with everything the round began ended; nodes may still be out. */
-export async function runRound(
-  network: DrillNetwork,
-  assignments: readonly Assignment[],
-  tell: Tell,
-  signal: AbortSignal,
-): Promise<AttackFigures[]> {
+export async function runRound(options: RoundOptions): Promise<AttackFigures[]> {
+  const { network, assignments, tell, signal, windowMs } = options;
   const targets = new Set(assignments.map(({ target }) => target));
   const rest = network.nodes.filter((node) => !targets.has(node));
   const courses: Course[] = [];
@@ -75,7 +79,7 @@ export async function runRound(
     // Those that were the matter of a moment are over: their nodes come back while the others are still under attack.
     const momentary = courses.filter(({ underWay }) => underWay?.end === null);
     const returns = momentary.map((course) => backOf(course, rest, tell, signal));
-    await untilShutOut(courses, signal);
+    await untilShutOut(courses, windowMs, signal);
     const meanwhile = load.rateBetween(attackedFromMs, Date.now());
     tell(null, `${Math.round(meanwhile)} transactions/s meanwhile`);
     const lasting = courses.filter((course) => !momentary.includes(course));
@@ -178,7 +182,7 @@ async function attackOf(course: Course, tell: Tell): Promise<void> {
 }
 
 /** Until every attack is noticed and shut out, or is not going to be; and as long as each of them wants to last. */
-async function untilShutOut(courses: readonly Course[], signal: AbortSignal): Promise<void> {
+async function untilShutOut(courses: readonly Course[], windowMs: number, signal: AbortSignal): Promise<void> {
   const fromMs = Date.now();
   const holdMs = Math.max(windowMs, ...courses.map(({ attack }) => attack.holdMs ?? 0));
   const longestMs = Math.max(holdMs, ...courses.map(({ noticeMsMax }) => noticeMsMax));

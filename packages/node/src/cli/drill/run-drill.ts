@@ -1,7 +1,7 @@
 /**
  * A whole drill: founds a network, makes the attacks one after the other (or several at once), each on another node, and reports.
- * A network all of whose nodes are back is attacked again; else a fresh one is founded, so that one broken promise does not
- * spoil the next attack.
+ * A network all of whose nodes are back, with the keys of its genesis, is attacked again; else a fresh one is founded, so that one
+ * broken promise does not spoil the next attack.
  */
 import process from 'node:process';
 import { exitCodes } from '../exit-code.ts';
@@ -23,10 +23,14 @@ export type DrillOptions = {
   readonly dir: string | null;
   /** The folders stay. */
   readonly isKept: boolean;
+  /** How long the network is measured before, and after; and at least meanwhile. */
+  readonly windowMs?: number;
   /** Takes the lines of the story. */
   readonly tell: (line: string) => void;
   readonly signal: AbortSignal;
 };
+
+const defaultWindowMs = 5_000;
 
 /** Figures of every attack that was made. */
 export async function runDrill(options: DrillOptions): Promise<AttackFigures[]> {
@@ -47,14 +51,20 @@ export async function runDrill(options: DrillOptions): Promise<AttackFigures[]> 
       const targets = pickTargets(network, round, attacked);
       attacked += round.length;
       const assignments = round.map((name, i): Assignment => ({ attack: attackByName[name], target: targets[i]! }));
-      const outcome = await runRound(network, assignments, tell, options.signal);
+      const outcome = await runRound({
+        network,
+        assignments,
+        tell,
+        signal: options.signal,
+        windowMs: options.windowMs ?? defaultWindowMs,
+      });
       figures.push(...outcome);
       for (const [i, { broken }] of outcome.entries())
         tell(
           assignments[i]!,
           broken.length === 0 ? style('green', 'kept') : style('red', `broken: ${broken.join('; ')}`),
         );
-      if (outcome.some(({ broken }) => broken.length > 0) || round.includes('equivocate')) {
+      if (outcome.some(isSpoilt) || assignments.some(({ attack }) => attack.mayBeProven)) {
         await network.end();
         network = null;
       }
@@ -63,6 +73,11 @@ export async function runDrill(options: DrillOptions): Promise<AttackFigures[]> 
     await network?.end();
   }
   return figures;
+}
+
+/** What comes after it would not be its own doing. */
+function isSpoilt({ backMs, acknowledgedLost, wrongAnswersServed, honestNodesAccused }: AttackFigures): boolean {
+  return backMs === null || acknowledgedLost + wrongAnswersServed + honestNodesAccused > 0;
 }
 
 async function found(options: DrillOptions, tell: Tell): Promise<DrillNetwork> {
