@@ -70,7 +70,8 @@ export type Message =
       readonly asks: boolean;
       /** The sender's highest finalization of the epoch; null before the first, and where nobody needs it. */
       readonly finalization: Certificate | null;
-      readonly recall: Recall;
+      /** Null where the sender does not look at what it holds of the receiver: such a status says nothing of what the receiver forgot. */
+      readonly recall: Recall | null;
     }
   | { readonly type: 'request-certificates'; readonly epoch: Epoch; readonly from: View; readonly to: View }
   | { readonly type: 'request-block'; readonly digest: Hash }
@@ -169,8 +170,7 @@ function fieldsOf(message: Message): Cbor[] {
         message.height,
         message.asks ? 1 : 0,
         message.finalization === null ? null : certificateToCbor(message.finalization),
-        message.recall.votes.map(signedVoteToCbor),
-        message.recall.batch === null ? null : signedBatchHeaderToCbor(message.recall.batch),
+        message.recall === null ? null : recallToCbor(message.recall),
       ];
     case 'request-certificates':
       return [message.epoch, message.from, message.to];
@@ -241,7 +241,7 @@ function readFields(type: MessageType, fields: Cbor[]): Message {
       return { type, signatures: listOf(signatures!, validatorsMax, 'signatures', readCheckpointSignature) };
     }
     case 'status': {
-      const [epoch, view, lastFinalized, height, asks, finalization, votes, batch] = tupleOf(fields, 8, type);
+      const [epoch, view, lastFinalized, height, asks, finalization, recall] = tupleOf(fields, 7, type);
       const certificate = finalization === null ? null : readCertificate(finalization!);
       requireShape(certificate === null || certificate.vote.type === 'finalize', 'a status carries a finalization');
       return {
@@ -252,10 +252,7 @@ function readFields(type: MessageType, fields: Cbor[]): Message {
         height: toHeight(uintOf(height!, 'height')),
         asks: uintOf(asks!, 'asks', 1) === 1,
         finalization: certificate,
-        recall: {
-          votes: listOf(votes!, recallVotesMax, 'recalled votes', readSignedVote),
-          batch: batch === null ? null : readSignedBatchHeader(batch!),
-        },
+        recall: recall === null ? null : readRecall(recall!),
       };
     }
     case 'request-certificates': {
@@ -334,5 +331,17 @@ function readRow(value: Cbor): AcknowledgementRow {
     author: toValidatorIndex(uintOf(author!, 'author', validatorsMax - 1)),
     seq: uintOf(seq!, 'seq'),
     digest: toHash(bytesOf(digest!, 'digest', 32)),
+  };
+}
+
+function recallToCbor({ votes, batch }: Recall): Cbor {
+  return [votes.map(signedVoteToCbor), batch === null ? null : signedBatchHeaderToCbor(batch)];
+}
+
+function readRecall(value: Cbor): Recall {
+  const [votes, batch] = tupleOf(value, 2, 'recall');
+  return {
+    votes: listOf(votes!, recallVotesMax, 'recalled votes', readSignedVote),
+    batch: batch === null ? null : readSignedBatchHeader(batch!),
   };
 }

@@ -414,6 +414,7 @@ export class Replica {
 
   /** The part of a message that could say anything new, asked before signatures are checked; null when nothing of it is wanted. */
   wantedPart(message: Message): Message | null {
+    if (message.type === 'status') return this.#whereabouts.wantedPart(message);
     return wantedPart(message, this.#chapters);
   }
 

@@ -18,7 +18,7 @@ import {
   equalBytes,
   freshProofs,
   indexIn,
-  readSuspensions,
+  readSuspensionsOf,
 } from '@cairn-ledger/core';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { orThrow } from '../failure.ts';
@@ -168,7 +168,9 @@ export function makeAnew(options: MadeAnewOptions, findings: Findings): MadeAnew
     accused: Accused;
   } {
     const proven =
-      executor === null ? [] : readSuspensions(chain.db.store).filter(({ cause }) => cause === 'proven-fault');
+      executor === null
+        ? []
+        : readSuspensionsOf(chain.db.store, set.validators).filter(({ cause }) => cause === 'proven-fault');
     const accused = proven.flatMap(({ validator }) => indexIn(set, validator) ?? []);
     const before = set.epoch === anchor.set.epoch ? null : present.set;
     const proofsIn = createEvidenceReader(set, anchor.ledgerHash, sodiumVerifier, before);

@@ -331,3 +331,39 @@ test('a node with no mark beside its keys counts as one that has forgotten', () 
   node.start();
   assert.deepEqual(node.fencedFor, ['rolled-back']);
 });
+
+test('statuses that show nothing of what this node has signed do not let it sign', () => {
+  const node = createNode();
+  node.driver.start();
+  node.driver.input({ type: 'transactions', transactions: [Uint8Array.of(1)] });
+  for (const peer of ['v1', 'v2', 'v3']) node.driver.onDecoded(peer, ok({ ...status, recall: null }));
+  node.run(60_000);
+  assert.deepEqual(signs(node.events), []);
+});
+
+test('storage that has come to an earlier epoch than the journal is behind: nothing is signed with that record', () => {
+  const vote: Vote = { type: 'nullify', epoch: toEpoch(2), view: toView(1) };
+  const node = createNode({ journal: [], mark: nothingSigned });
+  node.start([{ type: 'own-vote', vote }]);
+  assert.deepEqual(node.fencedFor, ['rolled-back']);
+  const marked = createNode({ journal: [], mark: { ...nothingSigned, epoch: 2, view: 1 } });
+  marked.start();
+  assert.deepEqual(marked.fencedFor, ['rolled-back']);
+});
+
+test('a batch whose seal a fence kept from being signed is sealed as it is when the fence ends', () => {
+  const node = createNode();
+  node.start();
+  node.driver.input({ type: 'transactions', transactions: [Uint8Array.of(1)] });
+  node.run(20, { syncHangs: true });
+  node.driver.fence('operator');
+  node.endSyncs();
+  node.run(100);
+  assert.deepEqual(signs(node.events), []);
+  assert.ok(node.driver.unfence('operator'));
+  node.run(100);
+  node.driver.input({ type: 'transactions', transactions: [Uint8Array.of(2)] });
+  node.run(200);
+  assert.equal(node.events.filter((event) => event === 'send batch').length >= 2, true);
+  assert.equal(node.disk.mark?.seq, 2);
+});

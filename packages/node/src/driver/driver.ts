@@ -71,6 +71,8 @@ export class Driver {
   #isSyncing = false;
   #isFlushPlanned = false;
   #isStopped = false;
+  /** A batch whose seal a fence has kept from being signed. */
+  #withheld: UnsignedBatch | null = null;
   #inputs: Input[] = [];
   #isStepping = false;
   #timerAtMs = Number.POSITIVE_INFINITY;
@@ -86,7 +88,8 @@ export class Driver {
     this.#view = new EpochView(origin.set, origin.previous, origin.selfId);
     this.#ledgerHash = origin.ledgerHash;
     this.#signing = new Signing(ports, origin.ledgerHash, origin.selfId);
-    this.#safety = new SafetyRecord(this.#view, origin, ports.votingSigner.publicKey, mark);
+    const keys = { voting: ports.votingSigner.publicKey, checkpoint: ports.checkpointSigner.publicKey };
+    this.#safety = new SafetyRecord(this.#view, origin, keys, mark);
     this.#handingOver = new HandingOver(
       () => ports.now().ms,
       4 * origin.constants.deltaMs,
@@ -179,6 +182,8 @@ export class Driver {
     if (this.#fences.isFenced) return true;
     // What was decided and not signed meanwhile is in the journal; a replica that starts anew takes it from there.
     this.#collect(this.#replica.resumeSigning(this.#ports.now()));
+    if (this.#withheld !== null) this.#collect([{ type: 'seal', batch: this.#withheld }]);
+    this.#withheld = null;
     this.#armTimer();
     this.#ports.onUnfenced();
     return true;
@@ -252,7 +257,10 @@ export class Driver {
     const origin = { ...next, constants: this.#ports.constants?.() ?? next.constants };
     this.#unlisted.onEpoch(this.#replica.unlisted());
     const leftovers = [...this.#replica.leftovers(), ...this.#handingOver.owed()];
+    if (this.#withheld !== null) leftovers.push(...this.#withheld.transactions);
+    this.#withheld = null;
     const wasFenced = this.#fences.isFenced;
+    const wasMember = this.#view.isMember;
     this.#view = new EpochView(origin.set, origin.previous, this.#selfId);
     this.#safety.onEpoch(this.#view);
     this.#replica = new Replica(origin, this.#ports.verifier, this.#ports.now());
@@ -261,6 +269,8 @@ export class Driver {
     if (this.#fences.isFenced) this.#replica.stopSigning();
     this.#collect(this.#replica.start(this.#ports.now()));
     if (!this.#safety.isOwnLife) this.fence('rolled-back');
+    // Who leaves comes back with another life, if ever: so an old copy of its record never counts as this one.
+    if (wasMember && !this.#view.isMember) this.#beginLife();
     this.#ports.onEpoch(origin.set);
     if (wasFenced && !this.#fences.isFenced) this.#ports.onUnfenced();
     for (const peer of this.#connected) {
@@ -374,13 +384,21 @@ export class Driver {
       if (this.#isStopped) return;
       const isGivenUp = isSigning(effect) && (this.#fences.isFenced || this.#isOver(effect, view));
       if (!isGivenUp) this.#perform(effect, view);
-      // What is not sealed after all is not lost.
-      else if (effect.type === 'seal') this.#handIn(effect.batch.transactions);
+      else if (effect.type === 'seal') this.#giveUpSeal(effect.batch, view);
     }
     if (this.#waiting.length > 0 && !this.#isFlushPlanned && !this.#isSyncing) {
       this.#isFlushPlanned = true;
       this.#ports.defer(() => this.#flush());
     }
+  }
+
+  /**
+   * What is not sealed after all is not lost. Its number is taken, in the journal and in the replica: in the same epoch it must be
+   * sealed as it is once this node signs again, or nothing above it could be listed.
+   */
+  #giveUpSeal(batch: UnsignedBatch, view: EpochView): void {
+    if (view === this.#view) this.#withheld = batch;
+    else this.#handIn(batch.transactions);
   }
 
   /** Whether what was to be signed is of an epoch that has ended meanwhile; checkpoints of its heights are signed all the same. */

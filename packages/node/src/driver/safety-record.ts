@@ -14,10 +14,15 @@ import {
 import type { EpochView } from './epoch-view.ts';
 import { isAhead, nothingSigned, raiseMark, type Signed, type SigningMark, voteRank } from './signing-mark.ts';
 
+/** Public keys, 32 bytes each. */
+export type OwnKeys = { readonly voting: Uint8Array; readonly checkpoint: Uint8Array };
+
 export class SafetyRecord {
   #view: EpochView;
-  /** What this node signs votes with. */
-  readonly #votingKey: Uint8Array;
+  /** What this node signs votes, and checkpoints, with. */
+  readonly #keys: OwnKeys;
+  /** Something was signed in an epoch above the one that storage has come to: then storage lost what led there. */
+  #isStorageBehind = false;
   #mark: SigningMark;
   readonly #isMarkLost: boolean;
   /** The highest that storage and the restored records show as signed. */
@@ -34,9 +39,9 @@ export class SafetyRecord {
   #lastCheckpoint: { readonly type: 'own-checkpoint'; readonly statement: CheckpointStatement } | null = null;
 
   /** @param mark null where none is kept beside the keys: then nothing is known of what was signed before */
-  constructor(view: EpochView, origin: ReplicaOrigin, votingKey: Uint8Array, mark: SigningMark | null) {
+  constructor(view: EpochView, origin: ReplicaOrigin, keys: OwnKeys, mark: SigningMark | null) {
     this.#view = view;
-    this.#votingKey = votingKey;
+    this.#keys = keys;
     this.#mark = mark ?? nothingSigned;
     this.#isMarkLost = mark === null;
     this.#remembered = {
@@ -56,6 +61,13 @@ export class SafetyRecord {
   /** A record of the journal, which is durable. */
   restore(record: JournalRecord): void {
     for (const signed of this.#signedBy(record)) this.#remembered = raiseMark(this.#remembered, signed);
+    const epoch =
+      record.type === 'own-vote'
+        ? epochOfVote(record.vote)
+        : record.type === 'own-checkpoint'
+          ? record.statement.epoch
+          : 0;
+    if (epoch > this.#view.set.epoch) this.#isStorageBehind = true;
     this.note(record);
     if (record.type !== 'life') return;
     this.#life = record.life;
@@ -86,7 +98,9 @@ export class SafetyRecord {
   hasForgotten(lastFinalized: View): boolean {
     // Nothing is signed for a view at or below a finalized one, so what was forgotten there cannot be contradicted.
     const finalized = { epoch: this.#view.set.epoch, view: lastFinalized, vote: voteRank.finalize };
-    return this.#isMarkLost || isAhead(this.#mark, raiseMark(this.#remembered, finalized));
+    // Votes of a later epoch cannot be put back into a replica of this one, and must not be cast again when it gets there.
+    if (this.#isMarkLost || this.#isStorageBehind || this.#mark.epoch > this.#view.set.epoch) return true;
+    return isAhead(this.#mark, raiseMark(this.#remembered, finalized));
   }
 
   /** The mark once all of this is signed; null where it says so already. */
@@ -141,8 +155,8 @@ export class SafetyRecord {
   /** Whether the set names the life number of this record, and its key; so too where it does not name this node. */
   get isOwnLife(): boolean {
     if (!this.#view.isMember) return true;
-    const { life: named, votingKey } = this.#view.set.validators[this.#view.self]!;
-    if (!equalBytes(votingKey, this.#votingKey)) return false;
+    const { life: named, votingKey, checkpointKey } = this.#view.set.validators[this.#view.self]!;
+    if (!equalBytes(votingKey, this.#keys.voting) || !equalBytes(checkpointKey, this.#keys.checkpoint)) return false;
     return named === null || this.#life === null ? named === this.#life : equalBytes(named, this.#life);
   }
 

@@ -2,6 +2,7 @@
 import {
   type Batch,
   type CheckpointSignature,
+  equalBytes,
   type Hash,
   indexIn,
   type Outcome,
@@ -47,7 +48,9 @@ export class Signing {
     const signers = previous !== null && statement.epoch === previous.set.epoch ? previous.set : set;
     const place = indexIn(signers, this.#selfId);
     if (place === null || signers.epoch !== statement.epoch) return null;
-    const seconds = Math.floor(timeMs / 1000);
-    return signCheckpoint(statement, place, signers.validators[place]!, seconds, this.#checkpoints);
+    const validator = signers.validators[place]!;
+    // Who has been given another key since cannot sign for the old one.
+    if (!equalBytes(validator.checkpointKey, this.#checkpoints.publicKey)) return null;
+    return signCheckpoint(statement, place, validator, Math.floor(timeMs / 1000), this.#checkpoints);
   }
 }

@@ -702,7 +702,7 @@ test('R7: a nullify sent again says what is finalized here, so that idle peers s
   const statuses = hand.sent.filter(({ message }) => message.type === 'status');
   assert.equal(statuses.length, 1);
   const said = { type: 'status', epoch: 1, view: 2, lastFinalized: 0, height: 0, asks: false, finalization: null };
-  assert.deepEqual(statuses[0]!.message, { ...said, recall: nothingToRecall });
+  assert.deepEqual(statuses[0]!.message, { ...said, recall: null });
 });
 
 test('R7: certificates asked for are sent, whatever is held for each view', () => {

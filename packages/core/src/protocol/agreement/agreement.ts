@@ -14,7 +14,7 @@ import { equalBytes } from '../../bytes/hex.ts';
 import { type Block, blockBatchBytesMax, createBlock } from '../../model/block.ts';
 import { type Hash, type Height, toHeight, toView, type ValidatorIndex, type View } from '../../model/brands.ts';
 import { type Certificate, votesOfCertificate } from '../../model/certificate.ts';
-import { type Message, nothingToRecall, recallVotesMax } from '../../model/message.ts';
+import { type Message, recallVotesMax } from '../../model/message.ts';
 import {
   epochOfVote,
   isSameProposal,
@@ -397,7 +397,7 @@ export class Agreement {
   ): void {
     const { set, finalizedHeight } = this.#context;
     const { view, lastFinalized } = this;
-    const { asks = false, finalization = null, recall = nothingToRecall } = more;
+    const { asks = false, finalization = null, recall = null } = more;
     const height = finalizedHeight();
     const message: Status = {
       type: 'status',
@@ -415,10 +415,11 @@ export class Agreement {
   /** The newest votes of a validator that are held here, of views that are not finalized. */
   votesOf(validator: ValidatorIndex): SignedVote[] {
     const held: SignedVote[] = [];
-    for (const { tally } of [...this.#views.open()].reverse()) {
-      for (const votes of Object.values(tally)) {
-        const vote = votes.get(validator);
-        if (vote !== undefined) held.push(vote);
+    for (const state of [...this.#views.open()].reverse()) {
+      for (const type of voteTypes) {
+        // After a restart certificates are back, and the tallies that they were formed of are not.
+        const vote = state.tally[type].get(validator) ?? rowOf(certificateOf(state, type), validator);
+        if (vote !== null) held.push(vote);
       }
       if (held.length + 3 > recallVotesMax) break;
     }
@@ -726,4 +727,12 @@ export class Agreement {
     const entry = vote.type === 'nullify' && isResend ? this.#bestEntry() : null;
     this.#context.emit({ type: 'vote', vote, block, entry, isResend });
   }
+}
+
+const voteTypes = ['notarize', 'nullify', 'finalize'] as const;
+
+/** What a validator has signed of a certificate; null where it is none of its signers. */
+function rowOf(certificate: Certificate | null, validator: ValidatorIndex): SignedVote | null {
+  if (certificate === null || !certificate.signers.includes(validator)) return null;
+  return votesOfCertificate(certificate).find(({ signer }) => signer === validator) ?? null;
 }

@@ -103,16 +103,17 @@ function statusChecks(
     if (!held.ok) return held;
     checks.push(...held.value);
   }
-  for (const signed of recall.votes) {
+  for (const signed of recall?.votes ?? []) {
     const check = signedVoteCheck(signed, set, ledgerHash);
     if (!check.ok) return check;
     checks.push(...check.value);
   }
-  if (recall.batch !== null) {
-    const author = set.validators[recall.batch.header.author];
-    if (recall.batch.header.epoch !== set.epoch || author === undefined)
+  const batch = recall?.batch ?? null;
+  if (batch !== null) {
+    const author = set.validators[batch.header.author];
+    if (batch.header.epoch !== set.epoch || author === undefined)
       return refuse('message.unknown-signer', 'a batch is of no author of this epoch');
-    checks.push(batchCheck(recall.batch, author, ledgerHash));
+    checks.push(batchCheck(batch, author, ledgerHash));
   }
   return ok(checks);
 }

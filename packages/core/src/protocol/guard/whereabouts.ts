@@ -18,6 +18,8 @@ export type WhereaboutsPorts = Pick<Chapters, 'agreement' | 'batches' | 'activit
   onForgotten(): void;
 };
 
+type Status = Extract<Message, { type: 'status' }>;
+
 export class Whereabouts {
   readonly #context: ReplicaContext;
   readonly #ports: WhereaboutsPorts;
@@ -51,15 +53,27 @@ export class Whereabouts {
     });
   }
 
-  onStatus(from: ValidatorIndex, message: Extract<Message, { type: 'status' }>): void {
+  /** The status without what says nothing new here: nobody can make this node check signatures that it knows. */
+  wantedPart(message: Status): Status {
+    const { finalization, recall } = message;
+    const isNew = finalization !== null && this.#ports.agreement.wantsCertificate(finalization);
+    return {
+      ...message,
+      finalization: isNew ? finalization : null,
+      recall: recall === null ? null : this.#unknownOf(recall),
+    };
+  }
+
+  onStatus(from: ValidatorIndex, message: Status): void {
     const { agreement } = this.#ports;
     if (message.epoch !== this.#context.set.epoch) return;
     if (message.finalization !== null) agreement.onCertificate(message.finalization, from);
-    this.#onRecall(message.recall);
+    if (message.recall !== null) this.#onRecall(message.recall);
     const isBehind = message.lastFinalized < agreement.lastFinalized;
     if (message.asks) this.#answer(from);
     if (isBehind) agreement.helpBehind(from, message.view);
-    this.#startCheck.onStatus(from);
+    // One that shows nothing of what this node has signed leaves open whether there is anything.
+    if (message.recall !== null) this.#startCheck.onStatus(from);
   }
 
   #answer(peer: ValidatorIndex): void {
@@ -69,17 +83,25 @@ export class Whereabouts {
     this.#tell(peer, false);
   }
 
-  /** What a peer holds with this node's own signature. */
-  #onRecall({ votes, batch }: Recall): void {
-    const { agreement, batches, onForgotten } = this.#ports;
+  /** What of a recall this node does not remember; only that is worth checking a signature. */
+  #unknownOf({ votes, batch }: Recall): Recall {
+    const { agreement, batches } = this.#ports;
     const { self, set } = this.#context;
-    const isUnknownVote = ({ signer, vote }: SignedVote) => signer === self && !agreement.remembers(vote);
     const isUnknownBatch =
       batch !== null &&
       batch.header.author === self &&
       batch.header.epoch === set.epoch &&
       !batches.own.remembers(batch.header.seq, sha256(batch.headerBytes));
-    if (isUnknownBatch || votes.some(isUnknownVote)) onForgotten();
+    return {
+      votes: votes.filter(({ signer, vote }) => signer === self && !agreement.remembers(vote)),
+      batch: isUnknownBatch ? batch : null,
+    };
+  }
+
+  /** What a peer holds with this node's own signature; verified. */
+  #onRecall(recall: Recall): void {
+    const { votes, batch } = this.#unknownOf(recall);
+    if (votes.length > 0 || batch !== null) this.#ports.onForgotten();
   }
 
   /** Who has just started asks all; who is no validator is told nothing by itself, and asks one after the other. */
