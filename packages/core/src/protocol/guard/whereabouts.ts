@@ -8,7 +8,6 @@
 import { sha256 } from '../../crypto/hash.ts';
 import { toValidatorIndex, type ValidatorIndex } from '../../model/brands.ts';
 import type { Message, Recall } from '../../model/message.ts';
-import type { SignedVote } from '../../model/vote.ts';
 import type { Chapters } from '../chapters.ts';
 import type { ReplicaContext } from '../context.ts';
 import { StartCheck } from './start-check.ts';
