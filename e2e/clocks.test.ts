@@ -36,9 +36,8 @@ networkTest(
     assert.ok(clocks !== null);
     const { nodes } = network;
     const [one, , , four] = nodes as [E2eNode, E2eNode, E2eNode, E2eNode];
-    const { historySize } = await statusOf(one);
     const load = startLoad(network);
-    const checks = createChecks(network, load, historySize, (count) => Math.floor(Math.random() * count));
+    const checks = createChecks(network, load, (count) => Math.floor(Math.random() * count));
     let last = { height: 0, timeMs: 0 };
 
     async function move(at: readonly number[], hours: number): Promise<void> {

@@ -79,9 +79,8 @@ networkTest(
   },
   async (network, step) => {
     const { nodes } = network;
-    const { historySize } = await statusOf(nodes[0]!);
     const load = startLoad(network);
-    const checks = createChecks(network, load, historySize, pick, true);
+    const checks = createChecks(network, load, pick, true);
 
     /** Something breaks; the node ends by itself with a code, the others go on; then it works again, and the node returns. */
     async function breaks(

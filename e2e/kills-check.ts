@@ -39,13 +39,11 @@ export type Totals = {
 };
 
 /**
- * @param foundedSize of the history before the first transaction: what the genesis itself wrote
  * @param pick a number below `count`, for samples
  */
 export function createChecks(
   network: E2eNetwork,
   load: Load,
-  foundedSize: number,
   pick: (count: number) => number,
   hasDiskFaults = false,
 ): Checks {
@@ -127,6 +125,10 @@ export function createChecks(
       await untilQuiet(nodes);
       await this.recent();
       const { historySize, executedHeight } = await statusOf(nodes[0]!);
+      // What the genesis itself wrote.
+      const { historySize: foundedSize } = orFail(
+        await nodes[0]!.client.get<{ historySize: number }>('/v1/checkpoints/0'),
+      );
       const ownWords = await ownWordsOf(nodes[0]!, executedHeight, await timesSeenOf(nodes[0]!, null));
       let [lost, duplicated, committed] = [0, 0, 0];
       for (const node of nodes) {

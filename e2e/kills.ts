@@ -56,9 +56,8 @@ export async function runKills(network: FoundedNetwork, options: KillsOptions): 
   await nodes[0]!.start();
   const pick = createPick(options.seed);
   const startedMs = performance.now();
-  const { historySize } = await statusOf(nodes[1]!);
   const load = startLoad(network);
-  const checks = createChecks(network, load, historySize, pick);
+  const checks = createChecks(network, load, pick);
   const counts = { kills: 0, restarts: 0 };
 
   async function cycle(): Promise<void> {

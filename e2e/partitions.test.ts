@@ -35,9 +35,8 @@ networkTest(
     assert.ok(namespaces !== null);
     const { nodes } = network;
     const [one, , , four] = nodes as [E2eNode, E2eNode, E2eNode, E2eNode];
-    const { historySize } = await statusOf(one);
     const load = startLoad(network);
-    const checks = createChecks(network, load, historySize, (count) => Math.floor(Math.random() * count));
+    const checks = createChecks(network, load, (count) => Math.floor(Math.random() * count));
 
     async function assertGoOn(some: readonly E2eNode[]): Promise<void> {
       const { executedHeight } = await statusOf(some[0]!);
