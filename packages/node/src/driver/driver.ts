@@ -139,15 +139,13 @@ export class Driver {
 
   /** Takes in one record of the journal; all of them in order, before `start`. */
   restore(record: JournalRecord): void {
-    const { self } = this.#view;
     this.#safety.restore(record);
     if (record.type !== 'batch') return this.#replica.restore(record);
     this.#unlisted.restore(record.batch, this.#view);
-    if (record.batch.header.author !== self || record.batch.header.epoch !== this.set.epoch)
-      return this.#replica.restore(record);
+    const { author, epoch } = record.batch.header;
+    if (author !== this.#view.self || epoch !== this.set.epoch) return this.#replica.restore(record);
     // Own batches were kept unsigned: signing is deterministic.
-    const own: JournalRecord = { type: 'batch', batch: this.#signing.batch(record.batch) };
-    this.#replica.restore(own);
+    this.#replica.restore({ type: 'batch', batch: this.#signing.batch(record.batch) });
   }
 
   /** Restores what is left to restore, and starts; fenced when the mark says that more was signed than is remembered. */
