@@ -10,7 +10,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers';
 import { MessageChannel } from 'node:worker_threads';
-import { type CairnError, lifeSizeBytes, type ReplicaOrigin } from '@cairn-ledger/core';
+import { type CairnError, channelOf, encodeMessage, lifeSizeBytes, type ReplicaOrigin } from '@cairn-ledger/core';
 import type { Finding } from './audit/finding.ts';
 import type { Closers } from './closers.ts';
 import type { Founding } from './config/founding.ts';
@@ -20,6 +20,7 @@ import { sodiumVerifier } from './crypto/sodium-verifier.ts';
 import { Driver, type FenceReason } from './driver/driver.ts';
 import { bytesToRecord, recordToBytes } from './driver/journal-record.ts';
 import { type Failure, NodeFailed, orThrow } from './failure.ts';
+import { createBoundaryAsker } from './healing/boundary-asker.ts';
 import type { NodeMode, NodeStatus } from './http/edge-port.ts';
 import { createRateLimit } from './http/rate-limit.ts';
 import { createCompaction } from './journal/compaction.ts';
@@ -181,6 +182,12 @@ export async function beginLife(parts: LifeParts): Promise<string> {
       edge?.tellAttack(peer, code, backoffMs);
     },
   });
+  const boundaries = createBoundaryAsker({
+    openEpoch: ledger.openEpoch,
+    peers: () => transport.peers().flatMap(({ id, isConnected }) => (isConnected ? [id] : [])),
+    send: (peer, request) => void transport.send(peer, channelOf(request), encodeMessage(request)),
+    keep: ledger.keepEpochs,
+  });
   const handOvers = createRateLimit(handOversPerSecond, handOversBurst);
 
   const driver: Driver = new Driver(
@@ -243,6 +250,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
         if (refusalOf(life, driver) !== null || handOvers.take(peer, performance.now()) > 0) return;
         edge?.admit(transactions);
       },
+      onEpochs: (peer, proofs) => boundaries.onEpochs(peer, proofs),
       onEpoch: ({ epoch, validators }) => {
         metrics.onEpoch(validators);
         spokesman.onEpoch();
@@ -447,6 +455,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
     if (life.isObserving) observe();
     tellMode();
     spokesman.speak(performance.now());
+    boundaries.tick(performance.now());
     if (!isAtTip && status().inSync) {
       isAtTip = true;
       linkPeers();

@@ -311,6 +311,7 @@ export class Driver {
     const epoch = epochOfMessage(decoded.value);
     if (epoch !== null && epoch !== set.epoch)
       return this.input({ type: 'other-epoch', from, epoch, message: decoded.value.type });
+    if (decoded.value.type === 'epochs') return this.#ports.onEpochs?.(peer, decoded.value.proofs);
     if (decoded.value.type === 'transactions') return this.#ports.onHandedOver(peer, decoded.value.transactions);
     const wanted = this.#replica.wantedPart(decoded.value);
     if (wanted === null) {
@@ -445,11 +446,9 @@ export class Driver {
   #vote(vote: Vote, block: Block | null, entry: Certificate | null): void {
     this.counters.votesSigned++;
     const signed = this.#signing.vote(vote, this.#view);
-    this.#send(
-      this.#view,
-      'all',
-      block === null ? { type: 'vote', vote: signed, entry } : { type: 'proposal', vote: signed, block },
-    );
+    const own: Message =
+      block === null ? { type: 'vote', vote: signed, entry } : { type: 'proposal', vote: signed, block };
+    this.#send(this.#view, 'all', own);
     this.input({ type: 'own-vote', signed });
   }
 

@@ -7,6 +7,7 @@ import type {
   Channel,
   CheckpointSignature,
   CheckpointStatement,
+  EpochProof,
   EpochSet,
   Fact,
   Instant,
@@ -63,6 +64,8 @@ export type DriverPorts = {
   readonly onRefused: (peer: string, error: CairnError) => void;
   /** A peer hands transactions over, to be admitted and sealed here. */
   readonly onHandedOver: (peer: string, transactions: readonly Uint8Array[]) => void;
+  /** A peer tells how epochs ended; a replica has no use for it. */
+  readonly onEpochs?: (peer: string, proofs: readonly EpochProof[]) => void;
   /** An epoch begins while the node runs. */
   readonly onEpoch: (set: EpochSet) => void;
   /** Constants for the epoch that begins, where members may have changed them; without it they stay. */

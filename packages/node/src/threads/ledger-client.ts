@@ -11,6 +11,7 @@ import {
   type CheckpointSignature,
   type CheckpointStatement,
   decodeMessage,
+  type EpochProof,
   encodeBatch,
   encodeBlock,
   encodeCertificate,
@@ -54,6 +55,10 @@ export type LedgerClient = {
   ): void;
   keepCertified(statement: CheckpointStatement, signatures: readonly CheckpointSignature[]): void;
   serve(request: Message, answer: (message: Message | null) => void, from: string): void;
+  /** What is still lacking of how epochs ended; it is verified before it is kept. */
+  keepEpochs(proofs: readonly EpochProof[]): void;
+  /** The first epoch of whose end no proof is kept; null where all are. */
+  openEpoch(): number | null;
   samples(): MetricSamples;
   /** Device signatures checked in the ledger thread. */
   checks(): { readonly checked: number; readonly invalid: number };
@@ -89,6 +94,7 @@ export async function startLedgerClient(
   const serving = new Map<number, { readonly answer: (message: Message | null) => void; readonly from: string }>();
   const servingOf = new Map<string, number>();
   let samples: MetricSamples = {};
+  let openEpoch: number | null = null;
   let checks = { checked: 0, invalid: 0 };
   let executing = 0;
   let number = 0;
@@ -120,6 +126,7 @@ export async function startLedgerClient(
       }
       case 'metrics':
         samples = message.samples;
+        openEpoch = message.openEpoch;
         checks = message.checks;
         return;
       case 'damaged':
@@ -204,6 +211,8 @@ export async function startLedgerClient(
       serving.set(number, { answer, from });
       post({ type: 'serve', number, request: encodeMessage(request) });
     },
+    keepEpochs: (proofs) => post({ type: 'keep-epochs', answer: encodeMessage({ type: 'epochs', proofs }) }),
+    openEpoch: () => openEpoch,
     samples: () => samples,
     checks: () => checks,
     queueLength: () => executing,

@@ -13,11 +13,13 @@ import {
   decodeMessage,
   encodeCheckpointStatement,
   encodeMessage,
+  type Message,
   sha256,
 } from '@cairn-ledger/core';
 import { installNodeSha256 } from '../crypto/sha256.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { errorOf, orThrow } from '../failure.ts';
+import { keepBoundaries, openEpochOf } from '../healing/keep-boundaries.ts';
 import { repairView } from '../healing/repair-view.ts';
 import { createRosterKeeper, type RosterKeeper } from '../membership/roster.ts';
 import { createCounters, createHistogram, createThreadSampler } from '../metrics.ts';
@@ -78,14 +80,16 @@ function run(): void {
     onFailed: failed,
   });
 
-  const metricsTimer = setInterval(() => tellMetrics(chain, view, preparer), metricsEveryMs);
-  port.on('message', (message: ToLedger) => {
+  const metricsTimer = setInterval(() => guarded(() => tellMetrics(chain, view, preparer)), metricsEveryMs);
+  port.on('message', (message: ToLedger) => guarded(() => take(message)));
+
+  function guarded(action: () => void): void {
     try {
-      take(message);
+      action();
     } catch (error) {
       failed(error);
     }
-  });
+  }
 
   function failed(cause: unknown): void {
     const finding = findingOf(cause);
@@ -115,10 +119,20 @@ function run(): void {
       case 'keep-certified':
         orThrow(chain.putCertified(message.height, message.round, message.signatures));
         return news.postMessage({ type: 'certified', height: message.height } satisfies LedgerNews);
+      case 'keep-epochs': {
+        const answer = decodeMessage(message.answer);
+        if (answer.ok && answer.value.type === 'epochs') keepBoundaries(chain, answer.value.proofs, sodiumVerifier);
+        return;
+      }
       case 'serve': {
         const request = decodeMessage(message.request);
-        const answer = request.ok ? (watch.serve(request.value) ?? serveFromStorage(chain, request.value)) : null;
-        return post({ type: 'served', number: message.number, answer: answer === null ? null : encodeMessage(answer) });
+        let answer: Message | null = null;
+        try {
+          answer = request.ok ? (watch.serve(request.value) ?? serveFromStorage(chain, request.value)) : null;
+        } finally {
+          post({ type: 'served', number: message.number, answer: answer === null ? null : encodeMessage(answer) });
+        }
+        return;
       }
       case 'stop':
         clearInterval(metricsTimer);
@@ -201,6 +215,7 @@ function execute(
 function tellMetrics(chain: ChainDb, view: ViewDb, preparer: BatchPreparer): void {
   post({
     type: 'metrics',
+    openEpoch: openEpochOf(chain),
     checks: preparer.counters,
     samples: {
       ...metrics.thread(),

@@ -51,6 +51,8 @@ export type ToLedger =
       readonly round: number;
       readonly signatures: Uint8Array;
     }
+  /** A peer's answer to `request-epochs`, encoded: what is still lacking of it is kept, once it verifies. */
+  | { readonly type: 'keep-epochs'; readonly answer: Uint8Array }
   | { readonly type: 'serve'; readonly request: Uint8Array; readonly number: number }
   | { readonly type: 'stop' };
 
@@ -99,6 +101,8 @@ export type FromLedger =
   | {
       readonly type: 'metrics';
       readonly samples: MetricSamples;
+      /** The first epoch of whose end no proof is kept; null where all are. */
+      readonly openEpoch: number | null;
       /** Device signatures checked in this thread. */
       readonly checks: { readonly checked: number; readonly invalid: number };
     }

@@ -4,6 +4,7 @@ import { encodeCbor, equalBytes, toEpoch, toHash, toHeight, toValidatorIndex } f
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { decodeSignatures, encodeSignatures } from '../storage/checkpoint-signatures.ts';
 import { epochProofsFrom } from '../storage/epoch-proofs.ts';
+import { findingOf } from '../storage/storage-error.ts';
 import { createBatchPreparer } from './batch-preparer.ts';
 import { serveFromStorage } from './serve-from-storage.ts';
 import { batchBytes, createLedgerBench, genesis, transaction, validatorNamed } from './testing/ledger-bench.ts';
@@ -124,4 +125,19 @@ test('a page of the chain ends with its epoch, whose end can be asked for and is
   assert.deepEqual(epochProofsFrom(other.chain, 1, 16), []);
   assert.ok(other.chain.putCertified(boundary, 0, encodeCbor([])).ok);
   assert.deepEqual(epochProofsFrom(other.chain, 1, 16), []);
+});
+
+test('what was changed on disk is never passed on, and is noticed', () => {
+  const own = createLedgerBench();
+  const batch = createBatchPreparer(own.chain.store, sodiumVerifier).open(batchBytes(1, [transaction()]), true);
+  const { block } = own.execute([batch]);
+  const isDamage = (kind: string) => (cause: unknown) => findingOf(cause)?.class === kind;
+  own.sql("UPDATE batch_parts SET bytes = zeroblob(length(bytes)); UPDATE blocks SET body = x'00' WHERE height = 1");
+  assert.throws(
+    () => serveFromStorage(own.chain, { type: 'request-batch', digest: batch.batch.digest }),
+    isDamage('batch'),
+  );
+  assert.throws(() => serveFromStorage(own.chain, { type: 'request-block', digest: block.digest }), isDamage('block'));
+  assert.throws(() => serveFromStorage(own.chain, { type: 'request-chain', from: toHeight(1) }), isDamage('block'));
+  own.end();
 });

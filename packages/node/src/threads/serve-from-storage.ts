@@ -1,6 +1,6 @@
 /**
  * Answers a peer's request from the chain database: blocks, batches, checkpoints, how epochs ended, and pages of the finalized
- * chain that the replica no longer holds. Everything is decoded again on the way out, digests included, so damage is never passed on.
+ * chain that the replica no longer holds. Everything is decoded again on the way out, digests included, so damage is noticed, and never passed on.
  */
 import {
   type Block,
@@ -17,19 +17,26 @@ import type { ChainDb, StoredBlock } from '../storage/chain-db.ts';
 import { decodeSignatures } from '../storage/checkpoint-signatures.ts';
 import { epochProofsFrom } from '../storage/epoch-proofs.ts';
 import type { KeptBoundary } from '../storage/kept-boundaries.ts';
+import { damageOf } from '../storage/storage-error.ts';
 
-/** The answer, or null when there is none or it can't be trusted. */
+/**
+ * The answer, or null when there is none.
+ *
+ * @throws StorageError `storage.damaged` when what was asked for is not what was written
+ */
 export function serveFromStorage(chain: ChainDb, request: Message): Message | null {
   switch (request.type) {
     case 'request-block': {
       const { digest } = request;
-      const block = storedToBlock(chain.blockByDigest(digest)) ?? keptBoundary(chain, digest)?.block ?? null;
+      const block = requireBlock(chain.blockByDigest(digest)) ?? keptBoundary(chain, digest)?.block ?? null;
       return block === null ? null : { type: 'block', block };
     }
     case 'request-batch': {
       const stored = chain.batchByDigest(request.digest);
       const batch = stored === null ? null : decodeBatch(stored.bytes);
-      return batch?.ok && equalBytes(batch.value.digest, request.digest) ? { type: 'batch', batch: batch.value } : null;
+      if (batch === null) return null;
+      if (batch.ok && equalBytes(batch.value.digest, request.digest)) return { type: 'batch', batch: batch.value };
+      throw damageOf('batch', `a batch of block ${stored!.height} is not what was written`);
     }
     case 'request-checkpoint':
       return checkpointFrom(chain, request.height);
@@ -83,7 +90,7 @@ function pageFrom(chain: ChainDb, from: number): Message | null {
   let finalization: Uint8Array | null = null;
   for (let height = from; height <= last && blocks.length < chainBlocksMax; height++) {
     const stored = chain.blockByHeight(height);
-    const block = storedToBlock(stored);
+    const block = requireBlock(stored);
     if (block === null) break;
     blocks.push(block);
     if (stored!.finalization !== null) {
@@ -93,6 +100,12 @@ function pageFrom(chain: ChainDb, from: number): Message | null {
   }
   const certificate = finalization === null ? null : decodeCertificate(finalization);
   return certificate?.ok ? { type: 'chain', blocks: blocks.slice(0, covered), finalization: certificate.value } : null;
+}
+
+function requireBlock(stored: StoredBlock | null): Block | null {
+  const block = storedToBlock(stored);
+  if (block !== null || stored === null || stored.height === 0) return block;
+  throw damageOf('block', `block ${stored.height} is not what was written`);
 }
 
 /** Null for the genesis, and for what is not what it was. */
