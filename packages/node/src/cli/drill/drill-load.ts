@@ -19,8 +19,6 @@ const pauseMs = 50;
 const lightEveryMs = 250;
 const lightTimeoutMs = 1_000;
 const countersAtOnce = 1_000;
-/** Clients at as many nodes: enough to use several, without keeping two cores busy with themselves. */
-export const clientsMax = 4;
 /** Times of readings begin here and go up by a millisecond: one can be asked for by its time. */
 export const seriesStartMs = 1_700_000_000_000;
 
@@ -47,13 +45,14 @@ export type DrillLoad = {
 
 type Signed = Sent & { readonly bytes: Uint8Array };
 
+/** @param at a client at each of them */
 export function startDrillLoad(network: DrillNetwork, at: readonly DrillNode[]): DrillLoad {
   const acknowledged: Sent[] = [];
   const accepted: Sent[] = [];
   const verdicts: { readonly atMs: number; readonly count: number }[] = [];
   const stopping = new AbortController();
   const { signal } = stopping;
-  const loops = at.slice(0, clientsMax).map((node, i) => loadNode(node, network.loadDevices[i]!));
+  const loops = at.map((node, i) => loadNode(node, network.loadDevices[i]!));
   let devices = loops.length;
 
   async function loadNode(node: DrillNode, device: string): Promise<void> {

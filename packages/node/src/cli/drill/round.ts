@@ -27,7 +27,6 @@ const warmUpMs = 2_000;
 const settleMs = 60_000;
 /** How much longer than promised an attack is given to be noticed; what comes later does not come. */
 const noticeGraceMs = 8_000;
-const backMsMax = 45_000;
 const backPollMs = 100;
 const lostCheckMs = 20_000;
 
@@ -35,6 +34,7 @@ type Course = Assignment & {
   readonly watch: AttackWatch;
   readonly scene: AttackScene;
   readonly noticeMsMax: number;
+  readonly patienceMs: number;
   underWay: AttackUnderWay | null;
   endedMs: number;
   backMs: number | null;
@@ -49,11 +49,15 @@ export type RoundOptions = {
   readonly signal: AbortSignal;
   /** How long the network is measured before, and after; and at least meanwhile. */
   readonly windowMs: number;
+  /** How long a node is waited for; what is promised is less. */
+  readonly patienceMs: number;
+  /** Clients of the load, at as many nodes. */
+  readonly clients: number;
 };
 
 /** Ends with everything the round began ended; nodes may still be out. */
 export async function runRound(options: RoundOptions): Promise<AttackFigures[]> {
-  const { network, assignments, tell, signal, windowMs } = options;
+  const { network, assignments, tell, signal, windowMs, patienceMs } = options;
   const targets = new Set(assignments.map(({ target }) => target));
   const rest = network.nodes.filter((node) => !targets.has(node));
   const courses: Course[] = [];
@@ -62,11 +66,12 @@ export async function runRound(options: RoundOptions): Promise<AttackFigures[]> 
     noteAccused(line, courses);
   });
   for (const node of network.nodes) logs.add(node.id, join(node.dir, 'node.log'));
-  for (const assignment of assignments) courses.push(createCourse({ network, assignment, rest, tell, signal, logs }));
+  for (const assignment of assignments)
+    courses.push(createCourse({ network, assignment, rest, tell, signal, logs, patienceMs }));
   for (const course of courses) await course.attack.prepare?.(course.scene);
   await untilInSync(network.nodes, settleMs);
 
-  const load = startDrillLoad(network, rest);
+  const load = startDrillLoad(network, rest.slice(0, options.clients));
   for (const { attack, target } of courses) if (!attack.voidsOwnPromises) load.addLight(target);
   const readers = courses.map(({ target }) => startTruthReader(network, target, load));
   try {
@@ -133,9 +138,10 @@ type CourseParts = {
   readonly tell: Tell;
   readonly signal: AbortSignal;
   readonly logs: LogWatch;
+  readonly patienceMs: number;
 };
 
-function createCourse({ network, assignment, rest, tell, signal, logs }: CourseParts): Course {
+function createCourse({ network, assignment, rest, tell, signal, logs, patienceMs }: CourseParts): Course {
   const { attack, target } = assignment;
   const since = (atMs: number): string => `${Math.round(atMs - course.watch.beganMs)} ms`;
   const watch = createAttackWatch({
@@ -159,6 +165,7 @@ function createCourse({ network, assignment, rest, tell, signal, logs }: CourseP
     watch,
     scene,
     noticeMsMax: noticeLimitMs(attack, network.deltaMs) + noticeGraceMs,
+    patienceMs,
     underWay: null,
     endedMs: 0,
     backMs: null,
@@ -225,7 +232,7 @@ async function backOf(course: Course, rest: readonly DrillNode[], tell: Tell, si
   if (watch.noticed === null) return tell(course, `not noticed in ${noticeMsMax / 1000} s`);
   course.backMs = await untilBack(course, rest, signal);
   if (watch.shutOut === null) tell(course, 'never shut out');
-  if (course.backMs === null) return tell(course, `${target.id} is not back after ${backMsMax / 1000} s`);
+  if (course.backMs === null) return tell(course, `${target.id} is not back after ${course.patienceMs / 1000} s`);
   const { bytesFetched } = watch;
   tell(course, `back after ${course.backMs} ms${bytesFetched === null ? '' : `; it fetched ${bytesFetched} bytes`}`);
 }
@@ -249,13 +256,13 @@ async function giveNewKeys(network: DrillNetwork, target: DrillNode, rest: reado
 
 /** Until the node is active, up to date, and suspended nowhere; null when that takes too long. */
 async function untilBack(
-  { target, endedMs }: Course,
+  { target, endedMs, patienceMs }: Course,
   rest: readonly DrillNode[],
   signal: AbortSignal,
 ): Promise<number | null> {
   const tip = await rest[0]!.client.status();
   const height = tip.ok ? tip.value.executedHeight : 0;
-  while (Date.now() - endedMs < backMsMax) {
+  while (Date.now() - endedMs < patienceMs) {
     if (await isBack(target, rest, height)) return Date.now() - endedMs;
     await sleep(backPollMs, undefined, { signal });
   }

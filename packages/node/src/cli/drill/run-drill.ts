@@ -25,12 +25,19 @@ export type DrillOptions = {
   readonly isKept: boolean;
   /** How long the network is measured before, and after; and at least meanwhile. */
   readonly windowMs?: number;
+  /** How long a node is waited for; what is promised is less. */
+  readonly patienceMs?: number;
+  /** Clients of the load, at as many nodes. */
+  readonly clients?: number;
   /** Takes the lines of the story. */
   readonly tell: (line: string) => void;
   readonly signal: AbortSignal;
 };
 
 const defaultWindowMs = 5_000;
+const defaultPatienceMs = 45_000;
+/** Enough to use several nodes, without keeping two cores busy with themselves. */
+const defaultClients = 4;
 
 /** Figures of every attack that was made. */
 export async function runDrill(options: DrillOptions): Promise<AttackFigures[]> {
@@ -57,6 +64,8 @@ export async function runDrill(options: DrillOptions): Promise<AttackFigures[]> 
         tell,
         signal: options.signal,
         windowMs: options.windowMs ?? defaultWindowMs,
+        patienceMs: options.patienceMs ?? defaultPatienceMs,
+        clients: options.clients ?? defaultClients,
       });
       figures.push(...outcome);
       for (const [i, { broken }] of outcome.entries())
