@@ -264,12 +264,13 @@ test('a request is answered with all signatures held, and with those of the newe
   const { checkpoints, sent, hear } = createAt(3);
   hear(2, statementAt(1));
   for (const signer of [1, 2]) hear(signer, statementAt(3));
-  assert.equal(checkpoints.onRequest(toValidatorIndex(2), toHeight(1)), true);
+  assert.equal(checkpoints.onRequest(toValidatorIndex(2), toHeight(1)), false, 'storage may have a quorum of it');
   const rows = sent().flatMap(({ message }) => (message.type === 'checkpoint-signatures' ? message.signatures : []));
   assert.deepEqual(
     rows.map(({ statement, signer }) => `${statement.height}/${signer}`),
     ['1/0', '1/2', '3/0', '3/1', '3/2'],
   );
+  assert.equal(checkpoints.onRequest(toValidatorIndex(2), toHeight(3)), true);
   assert.equal(createAt(0).checkpoints.onRequest(toValidatorIndex(2), toHeight(1)), false, 'storage may know');
 });
 

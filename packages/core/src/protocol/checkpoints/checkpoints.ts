@@ -261,15 +261,20 @@ export class Checkpoints {
     return count >= this.#setOf(height).quorum;
   }
 
-  /** Answers `Checkpoint{height}` with all signatures held, and those of the newest certified height. */
+  /**
+   * Answers `Checkpoint{height}` with all signatures held, and those of the newest certified height.
+   *
+   * @returns whether that is all: where fewer than a quorum of that height are held here, storage may have the others
+   */
   onRequest(peer: ValidatorIndex, height: Height): boolean {
     const signatures = [...(this.#tallies.get(height)?.bySigner.values() ?? [])].map((row) => row.signature);
+    const isQuorum = signatures.length >= this.#setOf(height).quorum;
     if (height < this.certifiedHeight) {
       const newest = this.#tallies.get(this.certifiedHeight)?.bySigner.values() ?? [];
       for (const row of newest) signatures.push(row.signature);
     }
     if (signatures.length > 0) this.#send([peer], signatures);
-    return signatures.length > 0;
+    return isQuorum;
   }
 
   /** Sends own signatures again and asks for the lowest uncertified height, every tRetry while one is not certified. */

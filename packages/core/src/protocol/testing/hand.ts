@@ -10,7 +10,7 @@ import type { Verified } from '../../crypto/verified.ts';
 import type { Verifier } from '../../crypto/verifier.ts';
 import { type Batch, createBatch, signBatch } from '../../model/batch.ts';
 import { type BatchReference, type Block, createBlock } from '../../model/block.ts';
-import { toEpoch, toHeight, toValidatorIndex, toView } from '../../model/brands.ts';
+import { type Hash, toEpoch, toHeight, toValidatorIndex, toView } from '../../model/brands.ts';
 import { type Certificate, createCertificate } from '../../model/certificate.ts';
 import { type CheckpointStatement, checkpointDigest } from '../../model/checkpoint.ts';
 import type { CheckpointSignature } from '../../model/checkpoint-signature.ts';
@@ -132,10 +132,11 @@ export type BlockFields = {
   readonly epoch?: number;
   readonly height?: number;
   readonly evidence?: readonly Uint8Array[];
+  readonly nextSet?: Hash | null;
 };
 
-export function tipOf(block: Block): ChainTip {
-  return { digest: block.digest, height: block.header.height, timeMs: block.header.timeMs, isBoundary: false };
+export function tipOf({ digest, header: { height, timeMs, nextSet } }: Block): ChainTip {
+  return { digest, height, timeMs, isBoundary: nextSet !== null };
 }
 
 /** A block on a parent; its checkpoint is genesis unless told otherwise. */
@@ -148,7 +149,7 @@ export function blockOn(parent: ChainTip, fields: BlockFields = {}): Block {
       parent: parent.digest,
       timeMs: fields.timeMs ?? Math.max(parent.timeMs + 1, wallStartMs),
       checkpoint: checkpointDigest(fields.checkpoint ?? genesisOutcome().statement),
-      nextSet: null,
+      nextSet: fields.nextSet ?? null,
     },
     (fields.batches ?? []).map(referenceOf),
     fields.evidence ?? [],
@@ -196,7 +197,11 @@ export type Bench = {
 };
 
 /** A context for one chapter of a replica, which keeps what is emitted. */
-export function createBench(validatorsCount: number, self = 0): Bench {
+export function createBench(
+  validatorsCount: number,
+  self = 0,
+  epoch: Partial<Pick<ReplicaContext, 'set' | 'previous' | 'selfId'>> = {},
+): Bench {
   const effects: Effect[] = [];
   const proofs: FaultProof[] = [];
   const bench: Bench = {
@@ -224,6 +229,7 @@ export function createBench(validatorsCount: number, self = 0): Bench {
         proofs.push(proof);
       },
       isProven: (accused, type) => proofs.some((proof) => proof.accused === accused && proof.type === type),
+      ...epoch,
     },
   };
   return bench;
@@ -241,6 +247,8 @@ export type HandOptions = {
   /** Blocks are executed only when `execute` is called. */
   readonly holdExecution?: boolean;
   readonly startMs?: number;
+  /** What the ledger wants after each height; without it what the epoch has. */
+  readonly targetAfter?: (height: number) => EpochTarget;
 };
 
 export class Hand {
@@ -258,7 +266,7 @@ export class Hand {
   isFenced = false;
   nowMs: number;
   readonly #holdExecution: boolean;
-  readonly #target: EpochTarget;
+  readonly #targetAfter: (height: number) => EpochTarget;
   #waiting: Block[] = [];
 
   constructor(options: HandOptions = {}) {
@@ -266,7 +274,8 @@ export class Hand {
     this.self = options.self ?? 0;
     this.nowMs = options.startMs ?? 0;
     this.#holdExecution = options.holdExecution ?? false;
-    this.#target = createEpochTarget(this.set.validators, this.set.rules);
+    const target = createEpochTarget(this.set.validators, this.set.rules);
+    this.#targetAfter = options.targetAfter ?? (() => target);
     const origin: ReplicaOrigin = {
       ledgerHash,
       set: this.set,
@@ -343,7 +352,11 @@ export class Hand {
 
   execute(): void {
     const block = this.#waiting.shift();
-    if (block !== undefined) this.input({ type: 'executed', outcome: outcomeOf(block, this.#target) });
+    if (block !== undefined) this.input({ type: 'executed', outcome: this.#outcomeOf(block) });
+  }
+
+  #outcomeOf(block: Block): Outcome {
+    return outcomeOf(block, this.#targetAfter(block.header.height));
   }
 
   /** A block in one view, agreed on by everybody: proposed, notarized and finalized with the votes of 1 and 2. */
@@ -418,7 +431,7 @@ export class Hand {
           this.delivered.push(effect.block);
           this.misbehaviour.push(...effect.misbehaviour);
           if (this.#holdExecution) this.#waiting.push(effect.block);
-          else inputs.push({ type: 'executed', outcome: outcomeOf(effect.block, this.#target) });
+          else inputs.push({ type: 'executed', outcome: this.#outcomeOf(effect.block) });
           break;
         case 'certified-checkpoint':
           this.certifiedHeights.push(effect.statement.height);
