@@ -134,7 +134,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
   let lastOutcome = origin.outcomes.at(-1)!;
   const metrics = createNodeMetrics(origin.set.validators);
 
-  const mempool = createMempool((transactions) => driver.input({ type: 'transactions', transactions }));
+  const mempool = createMempool((transactions) => driver.handIn(transactions));
   const timer = createTimer();
   let edge: EdgeClient | null = null;
   let isAtTip = false;

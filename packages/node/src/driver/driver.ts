@@ -92,7 +92,7 @@ export class Driver {
     this.#safety = new SafetyRecord(this.#view, origin, keys, mark);
     this.#handingOver = new HandingOver(
       () => ports.now().ms,
-      4 * origin.constants.deltaMs,
+      () => 4 * this.#replica.constants.deltaMs,
       (transactions) => this.handOver(transactions),
     );
     this.#replica = new Replica({ ...origin, awaitsQuorum: true }, ports.verifier, ports.now());
@@ -157,7 +157,7 @@ export class Driver {
     if (!this.#fences.isFenced && !this.#view.isMember && !this.#safety.hasLife) this.#beginLife();
     for (const batch of this.#replica.batches.held()) this.#ports.onBatch(batch, false);
     this.#collect(this.#replica.start(this.#ports.now()));
-    this.#handIn(this.#unlisted.takeUnsealed());
+    this.handIn(this.#unlisted.takeUnsealed());
     this.#armTimer();
   }
 
@@ -192,7 +192,7 @@ export class Driver {
   }
 
   /** Transactions to be sealed: here, or by others where this node may not. */
-  #handIn(transactions: readonly Uint8Array[]): void {
+  handIn(transactions: readonly Uint8Array[]): void {
     if (transactions.length === 0) return;
     if (this.#view.isMember && !this.#fences.isFenced) this.input({ type: 'transactions', transactions });
     else this.#handingOver.owe(transactions);
@@ -397,7 +397,7 @@ export class Driver {
    */
   #giveUpSeal(batch: UnsignedBatch, view: EpochView): void {
     if (view === this.#view) this.#withheld = batch;
-    else this.#handIn(batch.transactions);
+    else this.handIn(batch.transactions);
   }
 
   /** Whether what was to be signed is of an epoch that has ended meanwhile; checkpoints of its heights are signed all the same. */

@@ -11,12 +11,12 @@ const handedOverMax = 1_000;
 export class HandingOver {
   readonly #owed = new Map<string, Uint8Array>();
   readonly #nowMs: () => number;
-  readonly #pauseMs: number;
+  readonly #pauseMs: () => number;
   readonly #handOver: (transactions: readonly Uint8Array[]) => void;
   #atMs = Number.POSITIVE_INFINITY;
 
   /** @param pauseMs after which what is still owed is handed over again */
-  constructor(nowMs: () => number, pauseMs: number, handOver: (transactions: readonly Uint8Array[]) => void) {
+  constructor(nowMs: () => number, pauseMs: () => number, handOver: (transactions: readonly Uint8Array[]) => void) {
     this.#nowMs = nowMs;
     this.#pauseMs = pauseMs;
     this.#handOver = handOver;
@@ -30,19 +30,19 @@ export class HandingOver {
     return this.#owed.values();
   }
 
-  /** Handed over, and again until a block has them. */
+  /** Handed over at once, and again until a block has them. */
   owe(transactions: readonly Uint8Array[]): void {
-    for (const transaction of transactions) this.#owed.set(toHex(transaction), transaction);
-    this.#handOverOwed();
+    const fresh = transactions.filter((transaction) => !this.#owed.has(toHex(transaction)));
+    if (fresh.length === 0) return;
+    for (const transaction of fresh) this.#owed.set(toHex(transaction), transaction);
+    this.#atMs = Math.min(this.#atMs, this.#nowMs() + this.#pauseMs());
+    this.#handOver(fresh);
   }
 
-  /** Hands over again what is due. */
+  /** Hands over again what is still owed, every so often. */
   react(): void {
-    if (this.#nowMs() >= this.#atMs) this.#handOverOwed();
-  }
-
-  #handOverOwed(): void {
-    this.#atMs = this.isOwing ? this.#nowMs() + this.#pauseMs : Number.POSITIVE_INFINITY;
+    if (this.#nowMs() < this.#atMs) return;
+    this.#atMs = this.isOwing ? this.#nowMs() + this.#pauseMs() : Number.POSITIVE_INFINITY;
     if (this.isOwing) this.#handOver([...this.#owed.values()]);
   }
 
