@@ -19,7 +19,14 @@ import { signingMarkPath } from './keys/signing-mark-file.ts';
 import type { Log } from './logging.ts';
 import { createHealingFacts } from './node-healing.ts';
 import { beginLife, type Life } from './node-life.ts';
-import { foundFromPeers, hasChain, type RepairParts, repairNode, setJournalAside } from './node-repair.ts';
+import {
+  foundFromPeers,
+  hasChain,
+  isForAnotherTry,
+  type RepairParts,
+  repairNode,
+  setJournalAside,
+} from './node-repair.ts';
 import type { PeerAddress } from './transport/transport.ts';
 
 export type NodeKeeper = {
@@ -205,13 +212,13 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
   async function foundIfMissing(): Promise<void> {
     if (config.sync === 'full' || hasChain(config)) return;
     const hasSigned = existsSync(signingMarkPath(config.keysDir, founding.ledgerHash));
-    if (!hasSigned && config.bootstrap === undefined) return;
+    if (!hasSigned && config.bootstrap === undefined && config.sync !== 'state') return;
     mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
     log.info('node.repairing', { what: 'missing' });
     const founded = await withDoor(() => foundFromPeers(repairParts()));
-    if (founded === null) log.info('repair.done', { what: 'nothing', why: 'no peer has a chain to take over' });
-    else if (founded.ok) onRepaired(founded.value);
-    else log.warn('repair.failed', { code: founded.error.code, message: founded.error.message });
+    if (founded === null) return log.info('repair.done', { what: 'nothing', why: 'the network is new' });
+    if (!founded.ok) throw new NodeFailed(founded.error);
+    onRepaired(founded.value);
   }
 
   async function stop(): Promise<void> {
@@ -239,9 +246,4 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
     httpUrl: () => httpUrl,
     stop,
   };
-}
-
-/** What peers may have a little later. */
-function isForAnotherTry({ code }: CairnError): boolean {
-  return code === 'snapshot.unavailable' || code === 'repair.no-peers';
 }

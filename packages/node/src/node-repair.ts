@@ -6,7 +6,7 @@
 import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CairnError, fail, type Result, toHeight } from '@cairn-ledger/core';
+import { type CairnError, fail, type Message, quorum, type Result, toHeight } from '@cairn-ledger/core';
 import type { Founding } from './config/founding.ts';
 import type { NodeConfig } from './config/node-config.ts';
 import { sodiumVerifier } from './crypto/sodium-verifier.ts';
@@ -32,9 +32,20 @@ export type RepairParts = {
   readonly onProgress: (progress: HealingProgress) => void;
 };
 
+type LinkedParts = RepairParts & {
+  /** What peers are told that ask; absent: nothing. */
+  readonly reply?: (request: Message) => Message | null;
+};
+
 const linkPollMs = 250;
-/** How long a node that has no chain waits for somebody who has one, before it begins at the genesis. */
-const elsewhereWaitMs = 15_000;
+/** So long a quorum must go on saying that it has no snapshot: one peer may be too busy to give its own just then. */
+const quietMs = 2_000;
+/** So long a peer's word counts: who has heard enough begins, and answers again a little later. */
+const wordMs = 15_000;
+/** After what a peer offered could not be had to its end. */
+const failurePauseMs = 5_000;
+/** Between two lines in the log while a node waits for its peers. */
+const waitingLogMs = 30_000;
 /** Journals that were found damaged and moved aside; beyond, the first ones stay and the newest is written over. */
 const asideMax = 8;
 
@@ -54,15 +65,52 @@ export async function repairNode(parts: RepairParts): Promise<Result<ChainRepair
 }
 
 /**
- * For a node that has no chain: founds one from what a peer has, if there is any within a while. Null where there is none: all
- * begin at the genesis.
+ * For a node that has no chain: founds one from what a peer has, and waits for peers as long as it takes. Null where a quorum of the
+ * genesis, this node included, has no snapshot: the network is new, and all begin at the genesis.
+ *
+ * Errors: as for `repairNode`, but for those that another try mends. Throws the signal's reason.
  */
 export async function foundFromPeers(parts: RepairParts): Promise<Result<ChainRepair, CairnError> | null> {
-  const path = chainPathOf(parts.config);
-  return withPeers(parts, async (peers) => {
-    if (!(await hasSnapshot(peers))) return null;
-    return repairWith(path, peers, parts);
+  const { config, founding, log } = parts;
+  const { validators } = founding.genesis;
+  const path = chainPathOf(config);
+  const isSelf = ({ id }: { readonly id: string }): boolean => id === config.validatorId;
+  const othersNeeded = quorum(validators.length) - (validators.some(isSelf) ? 1 : 0);
+  const waiting = createWaitingLog(log);
+  const saidNoneMs = new Map<string, number>();
+  let quietSinceMs: number | null = null;
+  // Others may wait as this one does: that it has nothing either is what they need to know.
+  return withPeers({ ...parts, reply: saysNoSnapshot }, async (peers) => {
+    for (;;) {
+      const snapshots = await peers.askAll({ type: 'request-snapshot', from: toHeight(1) }, (answer) =>
+        answer.type === 'snapshot' ? isTrue(answer.snapshot !== null) : isNothing,
+      );
+      let pauseMs = linkPollMs;
+      if ([...snapshots.values()].includes(true)) {
+        const founded = await repairWith(path, peers, parts);
+        if (founded.ok || !isForAnotherTry(founded.error)) return founded;
+        log.warn('repair.failed', { code: founded.error.code, message: founded.error.message });
+        pauseMs = failurePauseMs;
+      }
+      const nowMs = performance.now();
+      for (const [peer, has] of snapshots) {
+        if (has) saidNoneMs.delete(peer);
+        else saidNoneMs.set(peer, nowMs);
+      }
+      const isWithout = ({ id }: { readonly id: string }): boolean =>
+        nowMs - (saidNoneMs.get(id) ?? Number.NEGATIVE_INFINITY) < wordMs;
+      const without = validators.filter((each) => !isSelf(each) && isWithout(each)).length;
+      quietSinceMs = without < othersNeeded ? null : (quietSinceMs ?? nowMs);
+      if (othersNeeded === 0 || (quietSinceMs !== null && nowMs - quietSinceMs >= quietMs)) return null;
+      waiting.tell(peers, { without, othersNeeded });
+      await sleep(pauseMs, undefined, { signal: peers.signal });
+    }
   });
+}
+
+/** What peers may have a little later. */
+export function isForAnotherTry({ code }: CairnError): boolean {
+  return code === 'snapshot.unavailable' || code === 'repair.no-peers';
 }
 
 export function hasChain(config: NodeConfig): boolean {
@@ -107,10 +155,10 @@ async function repairWith(
 }
 
 /** Links with peers for as long as `use` takes. */
-async function withPeers<T>(parts: RepairParts, use: (peers: Peers) => Promise<T>): Promise<T> {
+async function withPeers<T>(parts: LinkedParts, use: (peers: Peers) => Promise<T>): Promise<T> {
   const { config, founding, log, signal, known } = parts;
   const { keys, genesis, ledgerHash } = founding;
-  const port = createLinkPort((peer, channel, frame) => transport.send(peer, channel, frame));
+  const port = createLinkPort((peer, channel, frame) => transport.send(peer, channel, frame), parts.reply);
   const transport = createTlsTransport({
     id: config.validatorId,
     linkSecretKey: keys.link.secretKey,
@@ -148,14 +196,22 @@ async function untilLinked(peers: Peers): Promise<void> {
   while (peers.inOrder().length === 0) await sleep(linkPollMs, undefined, { signal: peers.signal });
 }
 
-async function hasSnapshot(peers: Peers): Promise<boolean> {
-  const deadline = performance.now() + elsewhereWaitMs;
-  while (performance.now() < deadline) {
-    const found = await peers.askAny({ type: 'request-snapshot', from: toHeight(1) }, (answer) =>
-      answer.type === 'snapshot' && answer.snapshot !== null ? isTrue(true) : isNothing,
-    );
-    if (found !== null) return true;
-    await sleep(linkPollMs, undefined, { signal: peers.signal });
-  }
-  return false;
+function saysNoSnapshot({ type }: Message): Message | null {
+  return type === 'request-snapshot' ? { type: 'snapshot', snapshot: null } : null;
+}
+
+type WaitingLog = { tell(peers: Peers, facts: Readonly<Record<string, unknown>>): void };
+
+/** A line at the beginning, if it takes longer than a moment, and one every half minute. */
+function createWaitingLog(log: Log): WaitingLog {
+  const sinceMs = performance.now();
+  let toldMs = sinceMs - waitingLogMs + quietMs;
+  return {
+    tell(peers, facts) {
+      const nowMs = performance.now();
+      if (nowMs - toldMs < waitingLogMs) return;
+      toldMs = nowMs;
+      log.info('node.waiting', { linked: peers.inOrder(), ...facts, seconds: Math.round((nowMs - sinceMs) / 1_000) });
+    },
+  };
 }

@@ -19,7 +19,11 @@ export type LinkPort = HealingPort & {
 /** Requests of one peer that may be open at once; beyond, the oldest is given up. */
 const openMax = 64;
 
-export function createLinkPort(send: (peer: string, channel: Channel, frame: Uint8Array) => boolean): LinkPort {
+/** @param reply what a peer that asks is told; null or absent: nothing */
+export function createLinkPort(
+  send: (peer: string, channel: Channel, frame: Uint8Array) => boolean,
+  reply: ((request: Message) => Message | null) | null = null,
+): LinkPort {
   const linked = new Set<string>();
   const open = new Map<string, Asked[]>();
 
@@ -56,10 +60,12 @@ export function createLinkPort(send: (peer: string, channel: Channel, frame: Uin
       for (const asked of open.get(peer) ?? []) asked.settle(null);
     },
     onFrame(peer, frame) {
-      const waiting = open.get(peer);
-      if (waiting === undefined) return;
+      const waiting = open.get(peer) ?? [];
+      if (waiting.length === 0 && reply === null) return;
       const decoded = decodeMessage(frame);
       if (!decoded.ok) return;
+      const told = reply?.(decoded.value) ?? null;
+      if (told !== null) return void send(peer, channelOf(told), encodeMessage(told));
       // An answer that comes after its time is nobody's: it must not be taken for that to another question.
       const asked = waiting.find(({ request }) => answers(request, decoded.value));
       asked?.settle({ message: decoded.value, bytes: frame.length });

@@ -1,0 +1,86 @@
+/** How a node that has no chain finds out whether others have one: whole nodes' links, over the loopback. */
+import { strict as assert } from 'node:assert';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { defaultParameters } from '@cairn-ledger/core';
+import { foundNetwork } from './cli/founding/found-network.ts';
+import { readFounding } from './config/founding.ts';
+import { readNodeConfig } from './config/node-config.ts';
+import { installNodeSha256 } from './crypto/sha256.ts';
+import { orThrow } from './failure.ts';
+import { createLog } from './logging.ts';
+import { foundFromPeers, type RepairParts } from './node-repair.ts';
+
+installNodeSha256();
+const dir = mkdtempSync(join(tmpdir(), 'cairn-founding-'));
+after(() => rmSync(dir, { recursive: true }));
+
+const http = { host: '127.0.0.1', port: 0 };
+const nodes = await Promise.all(
+  ['node-1', 'node-2', 'node-3', 'node-4'].map(async (id) => ({
+    id,
+    member: 'alder',
+    address: `127.0.0.1:${await freePort()}`,
+    http,
+    mqtt: null,
+    publicPath: null,
+  })),
+);
+const { nodeDirs } = orThrow(
+  foundNetwork(
+    {
+      name: 'of four',
+      members: [{ id: 'alder', name: 'Alder', person: null }],
+      nodes,
+      devices: [],
+      assets: [],
+      balances: [],
+      parameters: defaultParameters,
+    },
+    join(dir, 'network'),
+    Date.now(),
+  ),
+);
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+function partsOf(id: string, signal: AbortSignal): RepairParts {
+  const config = orThrow(readNodeConfig(nodeDirs[id]!));
+  const log = createLog({ level: 'fatal', base: {} });
+  return { config, founding: orThrow(readFounding(config)), log, signal, known: null, onProgress: () => undefined };
+}
+
+test('a node without a chain waits while too few answer, and begins at the genesis when a quorum has nothing', async () => {
+  const stopping = new AbortController();
+  const begin = (id: string) => foundFromPeers(partsOf(id, stopping.signal)).then((founded) => ({ id, founded }));
+  const early = [begin('node-1'), begin('node-2')];
+  const first = await Promise.race([...early, sleep(4_000, 'waits' as const)]);
+  assert.equal(first, 'waits', 'two of four are no quorum');
+  assert.deepEqual(await Promise.all([...early.slice(0, 1), begin('node-3')]), [
+    { id: 'node-1', founded: null },
+    { id: 'node-3', founded: null },
+  ]);
+  stopping.abort(new Error('enough'));
+  await Promise.allSettled(early);
+  assert.ok(!existsSync(join(nodeDirs['node-1']!, 'data', 'chain.db')));
+});
+
+test('a node that waits for its peers stops when it is told to', async () => {
+  const stopping = new AbortController();
+  const waiting = foundFromPeers(partsOf('node-4', stopping.signal));
+  await sleep(300);
+  stopping.abort(new Error('enough'));
+  await assert.rejects(waiting, /enough|abort/);
+});
