@@ -146,8 +146,8 @@ export const nodeErrors = {
   ),
   'http.forbidden': answer(
     403,
-    'The token does not allow this call',
-    'Ask the operator of the node for a token with the role that the message names.',
+    'The token, or the page that asks, does not allow this call',
+    'Ask the operator of the node for a token with the role that the message names. A page of another site may change nothing.',
   ),
   'http.wrong-host': answer(
     421,

@@ -102,3 +102,17 @@ test('without tokens the node answers to the loopback only, whatever name leads 
     assert.equal(await ask(host), 421, host);
   }
 });
+
+test('without tokens a page of another site can change nothing, whatever it calls the node', async () => {
+  const { app } = await createApp(createFakeEdge());
+  const ask = async (headers: Record<string, string>, method: 'GET' | 'POST' = 'POST') => {
+    const request = method === 'POST' ? submit : { url: '/v1/status', method };
+    return (await app.inject({ ...request, headers: { host: 'localhost:8080', ...cose, ...headers } })).statusCode;
+  };
+  assert.equal(await ask({}), 202, 'no browser');
+  assert.equal(await ask({ origin: 'http://localhost:8080', 'sec-fetch-site': 'same-origin' }), 202);
+  for (const origin of ['https://evil.example', 'null', 'http://localhost:9090', 'http://evil.example:8080'])
+    assert.equal(await ask({ origin }), 403, origin);
+  assert.equal(await ask({ 'sec-fetch-site': 'cross-site' }), 403);
+  assert.equal(await ask({ origin: 'https://evil.example' }, 'GET'), 200, 'it cannot read the answer');
+});

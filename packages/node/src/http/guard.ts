@@ -3,7 +3,8 @@
  * its roles, and the client's rate.
  *
  * Without tokens (loopback only) the Host header must name the loopback: a page of the web, open in a browser on this
- * machine, must not reach the node under a name of its own that resolves to 127.0.0.1.
+ * machine, must not reach the node under a name of its own that resolves to 127.0.0.1. Nor may such a page change anything under
+ * the right name: browsers send it without reading the answer, and say where it comes from.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { HttpLimits } from './limits.ts';
@@ -48,6 +49,9 @@ export function createGuard({ tokens, allowedHosts, limits, nowMs }: GuardOption
       if (!hosts.has(hostName(request.headers.host))) {
         return problemOf('http.wrong-host', 'this node answers to localhost only, as it has no tokens');
       }
+      if (request.method !== 'GET' && request.method !== 'HEAD' && isFromElsewhere(request)) {
+        return problemOf('http.forbidden', 'a page of another site may change nothing here');
+      }
       request.client = address;
     } else if (isOpen) {
       request.client = address;
@@ -63,6 +67,15 @@ export function createGuard({ tokens, allowedHosts, limits, nowMs }: GuardOption
     if (waitMs === 0) return null;
     const message = `more than ${limits.requestsPerSecond} requests a second`;
     return problemOf('http.too-many-requests', message, { retryAfterMs: waitMs });
+  }
+
+  /** Whether a browser says that a page of another site asks; clients that are no browsers say nothing of it. */
+  function isFromElsewhere({ headers }: FastifyRequest): boolean {
+    const { origin } = headers;
+    if (headers['sec-fetch-site'] === 'cross-site') return true;
+    if (origin === undefined) return false;
+    const { host, hostname } = URL.parse(origin) ?? { host: '', hostname: '' };
+    return !hosts.has(hostname) || host !== (headers.host ?? '').toLowerCase();
   }
 
   function authenticate(request: FastifyRequest, known: Tokens, address: string): Client | Problem {
