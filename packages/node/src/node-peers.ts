@@ -1,5 +1,5 @@
 /** Whom a node links with: those the ledger lets in, and those it was told to ask while it knows no better. */
-import { equalBytes } from '@cairn-ledger/core';
+import { equalBytes, toHex } from '@cairn-ledger/core';
 import type { BootstrapPeer } from './config/node-config.ts';
 import type { PeerAddress } from './transport/transport.ts';
 
@@ -15,10 +15,11 @@ export type PeerSources = {
 };
 
 export function peersToLink({ selfId, selfKey, known, bootstrap, overrides }: PeerSources): PeerAddress[] {
-  const peers = [...known];
-  for (const peer of bootstrap) {
-    const isKnown = peers.some(({ id, linkKey }) => id === peer.id || equalBytes(linkKey, peer.linkKey));
-    if (!isKnown) peers.push(peer);
+  const peers = [...bootstrap.filter(({ linkKey }) => !known.some((each) => equalBytes(each.linkKey, linkKey)))];
+  for (const peer of known) {
+    // Whom the node was told to ask may have other keys by now than the genesis has; the older ones stay known.
+    const isRenamed = peers.some(({ id }) => id === peer.id);
+    peers.push(isRenamed ? { ...peer, id: `key:${toHex(peer.linkKey.subarray(0, 8))}` } : peer);
   }
   return peers
     .filter(({ id, linkKey }) => id !== selfId && !equalBytes(linkKey, selfKey))
