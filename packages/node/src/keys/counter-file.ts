@@ -6,6 +6,7 @@
  */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CairnError, fail, ok, type Result } from '@cairn-ledger/core';
 
@@ -79,6 +80,8 @@ export function writeDurably(path: string, content: string): void {
 }
 
 function syncFolder(path: string): void {
+  // Windows cannot sync a folder; a rename is durable there once it returns.
+  if (process.platform === 'win32') return;
   const folder = openSync(path, 'r');
   try {
     fsyncSync(folder);
