@@ -9,12 +9,10 @@ import type { CairnError } from '@cairn-ledger/core';
 import { createClosers } from './closers.ts';
 import type { Founding } from './config/founding.ts';
 import type { NodeConfig } from './config/node-config.ts';
-import { nothingSigned } from './driver/signing-mark.ts';
 import { createFailure, errorOf, NodeFailed } from './failure.ts';
 import type { ChainRepair } from './healing/repair-chain.ts';
 import type { NodeStatus } from './http/edge-port.ts';
 import { openRepairDoor } from './http/repair-door.ts';
-import { noteRolledBack } from './keys/rolled-back.ts';
 import { signingMarkPath } from './keys/signing-mark-file.ts';
 import type { Log } from './logging.ts';
 import { createHealingFacts } from './node-healing.ts';
@@ -168,7 +166,6 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
   /** Without its record a node has forgotten what it signed: it asks to be taken back with another life number. */
   function healJournal(): void {
     const aside = setJournalAside(config);
-    noteRolledBack(config.dataDir, nothingSigned);
     facts.onRepaired('journal', 0, 0);
     log.warn('repair.done', { what: 'journal', aside });
   }

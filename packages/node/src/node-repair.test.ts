@@ -12,8 +12,9 @@ import { readFounding } from './config/founding.ts';
 import { readNodeConfig } from './config/node-config.ts';
 import { installNodeSha256 } from './crypto/sha256.ts';
 import { orThrow } from './failure.ts';
+import { isNotedAsRolledBack } from './keys/rolled-back.ts';
 import { createLog } from './logging.ts';
-import { foundFromPeers, type RepairParts } from './node-repair.ts';
+import { foundFromPeers, type RepairParts, setJournalAside } from './node-repair.ts';
 
 installNodeSha256();
 const dir = mkdtempSync(join(tmpdir(), 'cairn-founding-'));
@@ -83,4 +84,10 @@ test('a node that waits for its peers stops when it is told to', async () => {
   await sleep(300);
   stopping.abort(new Error('enough'));
   await assert.rejects(waiting, /enough|abort/);
+});
+
+test('a journal is noted as lost before it is moved: a crash in between forgets nothing', () => {
+  const { config } = partsOf('node-3', new AbortController().signal);
+  assert.throws(() => setJournalAside(config), /ENOENT/, 'there is no journal to move');
+  assert.ok(isNotedAsRolledBack(config.dataDir));
 });

@@ -10,12 +10,14 @@ import { type CairnError, fail, type Message, quorum, type Result, toHeight } fr
 import type { Founding } from './config/founding.ts';
 import type { NodeConfig } from './config/node-config.ts';
 import { sodiumVerifier } from './crypto/sodium-verifier.ts';
+import { nothingSigned } from './driver/signing-mark.ts';
 import { genesisToAnchor, TwoFutures } from './healing/known-epochs.ts';
 import { createLinkPort } from './healing/link-port.ts';
 import { createPeers, isNothing, isTrue, type Peers } from './healing/peers.ts';
 import { type ChainRepair, repairChain } from './healing/repair-chain.ts';
 import { repairView } from './healing/repair-view.ts';
 import type { HealingProgress } from './healing/report.ts';
+import { noteRolledBack } from './keys/rolled-back.ts';
 import type { Log } from './logging.ts';
 import { peersToLink } from './node-peers.ts';
 import { createTlsTransport } from './transport/tls-transport.ts';
@@ -57,7 +59,7 @@ const asideMax = 8;
 export async function repairNode(parts: RepairParts): Promise<Result<ChainRepair, CairnError>> {
   const path = chainPathOf(parts.config);
   return withPeers(parts, async (peers) => {
-    await untilLinked(peers);
+    await untilLinked(peers, parts.log);
     const repaired = await repairWith(path, peers, parts);
     if (repaired.ok) repairView(join(parts.config.dataDir, 'view.db'));
     return repaired;
@@ -118,8 +120,10 @@ export function hasChain(config: NodeConfig): boolean {
   return existsSync(path) || existsSync(`${path}.next`);
 }
 
-/** Moves a journal that cannot be read aside, for people to look at. Throws what the system throws. */
+/** Moves a journal that cannot be read aside, for people to look at, and notes it as lost. Throws what the system throws. */
 export function setJournalAside(config: NodeConfig): string {
+  // First: a crash in between must not leave a node without its record that does not know so.
+  noteRolledBack(config.dataDir, nothingSigned);
   const journal = join(config.dataDir, 'journal');
   for (let number = 1; ; number++) {
     const aside = `${journal}.damaged-${number}`;
@@ -192,8 +196,12 @@ async function withPeers<T>(parts: LinkedParts, use: (peers: Peers) => Promise<T
   }
 }
 
-async function untilLinked(peers: Peers): Promise<void> {
-  while (peers.inOrder().length === 0) await sleep(linkPollMs, undefined, { signal: peers.signal });
+async function untilLinked(peers: Peers, log: Log): Promise<void> {
+  const waiting = createWaitingLog(log);
+  while (peers.inOrder().length === 0) {
+    waiting.tell(peers, {});
+    await sleep(linkPollMs, undefined, { signal: peers.signal });
+  }
 }
 
 function saysNoSnapshot({ type }: Message): Message | null {
