@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { toHex } from '@cairn-ledger/core';
 import { createKey } from '@cairn-ledger/sdk';
 import { secretHash } from './invitation.ts';
-import { type InvitationBook, invitationsMax, openInvitationBook } from './invitation-book.ts';
+import { type InvitationBook, invitationsMax, openInvitationBook, openOrSetAside } from './invitation-book.ts';
 import type { JoinRequest } from './join-request.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'cairn-book-'));
@@ -132,4 +132,36 @@ test('a book that was changed by hand is refused with the place', () => {
     assert.equal(codeOf(opened), 'invitation.book-damaged', to);
     assert.match(!opened.ok ? opened.error.message : '', /book-/);
   }
+});
+
+test('a damaged book is set aside, and an empty one begun', () => {
+  const { path } = open();
+  writeFileSync(path, '{');
+  const told: string[] = [];
+  const opened = openOrSetAside(path, ({ code }) => told.push(code));
+  assert.ok(opened.ok);
+  assert.deepEqual([told, opened.value.list(0)], [['invitation.book-damaged'], []]);
+  assert.equal(readFileSync(`${path}.damaged`, 'utf8'), '{');
+  add(opened.value, secretOf(1));
+});
+
+test('a request to join that would make the book longer than its reader takes is refused', () => {
+  const { path, book } = open();
+  const long = request({ proposal: new Uint8Array(3_000) });
+  add(book, secretOf(1));
+  assert.equal(codeOf(book.use(secretOf(1), long, 1)), 'ok');
+  const text = readFileSync(path, 'utf8');
+  const { invitations } = JSON.parse(text) as { invitations: object[] };
+  const count = Math.floor((1 << 20) / text.length);
+  const full = Array.from({ length: count }, (_, i) => ({
+    ...invitations[0],
+    secretHash: toHex(secretHash(secretOf(i + 2))),
+  }));
+  writeFileSync(path, `${JSON.stringify({ invitations: full }, null, 2)}\n`);
+  const { book: again } = open(path);
+  const codes: string[] = [];
+  for (const fill of [253, 254, 255]) add(again, secretOf(fill), 1);
+  for (const fill of [253, 254, 255]) codes.push(codeOf(again.use(secretOf(fill), long, 2)));
+  assert.equal(codes.at(-1), 'invitation.too-many');
+  assert.ok(openInvitationBook(path).ok, 'what was written can be read');
 });

@@ -9,7 +9,7 @@
  * The book is written before anything is answered. It belongs to this one node: losing it loses invitations that were not
  * used, and no more.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, renameSync } from 'node:fs';
 import { type CairnError, fail, fromHex, ok, type Result, toHex } from '@cairn-ledger/core';
 import { Check } from 'typebox/value';
 import {
@@ -46,7 +46,10 @@ export type InvitationBook = {
   list(nowMs: number): readonly Invited[];
   /** Errors: `invitation.too-many`, `invitation.unwritable`. */
   add(invited: Omit<Invited, 'id' | 'joined'>): Result<Invited, CairnError>;
-  /** Errors: `invitation.unknown`, `invitation.expired`, `invitation.used`, `invitation.unwritable`. */
+  /**
+   * Errors: `invitation.unknown`, `invitation.expired`, `invitation.used`, `invitation.too-many` where the file would grow too long,
+   * `invitation.unwritable`.
+   */
   use(secret: Uint8Array, request: JoinRequest, nowMs: number): Result<Invited, CairnError>;
   /** What the secret belongs to, whether used or not. Errors: `invitation.unknown`, `invitation.expired`. */
   find(secret: Uint8Array, nowMs: number): Result<Invited, CairnError>;
@@ -68,8 +71,14 @@ export function openInvitationBook(path: string): Result<InvitationBook, CairnEr
   let entries = read.value;
 
   function keep(next: readonly Invited[]): Result<void, CairnError> {
+    const text = bookText(next);
+    // Never longer than the next start reads: many long requests to join fill it before there are too many.
+    if (text.length > bookBytesMax && next.length >= entries.length) {
+      const message = `the invitations and requests to join would need more than ${bookBytesMax} characters`;
+      return fail({ code: 'invitation.too-many', message });
+    }
     try {
-      writeDurably(path, bookText(next));
+      writeDurably(path, text);
     } catch (error) {
       return fail({ code: 'invitation.unwritable', message: `${path} cannot be written: ${(error as Error).message}` });
     }
@@ -131,6 +140,25 @@ export function openInvitationBook(path: string): Result<InvitationBook, CairnEr
       return kept.ok ? ok(true) : kept;
     },
   });
+}
+
+/**
+ * Opens the book at `path`, one that is damaged set aside as `<path>.damaged`: invitations are not worth a node that does not start.
+ * Errors: `invitation.book-damaged` where the file cannot be moved.
+ */
+export function openOrSetAside(
+  path: string,
+  onDamaged: (error: CairnError) => void,
+): Result<InvitationBook, CairnError> {
+  const opened = openInvitationBook(path);
+  if (opened.ok) return opened;
+  onDamaged(opened.error);
+  try {
+    renameSync(path, `${path}.damaged`);
+  } catch (error) {
+    return damaged(path, `cannot be moved away: ${(error as Error).message}`);
+  }
+  return openInvitationBook(path);
 }
 
 /** The proposal is signed anew in each try, and says nothing else than before. */

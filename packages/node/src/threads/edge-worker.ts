@@ -24,7 +24,7 @@ import type { NodeStatus } from '../http/edge-port.ts';
 import { startHttpServer } from '../http/server.ts';
 import { readKeyFile, readSecretLine } from '../keys/key-file.ts';
 import { createLog } from '../logging.ts';
-import { bookName, openInvitationBook } from '../membership/invitation-book.ts';
+import { bookName, openOrSetAside } from '../membership/invitation-book.ts';
 import { standingSamples } from '../membership/standing-metrics.ts';
 import { createThreadSampler, type MetricSamples, metricsText } from '../metrics.ts';
 import { openChainDb } from '../storage/chain-db.ts';
@@ -106,7 +106,11 @@ async function run(): Promise<void> {
       isReceiptSound: createReceiptCheck(chain, ledgerHash, sodiumVerifier),
       admission,
       waiters,
-      book: orThrow(openInvitationBook(join(settings.dataDir, bookName))),
+      book: orThrow(
+        openOrSetAside(join(settings.dataDir, bookName), ({ code, message }) =>
+          log.warn('invitations.set-aside', { code, message }),
+        ),
+      ),
       validatorId: settings.validatorId,
       addressesOf: (id) => settings.peers[id] ?? null,
       listen: settings.listen,
