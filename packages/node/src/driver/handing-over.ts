@@ -1,15 +1,19 @@
 /**
  * Transactions that this node was handed and may not seal: it is no validator of the epoch, or fenced. Others seal them; until
- * they are seen executed they are owed, and handed over again and again.
+ * they are seen executed they are owed, and handed over again and again, but not for ever: what nobody takes is not valid any more.
  */
 import { type Batch, handedOverBytesMax, toHex, type ValidatorIndex } from '@cairn-ledger/core';
 import type { EpochView } from './epoch-view.ts';
 
 /** Transactions in one message, as many as its reader takes. */
 const handedOverMax = 1_000;
+/** After so many times it is owed no more: whoever handed it in has been told otherwise long ago, or asks again. */
+export const handOversMax = 64;
+
+type Owed = { readonly transaction: Uint8Array; times: number };
 
 export class HandingOver {
-  readonly #owed = new Map<string, Uint8Array>();
+  readonly #owed = new Map<string, Owed>();
   readonly #nowMs: () => number;
   readonly #pauseMs: () => number;
   readonly #handOver: (transactions: readonly Uint8Array[]) => void;
@@ -27,14 +31,14 @@ export class HandingOver {
   }
 
   owed(): Iterable<Uint8Array> {
-    return this.#owed.values();
+    return Array.from(this.#owed.values(), ({ transaction }) => transaction);
   }
 
   /** Handed over at once, and again until a block has them. */
   owe(transactions: readonly Uint8Array[]): void {
     const fresh = transactions.filter((transaction) => !this.#owed.has(toHex(transaction)));
     if (fresh.length === 0) return;
-    for (const transaction of fresh) this.#owed.set(toHex(transaction), transaction);
+    for (const transaction of fresh) this.#owed.set(toHex(transaction), { transaction, times: 1 });
     this.#atMs = Math.min(this.#atMs, this.#nowMs() + this.#pauseMs());
     this.#handOver(fresh);
   }
@@ -42,8 +46,13 @@ export class HandingOver {
   /** Hands over again what is still owed, every so often. */
   react(): void {
     if (this.#nowMs() < this.#atMs) return;
+    const due = [...this.owed()];
+    for (const [key, owed] of this.#owed) {
+      owed.times++;
+      if (owed.times >= handOversMax) this.#owed.delete(key);
+    }
     this.#atMs = this.isOwing ? this.#nowMs() + this.#pauseMs() : Number.POSITIVE_INFINITY;
-    if (this.isOwing) this.#handOver([...this.#owed.values()]);
+    if (due.length > 0) this.#handOver(due);
   }
 
   /** These batches are executed: nobody is owed what they hold. */
