@@ -64,7 +64,7 @@ export const nodeErrors = {
   ),
   'node.diverged': inside(
     'The result of this node differs from the certified one',
-    'The node signs nothing any more. Keep its data for finding out why, and suspect the hardware.',
+    'The node mends itself from its peers, and signs again when its results are theirs. If it happens again, suspect memory and disk.',
   ),
   'node.rolled-back': inside(
     'The data folder is older than what this node has signed',
@@ -281,7 +281,7 @@ export const nodeErrors = {
 
   'journal.damaged': inside(
     'The safety record is damaged',
-    'Do not delete it: keep the folder and take the validator out of service. The message names segment and offset.',
+    'The node sets it aside and asks to be taken back with another life number. Keep what was set aside; the message names segment and offset.',
   ),
   'journal.failed': inside(
     'Writing the safety record failed',
@@ -294,7 +294,7 @@ export const nodeErrors = {
 
   'storage.damaged': inside(
     'Stored data is not what was written',
-    'The node serves nothing damaged. Check the disk; docs/operations.md says how to fetch the data again.',
+    'The node serves nothing damaged, and mends itself from its peers. If it happens again, check the disk.',
   ),
   'storage.foreign': inside(
     'A database is of another format, another ledger or another program',
