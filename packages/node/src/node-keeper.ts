@@ -9,10 +9,12 @@ import type { CairnError } from '@cairn-ledger/core';
 import { createClosers } from './closers.ts';
 import type { Founding } from './config/founding.ts';
 import type { NodeConfig } from './config/node-config.ts';
+import { nothingSigned } from './driver/signing-mark.ts';
 import { createFailure, errorOf, NodeFailed } from './failure.ts';
 import type { ChainRepair } from './healing/repair-chain.ts';
 import type { NodeStatus } from './http/edge-port.ts';
 import { openRepairDoor } from './http/repair-door.ts';
+import { noteRolledBack } from './keys/rolled-back.ts';
 import { signingMarkPath } from './keys/signing-mark-file.ts';
 import type { Log } from './logging.ts';
 import { createHealingFacts } from './node-healing.ts';
@@ -215,6 +217,9 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
     const founded = await withDoor(() => foundFromPeers(repairParts()));
     if (founded === null) return log.info('repair.done', { what: 'nothing', why: 'the network is new' });
     if (!founded.ok) throw new NodeFailed(founded.error);
+    // A validator of the genesis that has to be given the chain has lost its record as well, whatever is left beside its keys.
+    if (founding.genesis.validators.some(({ id }) => id === config.validatorId))
+      noteRolledBack(config.dataDir, nothingSigned);
     onRepaired(founded.value);
   }
 
