@@ -51,7 +51,7 @@ export type ModelTrace = {
 const again = 0;
 const kindsMax = 7;
 const entryCodes = { start: 0, nullification: 1, notarization: 2, finalization: 3 };
-const damages = new Set(['lying-disk', 'roll-back', 'bit-flip', 'misdirected-write']);
+const damages = new Set(['lying-disk', 'roll-back', 'bit-flip', 'misdirected-write', 'wipe']);
 
 /**
  * Runs a world, and tells its steps up to the first one above `viewsMax`.
@@ -91,6 +91,8 @@ export class ModelTraceRecorder {
   }
 
   observe(event: WorldEvent): void {
+    // The model knows one epoch.
+    if (event.type === 'epoch') this.#isOver = true;
     if (this.#isOver || !('node' in event)) return;
     const who = this.#who.get(event.node);
     if (who === undefined) return;
