@@ -82,12 +82,14 @@ export class SigningChecker {
     this.#violations = violations;
   }
 
-  onSignedVoteOrBatch(message: Uint8Array): void {
+  /** @param isOtherLife whether the set names another safety record: batches are only signed again with it, as they were before */
+  onSignedVoteOrBatch(message: Uint8Array, isOtherLife: () => boolean = () => false): void {
     const [, kind, , body] = arrayOf(message) as [Cbor, string, Cbor, Uint8Array];
     const fields = arrayOf(body);
     const text = toHex(body);
     if (kind === 'batch') return this.#once(`batch ${fields[0]}/${fields[2]}`, text);
     const place = `${fields[0]}/${fields[1]}`;
+    if (isOtherLife()) this.#report(`${kind} ${place} with a safety record that the set does not name`);
     this.#once(`${kind} ${place}`, text);
     if (kind === 'nullify') this.#never(`finalize ${place}`, `nullify ${place}`);
     if (kind === 'finalize') {

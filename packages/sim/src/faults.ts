@@ -22,6 +22,8 @@ export type FaultTarget = {
 
 /** Between taking a snapshot of a disk and putting it back, in milliseconds. */
 const yesterdayMs = 700;
+/** The same of a whole machine: what it is put back to is so near that what it has signed since is still open. */
+const aMomentMs = 120;
 
 export class Faults {
   readonly #target: FaultTarget;
@@ -36,8 +38,10 @@ export class Faults {
   schedule(faults: readonly PlannedFault[]): void {
     for (const { atMs, lastsMs, fault } of faults) {
       const { events, nodes } = this.#target;
-      if (fault.type === 'roll-back')
-        events.at(Math.max(0, atMs - yesterdayMs), () => nodes[fault.node]!.disk.takeSnapshot());
+      if (fault.type === 'roll-back' || fault.type === 'put-back') {
+        const agoMs = fault.type === 'roll-back' ? yesterdayMs : aMomentMs;
+        events.at(Math.max(0, atMs - agoMs), () => nodes[fault.node]!.disk.takeSnapshot());
+      }
       events.at(atMs, () => {
         if (this.#isOver) return;
         this.#target.observer?.({ type: 'fault-begins', fault: textOf(fault) }, events.nowMs);
@@ -119,6 +123,10 @@ export class Faults {
       }
       case 'lying-disk':
         return this.#lie(nodes[fault.node]!);
+      case 'put-back':
+        // What it has sent still arrives.
+        nodes[fault.node]!.driver?.stop();
+        return () => this.#damage(nodes[fault.node]!, 'put-back')();
       case 'roll-back':
       case 'bit-flip':
       case 'misdirected-write':
@@ -171,13 +179,13 @@ export class Faults {
     };
   }
 
-  #damage(node: VirtualNode, type: 'roll-back' | 'bit-flip' | 'misdirected-write' | 'wipe'): () => void {
+  #damage(node: VirtualNode, type: 'roll-back' | 'put-back' | 'bit-flip' | 'misdirected-write' | 'wipe'): () => void {
     const end = this.#crash(node);
     if (type === 'wipe') {
       node.disk.lose(this.#target.random.chance(0.5));
       this.#target.onRolledBack(node);
-    } else if (type === 'roll-back') {
-      if (node.disk.rollBack()) this.#target.onRolledBack(node);
+    } else if (type === 'roll-back' || type === 'put-back') {
+      if (node.disk.rollBack(type === 'put-back')) this.#target.onRolledBack(node);
     } else if (node.disk.damageJournal(this.#target.random, type)) {
       // What cannot be read is put aside: the safety record is lost.
       node.isDamaged = true;

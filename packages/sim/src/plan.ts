@@ -85,7 +85,10 @@ export type Fault =
   | { readonly type: 'full-disk'; readonly node: number }
   | { readonly type: 'twins-swap'; readonly places: readonly number[] }
   /** Of nodes that count as faulty from then on: their safety record is not what it was. */
-  | { readonly type: 'lying-disk' | 'roll-back' | 'bit-flip' | 'misdirected-write' | 'wipe'; readonly node: number };
+  | {
+      readonly type: 'lying-disk' | 'roll-back' | 'put-back' | 'bit-flip' | 'misdirected-write' | 'wipe';
+      readonly node: number;
+    };
 
 /** What members vote for, and what comes of it: a node joins, leaves, or returns with a new safety record. */
 export type PlannedChange = { readonly atMs: number; readonly verb: 'admit' | 'remove'; readonly node: number };

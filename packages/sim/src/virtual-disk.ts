@@ -45,6 +45,7 @@ type Contents = {
   readonly executed: readonly Executed[];
   readonly certified: ReadonlyMap<number, readonly CheckpointSignature[]>;
   readonly certifiedHeight: number;
+  readonly mark: SigningMark | null;
 };
 
 /** What becomes of a sync: the node crashes just before it, in the middle (some records are kept), or just after. */
@@ -89,23 +90,25 @@ export class VirtualDisk {
   }
 
   takeSnapshot(): void {
-    const { journal, executed, certified, certifiedHeight } = this;
+    const { journal, executed, certified, certifiedHeight, mark } = this;
     this.#yesterday = {
       journal: [...journal],
       executed: [...executed],
       certified: new Map(certified),
       certifiedHeight,
+      mark,
     };
   }
 
-  /** Puts the snapshot back; the mark beside the keys stays. Returns whether there was one. */
-  rollBack(): boolean {
+  /** Puts the snapshot back; the mark beside the keys stays, unless the whole machine is put back. Returns whether there was one. */
+  rollBack(isWholeMachine = false): boolean {
     const before = this.#yesterday;
     if (before === null) return false;
     this.journal = [...before.journal];
     this.executed = [...before.executed];
     this.certified = new Map(before.certified);
     this.certifiedHeight = before.certifiedHeight;
+    if (isWholeMachine) this.mark = before.mark;
     return true;
   }
 

@@ -128,6 +128,9 @@ export class VirtualNode implements NetworkEnd {
     });
     const keys = chain.signers[this.index]!;
     const records = this.disk.records();
+    /** The life number of this safety record. */
+    let number: string | null = null;
+    for (const record of records) if (record.type === 'life') number = toHex(record.life);
     observer?.({ type: 'started', node: this.place, recordsCount: records.length }, events.nowMs);
     this.driver = new Driver(
       originOf(chain, this.index, this.disk.executed, this.disk.certifiedHeight, this.disk.certified),
@@ -140,6 +143,7 @@ export class VirtualNode implements NetworkEnd {
         },
         journal: {
           append: (record) => {
+            if (record.type === 'life') number = toHex(record.life);
             observer?.({ type: 'recorded', node: this.place, record }, events.nowMs);
             if (this.isHonest) monitor.onPersisted?.(this.place, record);
             this.#unsynced.push(record);
@@ -153,7 +157,8 @@ export class VirtualNode implements NetworkEnd {
         drawLife: () => Uint8Array.from({ length: 16 }, () => this.#random.integer(0, 255)),
         onHandedOver: (_peer, transactions) => {
           monitor.onHandedOver(transactions);
-          this.submit(transactions);
+          // Who may not seal leaves it to others: two of them would hand over to each other for ever.
+          if (this.driver?.replica.status().maySign === true) this.submit(transactions);
         },
         onEpoch: (set) => {
           observer?.({ type: 'epoch', node: this.place, set }, events.nowMs);
@@ -166,7 +171,7 @@ export class VirtualNode implements NetworkEnd {
         votingSigner: {
           ...keys.voting,
           sign: (message) => {
-            if (this.isHonest) this.#signing.onSignedVoteOrBatch(message);
+            if (this.isHonest) this.#signing.onSignedVoteOrBatch(message, () => this.#isOtherLife(number));
             observer?.({ type: 'signed', node: this.place, bytes: message }, events.nowMs);
             return keys.voting.sign(message);
           },
@@ -273,7 +278,7 @@ export class VirtualNode implements NetworkEnd {
   }
 
   submit(transactions: readonly Uint8Array[]): void {
-    this.driver?.input({ type: 'transactions', transactions });
+    this.driver?.handIn(transactions);
   }
 
   #send(peer: number, channel: Channel, frame: Uint8Array): void {
@@ -342,6 +347,13 @@ export class VirtualNode implements NetworkEnd {
 
   onDisconnected(peer: number): void {
     this.driver?.onDisconnected(nameOf(peer));
+  }
+
+  /** Whether the set names another safety record than the one with this number. */
+  #isOtherLife(number: string | null): boolean {
+    const id = nameOf(this.index);
+    const named = this.driver?.set.validators.find((validator) => validator.id === id)?.life ?? null;
+    return number !== (named === null ? null : toHex(named));
   }
 
   // --- Ledger -------------------------------------------------------------------------------------------------------

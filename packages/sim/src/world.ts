@@ -145,6 +145,7 @@ class World {
     for (const { fault } of plan.faults) {
       const isDamage =
         fault.type === 'roll-back' ||
+        fault.type === 'put-back' ||
         fault.type === 'wipe' ||
         fault.type === 'lying-disk' ||
         fault.type === 'bit-flip' ||
@@ -390,9 +391,15 @@ class World {
     return lacking;
   }
 
-  /** Who forgot what it signed is back with another safety record; who was admitted votes, who was removed does not. */
+  /**
+   * Everybody can prove who agrees now; who forgot what it signed is back with another safety record; who was admitted votes, who was
+   * removed does not.
+   */
   #whatLacksOfSet(node: VirtualNode): string | null {
-    const { driver, index } = node;
+    const { driver, disk, index } = node;
+    const { height } = driver!.set.genesis;
+    if (height > 0 && !disk.certified.has(height))
+      return `node ${index} lacks the proof of the epoch that ends with ${height}`;
     const place = indexIn(driver!.set, nameOf(index));
     if (place !== null && !driver!.replica.status().maySign) return `node ${index} does not sign: ${driver!.fencedFor}`;
     const asked = (this.#plan.changes ?? []).filter((change) => change.node === index).at(-1);

@@ -1,6 +1,7 @@
 /**
  * Bender: as a leader it bends the header of its block: a time that is not after the parent's, or an hour ahead, another
- * checkpoint than the one that is certified, another parent, or a height too high.
+ * checkpoint than the one that is certified, another parent, a height too high, or a next set where none is due, and none where
+ * one is.
  *
  * Wants a chain whose time stands still or runs away, or whose blocks vouch for results that nobody has. Stopped by: every
  * field of a new block is checked against its parent, the own clock and the own certified checkpoint (R3).
@@ -24,6 +25,7 @@ export function createBender(parts: AdversaryParts): Adversary {
       { checkpoint: sha256(header.checkpoint) },
       { parent: sha256(header.parent) },
       { height: toHeight(header.height + 1) },
+      { nextSet: header.nextSet === null ? sha256(header.parent) : null },
       {},
     ]);
     return propose(parts, message.vote.vote.proposal, createBlock({ ...header, ...bent }, batches, []));

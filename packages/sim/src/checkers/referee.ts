@@ -9,7 +9,9 @@ import {
   type JournalRecord,
   type Message,
   type Result,
+  type ValidatorIndex,
 } from '@cairn-ledger/core';
+import type { Driver } from '@cairn-ledger/node/driver';
 import type { Violations } from '../checkers.ts';
 import type { VirtualChain } from '../virtual-chain.ts';
 import { indexOfName } from '../virtual-chain.ts';
@@ -66,7 +68,17 @@ export class Referee {
     checkExecutedOnce(honest, this.#violations, mayRepeat);
     for (const { place, driver } of honest) {
       for (const proof of driver?.replica.proofs() ?? []) this.#checkProof(place, proof, isHonest);
+      if (driver !== null) this.#checkBlame(place, driver, isHonest);
     }
+  }
+
+  /** Nobody honest is accused, or passed over as a leader. */
+  #checkBlame(node: number, { replica, set }: Driver, isHonest: (validator: number) => boolean): void {
+    const honestIn = (places: Iterable<ValidatorIndex>) =>
+      [...places].map((place) => indexOfName(set.validators[place]!.id)).filter(isHonest);
+    for (const each of honestIn(replica.accused())) this.#violations.add(`node ${node} accuses honest node ${each}`);
+    for (const each of honestIn(replica.status().suspended))
+      this.#violations.add(`node ${node} passes honest node ${each} over`);
   }
 
   #checkProof(node: number, proof: FaultProof, isHonest: (validator: number) => boolean): void {

@@ -17,6 +17,8 @@ type Profile = {
   readonly kind?: WorldKind;
   /** How many are Byzantine: by chance without it. */
   readonly byzantine?: 'none' | 'all-f';
+  /** Whether the validator set changes: by chance without it. */
+  readonly changes?: boolean;
   bend(drawn: Drawn): Partial<WorldPlan>;
 };
 
@@ -234,6 +236,111 @@ const profiles = {
     },
   },
 
+  /** The validator set changes, with everything else at random. */
+  epochs: { changes: true, bend: () => ({}) },
+
+  /** The set changes while as many are down as may be, and checkpoints are due at the next height: leavers are needed to sign. */
+  'tight-epochs': {
+    byzantine: 'none',
+    changes: true,
+    bend: ({ plan, random }) => {
+      const leftDown = drawNodes(plan, faultsMaxOf(plan), random);
+      return {
+        constants: { checkpointLag: 1 },
+        profile: { delayMinMs: 1, delayMaxMs: random.pick([10, 60]), lossShare: random.pick([0, 0.05]) },
+        leftDown,
+        faults: [
+          ...leftDown.map((node) => ({ atMs: 60, lastsMs: 60_000, fault: { type: 'crash', node } as const })),
+          ...restartOften(plan, random, leftDown),
+        ],
+      };
+    },
+  },
+
+  /** The set changes while one node after the other restarts, and much is under way. */
+  'restarted-epochs': {
+    kind: 'restarts',
+    byzantine: 'none',
+    changes: true,
+    bend: ({ plan, random }) => ({
+      profile: { delayMinMs: 1, delayMaxMs: random.pick([20, 80]), lossShare: 0 },
+      leftDown: [],
+      faults: restartOften(plan, random),
+      pauseMs: 20,
+    }),
+  },
+
+  /** The set changes while finalizations reach some only. */
+  'divided-epochs': {
+    kind: 'storm',
+    byzantine: 'none',
+    changes: true,
+    bend: ({ plan, random }) => ({
+      profile: { delayMinMs: 1, delayMaxMs: random.pick([10, 60]), lossShare: 0 },
+      faults: loseFinalizations(plan, random),
+      leftDown: drawNodes(plan, faultsMaxOf(plan), random),
+    }),
+  },
+
+  /** Leaders that bend the header of their blocks while the validator set changes. */
+  'bent-epochs': {
+    kind: 'calm',
+    byzantine: 'all-f',
+    changes: true,
+    bend: ({ plan, random }) => ({ byzantine: only(plan, random, ['bender']) }),
+  },
+
+  /** Who contradicts itself is proven faulty, and leaves while others join and leave; nodes restart all the while. */
+  'proven-epochs': {
+    kind: 'restarts',
+    byzantine: 'all-f',
+    changes: true,
+    bend: ({ plan, random }) => ({
+      byzantine: only(plan, random, ['equivocator', 'batch-equivocator', 'result-liar']),
+    }),
+  },
+
+  /** Nodes lose their disk, are taken back with another life number, and lose it again. */
+  'lost-lives': {
+    kind: 'storm',
+    byzantine: 'none',
+    changes: true,
+    bend: ({ plan, random }) => {
+      const { faultsMs } = plan.options;
+      const wiped = drawNodes(plan, faultsMaxOf(plan), random);
+      return {
+        leftDown: [],
+        options: { ...plan.options, faultsMs: 2 * faultsMs },
+        faults: [
+          ...plan.faults.filter(isHarmless),
+          ...wiped.flatMap((node) => loseDisk(node, 500 + random.next() * 500, 2 * faultsMs, random)),
+        ],
+      };
+    },
+  },
+
+  /**
+   * A whole machine is put back to a moment ago, mark and all, while another node is away: nothing goes on without its votes, so what it
+   * has signed is still open, and only its peers know.
+   */
+  'put-back': {
+    kind: 'calm',
+    byzantine: 'none',
+    bend: ({ plan, random }) => {
+      const [node, away] = drawNodes(plan, 2, random) as [number, number];
+      const atMs = 800 + random.next() * 1_000;
+      return {
+        profile: { delayMinMs: 1, delayMaxMs: random.pick([20, 80]), lossShare: 0 },
+        leftDown: [],
+        pauseMs: 10,
+        faults: [
+          { atMs: atMs - random.next() * 300, lastsMs: 1_500, fault: { type: 'crash', node: away } },
+          { atMs, lastsMs: 200 + random.next() * 400, fault: { type: 'put-back', node } },
+        ],
+      };
+    },
+  },
+
   /** Neighbours in the order of leaders that never propose. */
   neighbours: {
     kind: 'calm',
@@ -263,6 +370,7 @@ export function drawWorld(name: ProfileName, seed: number, nodesCount: number): 
     ...(name !== 'any' && { mode: 'liveness' as const }),
     ...(profile.kind !== undefined && { kind: profile.kind }),
     ...(profile.byzantine !== undefined && { byzantineCount: counts[profile.byzantine] }),
+    ...(profile.changes !== undefined && { changes: profile.changes }),
   });
   return { ...plan, ...profile.bend({ plan, random: createRandom(seed ^ 0xbe4d), faultsMax }) };
 }
@@ -274,13 +382,45 @@ function drawNodes({ options }: WorldPlan, count: number, random: Random): numbe
   return [...nodes];
 }
 
+/** How many may be faulty while the set is smallest, whatever the order of its changes. */
+function faultsMaxOf({ options, changes = [] }: WorldPlan): number {
+  const leaversCount = changes.filter(({ verb }) => verb === 'remove').length;
+  return Math.floor((options.nodesCount - leaversCount - 1) / 3);
+}
+
 /** Whether a fault leaves a node as good as before: damage would count among the f. */
 function isHarmless({ fault }: PlannedFault): boolean {
-  return !['lying-disk', 'roll-back', 'bit-flip', 'misdirected-write'].includes(fault.type);
+  return !['lying-disk', 'roll-back', 'put-back', 'bit-flip', 'misdirected-write', 'wipe'].includes(fault.type);
+}
+
+/** One node, again and again. */
+function loseDisk(node: number, fromMs: number, untilMs: number, random: Random): PlannedFault[] {
+  const faults: PlannedFault[] = [];
+  for (let atMs = fromMs; atMs < untilMs; atMs += 800 + random.next() * 1_500)
+    faults.push({ atMs, lastsMs: random.next() * 300, fault: { type: 'wipe', node } });
+  return faults;
 }
 
 function restartAllAtTheEnd({ options }: WorldPlan): PlannedFault {
   return { atMs: options.faultsMs - 1, lastsMs: 1_000, fault: { type: 'restart-all', spreadMs: 0 } };
+}
+
+/** One node after the other is down for a moment, and those who leave more often than others. */
+function restartOften(
+  { options, joinersCount = 0, changes = [] }: WorldPlan,
+  random: Random,
+  spared: readonly number[] = [],
+): PlannedFault[] {
+  const faults: PlannedFault[] = [];
+  for (let atMs = 400; atMs < options.faultsMs; atMs += 20 + random.next() * 150) {
+    const leavers = changes.filter((change) => change.verb === 'remove' && change.atMs < atMs).map(({ node }) => node);
+    const isLeaver = leavers.length > 0 && random.chance(0.6);
+    const node = isLeaver ? random.pick(leavers) : random.integer(0, options.nodesCount + joinersCount - 1);
+    if (spared.includes(node)) continue;
+    if (random.chance(0.5)) faults.push({ atMs, lastsMs: random.next() * 80, fault: { type: 'crash', node } });
+    else faults.push({ atMs, lastsMs: 0, fault: { type: 'crash-at-sync', node, fate: 'crash-before' } });
+  }
+  return faults;
 }
 
 /** Votes to finalize and certificates of one node after the other get lost or come late. */
