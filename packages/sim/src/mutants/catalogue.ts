@@ -2,6 +2,7 @@
 import { agreementMutants } from './agreement.ts';
 import { batchMutants } from './batches.ts';
 import { checkpointMutants } from './checkpoints.ts';
+import { epochMutants } from './epochs.ts';
 import type { Mutant } from './mutant.ts';
 import { recoveryMutants } from './recovery.ts';
 import { timerMutants } from './timers.ts';
@@ -12,4 +13,5 @@ export const catalogue: readonly Mutant[] = [
   ...timerMutants,
   ...recoveryMutants,
   ...checkpointMutants,
+  ...epochMutants,
 ];

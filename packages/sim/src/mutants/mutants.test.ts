@@ -17,6 +17,7 @@ const quick = [
   'no-advance-timer',
   'notarize-forgotten-in-a-restart',
   'checkpoint-signatures-neither-sent-again-nor-asked-for',
+  'floors-not-begun-anew',
 ];
 const quickSeedsMax = 30;
 
