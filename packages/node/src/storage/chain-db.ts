@@ -176,6 +176,11 @@ export class ChainDb {
     this.epochs = createEpochTable(database, this.#statements);
   }
 
+  /** Whether anybody else has written to the file while it was open here. */
+  isWrittenElsewhere(): boolean {
+    return this.#database.isWrittenElsewhere();
+  }
+
   /** Of the file, in bytes, without its log. */
   sizeBytes(): number {
     return this.#database.sizeBytes();

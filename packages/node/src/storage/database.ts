@@ -41,6 +41,11 @@ export type Database = {
   consistently<T>(action: () => T): T;
   /** Of the file, in bytes, without its log. */
   sizeBytes(): number;
+  /**
+   * Whether anybody has written to the file over another connection since this one was opened. Where this is the one connection
+   * that writes, somebody has who should not.
+   */
+  isWrittenElsewhere(): boolean;
   /** Set once a write has failed. */
   failure(): StorageError | null;
   close(): void;
@@ -98,6 +103,10 @@ function prepareFile(sqlite: DatabaseSync, options: DatabaseOptions): void {
 function createDatabase(path: string, sqlite: DatabaseSync, synchronous: 'FULL' | 'NORMAL'): Database {
   let failure: StorageError | null = null;
   const pageCount = sqlite.prepare('PRAGMA page_count');
+  // It changes with what other connections commit, never with what this one does.
+  const dataVersion = sqlite.prepare('PRAGMA data_version');
+  const versionOf = (): unknown => (dataVersion.get() as { data_version: unknown }).data_version;
+  const versionAtFirst = versionOf();
   const begin = sqlite.prepare('BEGIN IMMEDIATE');
   const beginRead = sqlite.prepare('BEGIN');
   const commit = sqlite.prepare('COMMIT');
@@ -132,6 +141,7 @@ function createDatabase(path: string, sqlite: DatabaseSync, synchronous: 'FULL' 
     read,
     write,
     failure: () => failure,
+    isWrittenElsewhere: () => read(`looking at ${path}`, () => versionOf() !== versionAtFirst),
     sizeBytes: () => (pageCount.get() as { page_count: number }).page_count * pageBytes,
     writeSoon(doing, action) {
       if (failure !== null) return fail(failure);

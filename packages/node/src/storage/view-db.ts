@@ -102,6 +102,11 @@ export class ViewDb {
     return this.#database.path;
   }
 
+  /** Whether anybody else has written to the file while it was open here. */
+  isWrittenElsewhere(): boolean {
+    return this.#database.isWrittenElsewhere();
+  }
+
   /** Of the file, in bytes, without its log. */
   sizeBytes(): number {
     return this.#database.sizeBytes();

@@ -9,12 +9,14 @@ import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { createBackgroundAudit } from '../healing/background-audit.ts';
 import { createSnapshotServer } from '../healing/snapshot-server.ts';
 import type { ChainDb } from '../storage/chain-db.ts';
+import type { ViewDb } from '../storage/view-db.ts';
 
 export type LedgerWatchParts = {
   readonly dataDir: string;
   readonly genesis: Genesis;
   readonly ledgerHash: Hash;
   readonly chain: ChainDb;
+  readonly view: Pick<ViewDb, 'isWrittenElsewhere'>;
   readonly stateTree: Pick<StateTree, 'childrenOf' | 'freeze'>;
   /** The first time only: what is damaged once is repaired as a whole. */
   readonly onDamage: (finding: Finding) => void;
@@ -34,13 +36,14 @@ export type LedgerWatch = {
 
 const auditEveryMs = 1_000;
 const pruneEveryMs = 5_000;
+const intruderEveryMs = 250;
 /** So long after a block the audit lets a next one go first, a few times at most. */
 const quietMs = 20;
 const deferMs = 50;
 const defersMax = 10;
 
 export function createLedgerWatch(parts: LedgerWatchParts): LedgerWatch {
-  const { dataDir, genesis, ledgerHash, chain, stateTree, onDamage, onFailed } = parts;
+  const { dataDir, genesis, ledgerHash, chain, view, stateTree, onDamage, onFailed } = parts;
   const path = join(dataDir, 'chain.db');
   const now = () => performance.now();
   let executedMs = -quietMs;
@@ -71,8 +74,28 @@ export function createLedgerWatch(parts: LedgerWatchParts): LedgerWatch {
     tickMs: auditEveryMs,
     onDamage: tell,
   });
+  const intruderTimer = setInterval(() => {
+    try {
+      lookForIntruder();
+    } catch (cause) {
+      onFailed(cause);
+    }
+  }, intruderEveryMs);
   const pruneTimer = setInterval(() => server.prune(), pruneEveryMs);
   wait(auditEveryMs, 0);
+
+  /** This thread alone writes both databases. What a list leaves out no hash tells; that somebody has been there, SQLite does. */
+  function lookForIntruder(): void {
+    const where = chain.isWrittenElsewhere() ? 'chain' : view.isWrittenElsewhere() ? 'view' : null;
+    if (where === null) return;
+    const what = `somebody else has written to ${where}.db while the node was running`;
+    tell({
+      class: where === 'view' ? 'view' : 'database',
+      code: 'audit.differs',
+      what,
+      where: { file: `${where}.db` },
+    });
+  }
 
   function wait(ms: number, defers: number): void {
     // Behind the messages that have come by then: blocks go first.
@@ -101,6 +124,7 @@ export function createLedgerWatch(parts: LedgerWatchParts): LedgerWatch {
       isClosed = true;
       if (timer !== null) clearTimeout(timer);
       clearInterval(pruneTimer);
+      clearInterval(intruderTimer);
       audit.close();
       server.close();
     },

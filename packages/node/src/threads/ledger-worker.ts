@@ -72,6 +72,7 @@ function run(): void {
     genesis,
     ledgerHash,
     chain,
+    view,
     stateTree: executor.stateTree,
     onDamage(finding) {
       isDamaged = true;
