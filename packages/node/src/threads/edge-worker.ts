@@ -16,6 +16,7 @@ import {
 } from '@cairn-ledger/core';
 import type { Gateway, GatewayStatus } from '@cairn-ledger/gateway';
 import type { Finding } from '../audit/finding.ts';
+import { createRememberingVerifier } from '../crypto/remembering-verifier.ts';
 import { installNodeSha256 } from '../crypto/sha256.ts';
 import { createNodeSigner } from '../crypto/signer.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
@@ -52,10 +53,11 @@ run().catch((error: unknown) => post({ type: 'failed', error: errorOf(error, 'th
 async function run(): Promise<void> {
   const genesis = orThrow(decodeGenesis(settings.genesis));
   const ledgerHash = sha256(settings.genesis);
+  const verifier = createRememberingVerifier(sodiumVerifier);
   const file = orThrow(openChainDb(join(settings.dataDir, 'chain.db'), { readOnly: true, ledgerHash }));
   const hashes = hashesOfBuckets(readStateHashes(settings.stateHashes), (bucket) => file.stateBucket(bucket));
   const store = createCheckedStore(file.store, hashes);
-  const chain = createProvenChain(file, { genesis, ledgerHash, verifier: sodiumVerifier, store });
+  const chain = createProvenChain(file, { genesis, ledgerHash, verifier, store });
   const view = orThrow(openViewDb(join(settings.dataDir, 'view.db'), { readOnly: true }));
   const ledger = createLedger({ genesis, verify: () => false, checkPublicKey: sodiumVerifier.checkPublicKey });
   let status: NodeStatus = settings.status;
@@ -103,7 +105,7 @@ async function run(): Promise<void> {
       chain,
       view,
       history: createHistoryReader(chain.tiles),
-      isReceiptSound: createReceiptCheck(chain, ledgerHash, sodiumVerifier),
+      isReceiptSound: createReceiptCheck(chain, ledgerHash, verifier),
       admission,
       waiters,
       book: orThrow(

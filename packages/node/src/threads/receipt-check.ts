@@ -2,7 +2,7 @@
  * A receipt is verified before it is given, as whoever gets it will: rot in a signature, a path or the transaction itself is this
  * node's trouble, and not that of a device that would have to ask again.
  *
- * A few signatures for each receipt; the anchor of an epoch is made once.
+ * Receipts of one checkpoint have the same signatures: a verifier that remembers verifies them once. So is the anchor of an epoch made.
  */
 import { type Hash, setToTrustAnchor, type TrustAnchor, type Verifier, verifyReceipt } from '@cairn-ledger/core';
 import { type EpochTable, storedToEpochSet } from '../storage/epoch-table.ts';
