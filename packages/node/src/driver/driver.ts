@@ -2,11 +2,9 @@
  * Performs what a replica decides. Everything outside is a port, so the same driver runs over real files and sockets and
  * in the simulator.
  *
- * One turn: inputs are stepped as they come; the records their effects name are appended to the journal; one sync makes
- * them durable; only then are the effects performed, in order. Inputs that come during the sync belong to the next turn.
- * So nothing leaves this node before what it depends on is durable.
- *
- * A failed append or sync is final: the driver stops signing and sending, and says so (`onFailed`).
+ * Inputs are stepped as they come; what that decides is performed turn by turn, once its records are durable (`Turns`): nothing
+ * leaves this node before what it depends on is durable. A failed append or sync is final: the driver stops signing and sending,
+ * and says so (`onFailed`).
  *
  * A fenced driver (protocol.md section 6) goes on following the chain and answering, and signs nothing: no vote, no batch,
  * no checkpoint, also none that was decided before in the same turn.
@@ -43,6 +41,7 @@ import { isSigning, recordOf, recordOfSigning, type SigningEffect } from './reco
 import { SafetyRecord } from './safety-record.ts';
 import { Signing } from './signing.ts';
 import type { SigningMark } from './signing-mark.ts';
+import { type Decided, Turns } from './turns.ts';
 import { UnlistedBatches } from './unlisted-batches.ts';
 
 export type { DriverPorts, FenceReason } from './ports.ts';
@@ -50,9 +49,6 @@ export type { SigningMark } from './signing-mark.ts';
 
 /** The least time between two ticks, in milliseconds. */
 const timerStepMs = 0.5;
-
-/** An effect, and the epoch in which it was decided. */
-type Decided = { readonly effect: Effect; readonly view: EpochView };
 
 export class Driver {
   #replica: Replica;
@@ -64,13 +60,7 @@ export class Driver {
   readonly #connected = new Set<string>();
   readonly #unlisted = new UnlistedBatches();
   readonly #handingOver: HandingOver;
-  /** Effects of turns that are not durable yet, in order; and those of the turn whose sync is under way. */
-  #waiting: Decided[] = [];
-  #underWay: readonly Decided[] = [];
-  #hasUnsyncedRecords = false;
-  #isSyncing = false;
-  #isFlushPlanned = false;
-  #isStopped = false;
+  readonly #turns: Turns;
   /** A batch whose seal a fence has kept from being signed. */
   #withheld: UnsignedBatch | null = null;
   #inputs: Input[] = [];
@@ -79,11 +69,12 @@ export class Driver {
   readonly #safety: SafetyRecord;
   readonly #signing: Signing;
   readonly #fences = new Fences();
-  readonly counters = { messages: 0, refused: 0, unwanted: 0, votesSigned: 0, syncs: 0 };
+  readonly counters = { messages: 0, refused: 0, unwanted: 0, votesSigned: 0 };
 
   /** @param mark null where none is kept beside the keys: then nothing is known of what was signed before */
   constructor(origin: ReplicaOrigin, ports: DriverPorts, mark: SigningMark | null) {
     this.#ports = ports;
+    this.#turns = new Turns(ports, (turn) => this.#performAll(turn));
     this.#selfId = origin.selfId;
     this.#view = new EpochView(origin.set, origin.previous, origin.selfId);
     this.#ledgerHash = origin.ledgerHash;
@@ -219,20 +210,17 @@ export class Driver {
     // Until their transactions are in batches of this epoch, or executed.
     if (this.#handingOver.isOwing || this.#replica.batches.own.waitingBytes > 0)
       for (const batch of this.#unlisted) yield { type: 'batch', batch };
-    for (const { effect } of [...this.#underWay, ...this.#waiting]) {
-      const record = recordOf(effect);
-      if (record !== null) yield record;
-    }
+    yield* this.#turns.records();
   }
 
   /** No effect is performed and no input taken from here on. */
   stop(): void {
-    this.#isStopped = true;
+    this.#turns.stop();
   }
 
   /** Takes one input: steps at once, or right after the step under way. */
   input(input: Input): void {
-    if (this.#isStopped) return;
+    if (this.#turns.isStopped) return;
     this.#inputs.push(input);
     if (this.#isStepping) return;
     this.#isStepping = true;
@@ -297,12 +285,12 @@ export class Driver {
 
   /** Takes bytes from an authenticated link: decoded, wanted at all, verified, in this order. */
   onFrame(peer: string, frame: Uint8Array): void {
-    if (!this.#isStopped) this.onDecoded(peer, decodeMessage(frame));
+    if (!this.#turns.isStopped) this.onDecoded(peer, decodeMessage(frame));
   }
 
   /** Takes a frame that is decoded already: the simulator decodes once what many nodes receive. */
   onDecoded(peer: string, decoded: Result<Message, CairnError>): void {
-    if (this.#isStopped) return;
+    if (this.#turns.isStopped) return;
     this.counters.messages++;
     const from = this.#view.indexOf(peer);
     if (!decoded.ok) return this.#refuse(peer, decoded.error);
@@ -335,59 +323,26 @@ export class Driver {
       this.input({ type: 'leader-hint', validator, isSuspended });
   }
 
-  // --- Turns --------------------------------------------------------------------------------------------------------
+  // --- Effects ------------------------------------------------------------------------------------------------------
 
-  /** Appends the records that effects name, and plans their performance. */
+  /** Effects of a step join the turn that comes. */
   #collect(effects: readonly Effect[]): void {
     for (const effect of effects) {
       if (effect.type === 'fence') this.fence(effect.reason);
       const record = recordOf(effect);
-      if (record !== null) {
-        this.#safety.note(record);
-        this.#ports.journal.append(record);
-        this.#hasUnsyncedRecords = true;
-      }
-      this.#waiting.push({ effect, view: this.#view });
+      if (record !== null) this.#safety.note(record);
+      this.#turns.add({ effect, view: this.#view }, record);
     }
-    if (this.#waiting.length === 0 || this.#isFlushPlanned || this.#isSyncing) return;
-    this.#isFlushPlanned = true;
-    this.#ports.defer(() => this.#flush());
-  }
-
-  #flush(): void {
-    this.#isFlushPlanned = false;
-    if (this.#isStopped || this.#isSyncing) return;
-    const turn = this.#waiting;
-    this.#waiting = [];
-    if (!this.#hasUnsyncedRecords) return this.#performAll(turn);
-    this.#hasUnsyncedRecords = false;
-    this.#isSyncing = true;
-    this.#underWay = turn;
-    this.counters.syncs++;
-    this.#ports.journal.sync((error) => {
-      this.#isSyncing = false;
-      this.#underWay = [];
-      if (this.#isStopped) return;
-      if (error !== null) {
-        this.stop();
-        this.#ports.onFailed(error);
-        return;
-      }
-      this.#performAll(turn);
-    });
+    this.#turns.plan();
   }
 
   #performAll(turn: readonly Decided[]): void {
     if (!this.#fences.isFenced) this.#markTurn(turn);
     for (const { effect, view } of turn) {
-      if (this.#isStopped) return;
+      if (this.#turns.isStopped) return;
       const isGivenUp = isSigning(effect) && (this.#fences.isFenced || this.#isOver(effect, view));
       if (!isGivenUp) this.#perform(effect, view);
       else if (effect.type === 'seal') this.#giveUpSeal(effect.batch, view);
-    }
-    if (this.#waiting.length > 0 && !this.#isFlushPlanned && !this.#isSyncing) {
-      this.#isFlushPlanned = true;
-      this.#ports.defer(() => this.#flush());
     }
   }
 
@@ -423,7 +378,7 @@ export class Driver {
         this.#ports.ledger.serve(
           effect.request,
           (answer) => {
-            if (answer !== null && !this.#isStopped) this.#send(view, [effect.to], answer);
+            if (answer !== null && !this.#turns.isStopped) this.#send(view, [effect.to], answer);
           },
           view.idOf(effect.to),
         );

@@ -2,6 +2,7 @@
 import type { Mutant } from './mutant.ts';
 
 const driver = 'packages/node/src/driver/driver.ts';
+const turns = 'packages/node/src/driver/turns.ts';
 const recordsOfEffects = 'packages/node/src/driver/records-of-effects.ts';
 const safetyRecord = 'packages/node/src/driver/safety-record.ts';
 const recovery = 'packages/core/src/protocol/agreement/recovery.ts';
@@ -42,7 +43,7 @@ export const recoveryMutants: readonly Mutant[] = [
     rule: 'order: journal, then send',
     edits: [
       {
-        file: driver,
+        file: turns,
         find: 'if (!this.#hasUnsyncedRecords) return this.#performAll(turn);',
         replace:
           'if (this.#hasUnsyncedRecords) this.#ports.journal.sync(() => undefined);\n    this.#hasUnsyncedRecords = false;\n    if (!this.#hasUnsyncedRecords) return this.#performAll(turn);',
