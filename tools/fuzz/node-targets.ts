@@ -14,6 +14,7 @@ import { openJournal } from '../../packages/node/src/journal/journal.ts';
 import { createMemoryDisk } from '../../packages/node/src/journal/memory-file-system.ts';
 import { segmentName } from '../../packages/node/src/journal/recovery.ts';
 import { decodeSignatures } from '../../packages/node/src/storage/checkpoint-signatures.ts';
+import { decodeHeldHeight, encodeHeldHeight } from '../../packages/node/src/storage/held-height.ts';
 import { StorageError } from '../../packages/node/src/storage/storage-error.ts';
 import { decodeVerdicts } from '../../packages/node/src/storage/verdicts.ts';
 import { openBatch } from '../../packages/node/src/storage/view-block.ts';
@@ -230,6 +231,28 @@ const storage: readonly Target[] = [
     sizeMax: 64 << 10,
     corpus: () => [verdicts, signatures],
     run: (bytes) => verdictOfNullable(decodeVerdicts(bytes, 5) ?? decodeSignatures(bytes)),
+  },
+  {
+    name: 'decodeHeldHeight',
+    covers: at('node/src/storage/held-height.ts', 'decodeHeldHeight'),
+    sizeMax: 1 << 20,
+    corpus: () => [
+      encodeHeldHeight({
+        header: good.block.headerBytes,
+        body: good.block.bodyBytes,
+        view: 3,
+        finalization: good.encodedCertificates[0]!,
+        historySize: 7,
+        verdicts,
+        statement: core.encodeCheckpointStatement(good.statements[0]!),
+        signatures,
+        batches: good.encodedBatches,
+        edge: [{ level: 0, index: 0, hashes: new Uint8Array(7 * 32) }],
+      }),
+    ],
+    run: (bytes) => verdictOf(decodeHeldHeight(bytes)),
+    encode: encodeHeldHeight,
+    isCanonical: true,
   },
   {
     name: 'where the chain stands',

@@ -177,7 +177,7 @@ export { readTarget } from './ledger/target-set.ts';
 export type { Batch, BatchHeader, UnsignedBatch } from './model/batch.ts';
 export { batchBytesMax, createBatch, decodeBatch, encodeBatch, signBatch } from './model/batch.ts';
 export type { BatchReference, Block, BlockHeader } from './model/block.ts';
-export { blockFromParts, createBlock, decodeBlock, encodeBlock } from './model/block.ts';
+export { blockBatchesMax, blockFromParts, createBlock, decodeBlock, encodeBlock } from './model/block.ts';
 // model: brands, batches, blocks, votes, certificates, messages
 export type { Epoch, Hash, Height, ValidatorIndex, View } from './model/brands.ts';
 export { toEpoch, toHash, toHeight, toValidatorIndex, toView } from './model/brands.ts';

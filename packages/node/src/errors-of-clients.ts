@@ -113,6 +113,7 @@ export const clientErrors = {
     'Readings cannot be added to what was signed before',
     'Leave readings and payments out, or leave --file out.',
   ],
+  'usage.nothing-to-audit': ['It is not said what to audit', 'Give the folder of a stopped node, or --node.'],
   'usage.nothing-to-send': ['There is nothing to send', 'Give readings, payments with --pay, or --file.'],
   'usage.no-broker': ['No MQTT broker is named', 'Add --broker mqtt://host:1883.'],
   'usage.no-genesis': ['The command needs the genesis of the network', 'Add --genesis <file>, or --network <file>.'],
@@ -262,7 +263,7 @@ export const clientErrors = {
     'Nothing after a crash: it was never acknowledged. If the node was stopped in order, the file was cut off.',
   ],
   'audit.unproven': [
-    'Nothing stored proves this',
+    'Nothing that is there proves this',
     'Nothing: run it with --replay, or again once the node was in sync.',
   ],
 

@@ -20,10 +20,11 @@ export type {
 export type { Client, ClientOptions, Delivered, ReadingsQuery, WaitOptions } from './client.ts';
 export { createClient, groupsToSubmit, submitBytesMax, submitCountMax } from './client.ts';
 export type { EpochFollower, TrustOptions } from './epochs.ts';
-export { createEpochFollower } from './epochs.ts';
+export { createEpochFollower, parseEpochsPage } from './epochs.ts';
 export type { FollowOptions, NewsItem, StreamNote } from './event-stream.ts';
 export { createEventParser, eventBytesMax, followEvents } from './event-stream.ts';
-export type { HttpOptions } from './http.ts';
+export type { HttpAnswer, HttpClient, HttpOptions } from './http.ts';
+export { createHttpClient } from './http.ts';
 export type { KeyPair, PublicKey } from './key.ts';
 export { createKey, createSigner, keyToText, publicKeyToText, textToKey, textToPublicKey } from './key.ts';
 export type { Reading, ReadingValue } from './reading.ts';

@@ -288,6 +288,7 @@ async function auditChainDb(task: Task, opened: OpenedChain, memory: JournalMemo
     database,
     epochs,
     foundedHeight,
+    areTilesHeld: true,
     findings,
     selfId: folder.validatorId,
     onOwnSigned: (signed: Signed): void => {

@@ -34,6 +34,8 @@ export type ChainAudit = {
   readonly epochs: AuditedEpochs;
   /** Of this height and below the batches are not held: the chain was founded from a snapshot; 0 where all are. */
   readonly foundedHeight: number;
+  /** Whether the tiles of the history are to be compared as well; else only its roots are. */
+  readonly areTilesHeld: boolean;
   /** Id of the node; null when it is not known. */
   readonly selfId: string | null;
   /** Told what carries a signature of this node, which therefore must have marked it. */

@@ -107,7 +107,7 @@ export async function auditChain(
 
   function historyFrom(block: StoredBlock | null): HistoryAudit | null {
     return findings.guard('history', { height: from }, () =>
-      createHistoryAudit(chain.tiles, block?.historySize ?? 0, findings),
+      createHistoryAudit(chain.tiles, block?.historySize ?? 0, findings, task.areTilesHeld),
     );
   }
 

@@ -50,6 +50,19 @@ test('what is not a node ends with 2', async (t) => {
   assert.equal((JSON.parse(told.stderr) as { error: { code: string } }).error.code, 'audit.not-a-node');
 });
 
+test('a folder or a node is named, and not both; a node that does not answer cannot be audited', async () => {
+  const url = 'http://127.0.0.1:1';
+  const genesis = join(made.dir, 'genesis.cbor');
+  for (const args of [[], [made.dir, '--node', url]]) {
+    const told = await audit(...args, '--json');
+    assert.equal(told.code, 2);
+    assert.equal((JSON.parse(told.stderr) as { error: { code: string } }).error.code, 'usage.nothing-to-audit');
+  }
+  const told = await audit('--node', url, '--genesis', genesis, '--json');
+  assert.equal(told.code, 2);
+  assert.match(told.stderr, /client\.unreachable/);
+});
+
 test('an unfinished last frame is a note after a crash, and damage where the node was stopped in order', async (t) => {
   const dir = copyOf(t);
   appendFileSync(join(dir, 'data/journal/0000000000000001.journal'), Buffer.from('434a4601', 'hex'));

@@ -6,12 +6,15 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import {
+  type CairnError,
   createEpochSet,
   decodeGenesis,
   type EpochSet,
   equalBytes,
   type Genesis,
   type Hash,
+  ok,
+  type Result,
   sha256,
   sortValidators,
   toEpoch,
@@ -60,20 +63,25 @@ export function auditGenesis(folder: NodeFolder, trusted: Uint8Array | null, fin
     findings.add('genesis', 'audit.differs', 'the genesis in the folder is not the one that is trusted', where);
   const genesisBytes = trusted ?? stored;
   if (genesisBytes === null) return null;
+  const anchor = genesisToAnchor(genesisBytes);
+  if (anchor.ok) return anchor.value;
+  findings.add('genesis', anchor.error.code, anchor.error.message, where);
+  return null;
+}
+
+/** Error: `genesis.malformed`. */
+export function genesisToAnchor(genesisBytes: Uint8Array): Result<Anchor, CairnError> {
   const genesis = decodeGenesis(genesisBytes);
-  if (!genesis.ok) {
-    findings.add('genesis', genesis.error.code, genesis.error.message, where);
-    return null;
-  }
+  if (!genesis.ok) return genesis;
   const ledgerHash = sha256(genesisBytes);
   const validators = sortValidators(genesis.value.validators);
   const tip = { digest: ledgerHash, height: toHeight(0), timeMs: genesis.value.timeMs };
-  return {
+  return ok({
     genesis: genesis.value,
     genesisBytes,
     ledgerHash,
     set: createEpochSet(toEpoch(1), validators, validatorSetDigest(validators), tip, genesis.value.rules),
-  };
+  });
 }
 
 /**

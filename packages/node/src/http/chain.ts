@@ -11,6 +11,7 @@ import {
   epochsQuery,
   epochsSchema,
   heightParams,
+  heldQuery,
   statusSchema,
   validatorSchema,
 } from './schemas.ts';
@@ -56,6 +57,28 @@ export function addChainRoutes(app: App, { port }: HttpContext): void {
       const block = await port.block(height, request.query.transactions === true);
       if (block === null) return sendProblem(reply, unknownHeight(height, port.heldFrom(), 'block'));
       return blockJson(block);
+    },
+  );
+
+  app.get(
+    '/v1/blocks/:height/bytes',
+    {
+      schema: {
+        tags,
+        operationId: 'getBlockBytes',
+        summary: 'Everything held of a height, as stored: a HeldHeight (docs/wire-format.md, section 6)',
+        description: 'Block, finalization, batches, checkpoint and its signatures: what `cairn audit --node` verifies.',
+        params: heightParams,
+        querystring: heldQuery,
+        response: { 200: { description: 'The bytes', content: { 'application/cbor': { schema: {} } } } },
+      },
+      config,
+    },
+    async (request, reply) => {
+      const { height } = request.params;
+      const held = await port.heldHeight(height, request.query.edge === true);
+      if (held === null) return sendProblem(reply, unknownHeight(height, port.heldFrom(), 'block'));
+      return reply.headers({ 'content-type': 'application/cbor', 'cache-control': 'no-store' }).send(held);
     },
   );
 
@@ -162,6 +185,6 @@ export function addChainRoutes(app: App, { port }: HttpContext): void {
       schema: { tags, operationId: 'getStatus', summary: 'How this node is doing', response: { 200: statusSchema } },
       config,
     },
-    () => Promise.resolve(statusJson(port.status())),
+    () => Promise.resolve({ ...statusJson(port.status()), heldFrom: port.heldFrom() }),
   );
 }

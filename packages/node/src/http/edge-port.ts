@@ -219,6 +219,8 @@ export type EdgePort = MembershipPort & {
   /** The lowest height that this node has all of: 0, or above the height that its chain was founded at. */
   heldFrom(): number;
   block(height: number, withTransactions: boolean): Promise<BlockView | null>;
+  /** Everything held of a height, as bytes (storage/held-height.ts); null when it is not held here. */
+  heldHeight(height: number, withEdge: boolean): Promise<Uint8Array | null>;
   /** What the ledger tells of a block, in its order; null when the height is not held here. */
   news(height: number): Promise<readonly News[] | null>;
   /** The lowest height above this one that has news; of a stretch that is not held, its last. Null when there is none. */

@@ -227,6 +227,7 @@ export function createFakeEdge(change: Partial<FakeEdge> = {}): FakeEdge {
       edge.asked.waited++;
       return edge.statuses.get(key(id)) ?? null;
     },
+    heldHeight: async (height) => (edge.blocks.has(height) ? Uint8Array.of(0x80, height) : null),
     block: async (height, withTransactions) => {
       const block = edge.blocks.get(height);
       if (block === undefined) return null;

@@ -164,6 +164,7 @@ export const statusSchema = Type.Object({
   executedHeight: count('highest executed block'),
   certifiedHeight: count('highest certified checkpoint'),
   blockTime: time('block time of the executed height'),
+  heldFrom: Type.Optional(count('lowest height that this node has all of')),
   historySize: count('accepted transactions and genesis entries'),
   historyRoot: hash('at the executed height'),
   stateRoot: hash('at the executed height'),
@@ -246,6 +247,11 @@ export const pairParams = Type.Object({
 });
 export const blockQuery = Type.Object(
   { transactions: Type.Optional(Type.Boolean({ description: 'list the transactions and their verdicts' })) },
+  closed,
+);
+
+export const heldQuery = Type.Object(
+  { edge: Type.Optional(Type.Boolean({ description: 'with the right edge of the history tree after this height' })) },
   closed,
 );
 

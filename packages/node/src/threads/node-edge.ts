@@ -54,6 +54,7 @@ import type { ViewDb } from '../storage/view-db.ts';
 import { createViewQueries, type FoundTransaction } from '../storage/view-queries.ts';
 import type { Admission } from './admission.ts';
 import { blockToView, checkpointToView, epochToView, signaturesOf, statementOf } from './chain-views.ts';
+import { heldHeightOf } from './held-heights.ts';
 import type { LedgerNews } from './messages.ts';
 import type { ProvenChain } from './proven-chain.ts';
 import type { ReceiptCheck } from './receipt-check.ts';
@@ -286,6 +287,7 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
       return statusOf(id);
     },
     block: async (height, withTransactions) => blockAt(height, withTransactions),
+    heldHeight: async (height, withEdge) => heldHeightOf(chain, height, withEdge),
     news: async (height) => newsAt(height),
     nextNews: async (height) => nextNewsAfter(height),
     checkpoint: async (height) => checkpointView(chain.checkpoint(height)),

@@ -49,6 +49,8 @@ export type ProvenChain = Pick<
 > & {
   readonly store: ListingStore;
   readonly epochs: Pick<EpochTable, 'at' | 'of' | 'page' | 'latest'>;
+  /** The batches of a block, in its order; none where it is not held. */
+  batchesOf(height: number): Uint8Array[];
   /** What the ledger thread says of a block that it has executed. */
   noteExecuted(executed: ExecutedDigests): void;
 };
@@ -210,16 +212,20 @@ export function createProvenChain(chain: ChainDb, options: ProvenChainOptions): 
   function proveBatch(height: number, place: number): readonly Hash[] | null {
     const block = blockByHeight(height);
     if (block === null || height === 0) return null;
-    const listed = toBlock(block).batches[place];
-    const bytes = chain.batchesOf(height)[place]?.bytes;
-    const batch = bytes === undefined ? null : decodeBatch(bytes);
-    if (listed === undefined || !batch?.ok || !equalBytes(batch.value.digest, listed.digest))
-      throw damageOf('batch', `batch ${place} of block ${height} is not the one that it lists`);
+    const bytes = trueBatch(toBlock(block), place, chain.batchesOf(height)[place]?.bytes);
     const hashes: Hash[] = [];
-    for (let at = 0; at < bytes!.length; at += batchPartBytes)
-      hashes.push(sha256(bytes!.subarray(at, at + batchPartBytes)));
+    for (let at = 0; at < bytes.length; at += batchPartBytes)
+      hashes.push(sha256(bytes.subarray(at, at + batchPartBytes)));
     batches.set(`${height}/${place}`, hashes);
     return hashes;
+  }
+
+  function batchesOf(height: number): Uint8Array[] {
+    const stored = blockByHeight(height);
+    if (stored === null || height === 0) return [];
+    const block = toBlock(stored);
+    const held = chain.batchesOf(height);
+    return block.batches.map((_, place) => trueBatch(block, place, held[place]?.bytes));
   }
 
   // --- checkpoints ------------------------------------------------------------------------------------------------------
@@ -273,6 +279,7 @@ export function createProvenChain(chain: ChainDb, options: ProvenChainOptions): 
     epochs,
     blockByHeight,
     batchPart,
+    batchesOf,
     checkpoint,
     tiles: chain.tiles,
     tip: () => chain.tip(),
@@ -287,6 +294,14 @@ export function createProvenChain(chain: ChainDb, options: ProvenChainOptions): 
       checkpoints.set(height, { digest: statement, signatures: null });
     },
   };
+}
+
+/** The bytes, where they are the batch that the block lists at that place. */
+function trueBatch({ header, batches }: Block, place: number, bytes: Uint8Array | undefined): Uint8Array {
+  const listed = batches[place];
+  const batch = bytes === undefined ? null : decodeBatch(bytes);
+  if (listed !== undefined && batch?.ok && equalBytes(batch.value.digest, listed.digest)) return bytes!;
+  throw damageOf('batch', `batch ${place} of block ${header.height} is not the one that it lists`);
 }
 
 function falseCheckpoint(height: number) {
