@@ -336,6 +336,10 @@ export const nodeErrors = {
     'A field of the configuration has a value it cannot have',
     'Correct it as the message says.',
   ),
+  'config.bad-anchor': inside(
+    'The trust anchor of the node cannot be used',
+    'Give the anchor file of this ledger, as `cairn verify --save-anchor` writes it, or take `anchorPath` out.',
+  ),
   'config.no-genesis': inside(
     'The genesis document cannot be read',
     "Put the network's genesis.cbor where `genesisPath` says, and let the user that runs the node read it.",

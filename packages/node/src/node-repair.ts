@@ -142,11 +142,11 @@ async function repairWith(
   peers: Peers,
   { founding, log, onProgress }: RepairParts,
 ): Promise<Result<ChainRepair, CairnError>> {
-  const { genesis, genesisBytes } = founding;
+  const { genesis, genesisBytes, anchor } = founding;
   try {
     return await repairChain({
       path,
-      anchor: genesisToAnchor(genesis, genesisBytes),
+      anchor: genesisToAnchor(genesis, genesisBytes, anchor),
       peers,
       verifier: sodiumVerifier,
       onDamage: (kind, height, what) => log.warn('repair.found', { kind, height, what }),

@@ -1,8 +1,10 @@
 /** What a node is founded on: its keys and the genesis document, read together and held against each other. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  anchorFileBytesMax,
   type CairnError,
+  decodeAnchorFile,
   decodeGenesis,
   equalBytes,
   fail,
@@ -11,6 +13,7 @@ import {
   ok,
   type Result,
   sha256,
+  type TrustAnchor,
 } from '@cairn-ledger/core';
 import { type NodeKeys, readNodeKeys } from '../keys/node-keys.ts';
 import type { NodeConfig } from './node-config.ts';
@@ -20,13 +23,15 @@ export type Founding = {
   readonly genesis: Genesis;
   readonly genesisBytes: Uint8Array;
   readonly ledgerHash: Hash;
+  /** A later set of validators that is trusted as well; null: the genesis alone. */
+  readonly anchor: TrustAnchor | null;
 };
 
 /**
  * A node need not be a validator of the genesis: one that joins later follows the chain until the set names it. One that was told
  * whom to ask (`bootstrap`) has joined, perhaps with other keys than the genesis has for its id.
  *
- * Errors: `keyfile.*`, `config.no-genesis`, `config.bad-genesis`, `config.wrong-keys`.
+ * Errors: `keyfile.*`, `config.no-genesis`, `config.bad-genesis`, `config.wrong-keys`, `config.bad-anchor`.
  */
 export function readFounding(config: NodeConfig): Result<Founding, CairnError> {
   const keys = readNodeKeys(config.keysDir);
@@ -53,12 +58,29 @@ export function readFounding(config: NodeConfig): Result<Founding, CairnError> {
     });
   }
   const ledgerHash = sha256(genesisBytes.value);
+  const anchor = config.anchorPath === undefined ? ok(null) : readAnchor(config.anchorPath, ledgerHash);
+  if (!anchor.ok) return anchor;
   return ok({
     keys: keys.value,
     genesis: genesis.value,
     genesisBytes: genesisBytes.value,
     ledgerHash,
+    anchor: anchor.value,
   });
+}
+
+/** A trust anchor from its file. Error: `config.bad-anchor`, also for one of another ledger. */
+export function readAnchor(path: string, ledgerHash: Uint8Array): Result<TrustAnchor, CairnError> {
+  const refuse = (why: string) => fail({ code: 'config.bad-anchor', message: `${path}: ${why}` });
+  let bytes: Uint8Array;
+  try {
+    bytes = statSync(path).size > anchorFileBytesMax ? new Uint8Array(0) : new Uint8Array(readFileSync(path));
+  } catch (cause) {
+    return refuse(`it cannot be read (${(cause as NodeJS.ErrnoException).code})`);
+  }
+  const anchor = decodeAnchorFile(bytes);
+  if (!anchor.ok) return refuse(anchor.error.message);
+  return equalBytes(anchor.value.ledgerHash, ledgerHash) ? anchor : refuse('it is of another ledger than the genesis');
 }
 
 function readGenesisFile(path: string): Result<Uint8Array, CairnError> {

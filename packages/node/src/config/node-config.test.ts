@@ -49,6 +49,7 @@ test('a configuration comes back from its file as it was written', () => {
     workers: 2,
     peers: { 'node-2': ['127.0.0.1:7712', '[::1]:7712'] },
     sync: 'full',
+    anchorPath: join(dir, 'anchor.cbor'),
     bootstrap: [{ id: 'node-2', linkKey: new Uint8Array(32).fill(7), addresses: ['127.0.0.1:7712'] }],
   });
   writeNodeConfig(dir, config);

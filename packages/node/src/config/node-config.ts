@@ -3,6 +3,7 @@
  *
  *     <dir>/node.json      this file
  *     <dir>/genesis.cbor   the genesis document
+ *     <dir>/anchor.cbor   a trust anchor, where one is given
  *     <dir>/keys/          link.key voting.key checkpoint.key gateway.key, 0600
  *     <dir>/data/          everything that can be fetched from peers again
  *
@@ -64,6 +65,11 @@ export type NodeConfig = {
    * on. Absent: from a state.
    */
   readonly sync?: SyncMode;
+  /**
+   * A trust anchor (`cairn verify --save-anchor`): epochs are believed only where they lead through it, so that keys of validators
+   * of old need not be trusted. Absent: the genesis alone.
+   */
+  readonly anchorPath?: string;
   /** Whom a node that joins asks first: its genesis may be older than the present validators. Absent: those of the genesis. */
   readonly bootstrap?: readonly BootstrapPeer[];
 };
@@ -105,6 +111,7 @@ export function writeNodeConfig(dir: string, config: NodeConfig): void {
     dataDir: inside(config.dataDir),
     keysDir: inside(config.keysDir),
     genesisPath: inside(config.genesisPath),
+    ...(config.anchorPath !== undefined && { anchorPath: inside(config.anchorPath) }),
     http: {
       ...config.http,
       ...(tls && { tls: { certPath: inside(tls.certPath), keyPath: inside(tls.keyPath) } }),
@@ -133,6 +140,7 @@ function readNodeFields(root: Field, folder: string): NodeConfig {
     'workers',
     'peers',
     'sync',
+    'anchorPath',
     'bootstrap',
   ]);
   const pathOf = (field: Field | undefined, otherwise: string): string => {
@@ -153,6 +161,7 @@ function readNodeFields(root: Field, folder: string): NodeConfig {
     ...(fields.workers && { workers: integerOf(fields.workers, 0, 256) }),
     ...(fields.peers && { peers: recordOf(fields.peers, (peer) => listOf(peer, readAddress)) }),
     ...(fields.sync && { sync: choiceOf(fields.sync, syncModes) }),
+    ...(fields.anchorPath && { anchorPath: pathOf(fields.anchorPath, '') }),
     ...(fields.bootstrap && { bootstrap: readBootstrap(fields.bootstrap) }),
   };
 }

@@ -227,3 +227,21 @@ test('a later set that is trusted is led through, or nothing is believed', async
   assert.equal(await follow({ honest }, { ...anchor, later: other }).followed, null);
   assert.equal(await follow({ stale: peerWith(proofs.slice(0, 1)) }, { ...anchor, later }).followed, null);
 });
+
+test('keys of validators of old make another past, and lead nobody away from a set that is trusted', async () => {
+  const later = { epoch: 3, setDigest: validatorSetDigest(sets[2]!) };
+  const thieves = peerWith([proofOf(1, 25, setOf('a', 'b', 'c', 'd', 'f'))]);
+  const from = { ...anchor, later };
+  // Without an anchor these are two futures; whoever answers first, the true one is found with it.
+  for (const answering of [
+    { thieves, honest },
+    { honest, thieves },
+  ])
+    assert.deepEqual(
+      (await follow(answering, from).followed)!.map(({ genesisHeight }) => genesisHeight),
+      [0, 20, 40, 60],
+    );
+  // From the anchor on they are what they are.
+  const fork = peerWith([...proofs.slice(0, 2), proofOf(3, 55, setOf('b', 'c', 'd', 'g'))]);
+  await assert.rejects(follow({ honest, fork }, from).followed, TwoFutures);
+});

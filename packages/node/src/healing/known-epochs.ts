@@ -23,6 +23,7 @@ import {
   setToTrustAnchor,
   sha256,
   sortValidators,
+  type TrustAnchor,
   toEpoch,
   toHash,
   toHeight,
@@ -88,6 +89,12 @@ export async function followToPresent(
   verifier: Verifier,
 ): Promise<KnownEpoch[] | null> {
   let epochs = [...known];
+  const { later } = anchor;
+  if (later !== undefined && later.epoch > epochs.length) {
+    const led = await followToLater(anchor, epochs, later.epoch, peers, verifier);
+    if (led === null) return null;
+    epochs = led;
+  }
   for (let round = 0; round < roundsMax; round++) {
     const from = epochs.at(-1)!;
     const answers = await peers.askAll({ type: 'request-epochs', from: toEpoch(from.epoch) }, (answer) => {
@@ -106,8 +113,38 @@ export async function followToPresent(
     if (longest.length === epochs.length) break;
     epochs = longest;
   }
-  const { later } = anchor;
-  return later !== undefined && later.epoch > epochs.length ? null : epochs;
+  return epochs;
+}
+
+/**
+ * Up to the later set that is trusted, along one peer after the other, until one leads through it. Whoever has keys of validators of
+ * old can make another past of it, and another future that ends elsewhere: neither is an alarm, or keeps anybody from the true one.
+ */
+async function followToLater(
+  anchor: SyncAnchor,
+  known: readonly KnownEpoch[],
+  laterEpoch: number,
+  peers: Peers,
+  verifier: Verifier,
+): Promise<KnownEpoch[] | null> {
+  for (const peer of peers.inOrder()) {
+    let epochs = [...known];
+    while (epochs.length < laterEpoch) {
+      const request = { type: 'request-epochs', from: toEpoch(epochs.length) } as const;
+      const answer = await peers.askOne(peer, request, (message) => {
+        if (message.type !== 'epochs') return isNothing;
+        const followed = follow(anchor, epochs, message.proofs, verifier);
+        return followed.ok ? isTrue(followed.value) : isWrong(followed.error);
+      });
+      if (answer.type !== 'true' || answer.value.length === epochs.length) break;
+      const confirmed = await confirmRulesChanges(anchor, answer.value, epochs.length, peers, verifier);
+      if (confirmed.length === epochs.length) break;
+      epochs = confirmed;
+    }
+    // What comes after it is heard from all, so that two futures show.
+    if (epochs.length >= laterEpoch) return epochs.slice(0, laterEpoch);
+  }
+  return null;
 }
 
 function follow(
@@ -236,6 +273,12 @@ export function epochToSet({ epoch, genesisHeight, validators, digest }: KnownEp
   return createEpochSet(toEpoch(epoch), validators, digest, genesis, 0);
 }
 
-export function genesisToAnchor(genesis: Genesis, genesisBytes: Uint8Array): SyncAnchor {
-  return { genesis, ledgerHash: sha256(genesisBytes) };
+/** @param later an anchor that is trusted as well; null: the genesis alone */
+export function genesisToAnchor(
+  genesis: Genesis,
+  genesisBytes: Uint8Array,
+  later: TrustAnchor | null = null,
+): SyncAnchor {
+  const anchor = { genesis, ledgerHash: sha256(genesisBytes) };
+  return later === null ? anchor : { ...anchor, later: { epoch: later.epoch, setDigest: later.setDigest } };
 }

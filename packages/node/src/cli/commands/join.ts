@@ -18,6 +18,7 @@ type JoinOptions = {
   readonly host?: string;
   readonly operator?: string;
   readonly person?: string;
+  readonly anchor?: string;
   readonly fingerprint?: string;
   readonly yes?: boolean;
   readonly json?: boolean;
@@ -35,6 +36,7 @@ export function joinCommand(): Command {
     .option('--host <text>', 'where it runs, shown to all: "Rack 4, Hamburg"')
     .option('--operator <text>', 'who runs it, if not the member itself')
     .option('--person <key file>', 'person key of a new member (default: one is made, keys/person.key)')
+    .option('--anchor <file>', 'believe only validators that this trust anchor leads to (`cairn verify --save-anchor`)')
     .option('--fingerprint <digits>', 'what the inviter told you by another way: it must be that of the invitation')
     .option('--yes', 'do not ask whether the fingerprint is right')
     .option('--json', 'print one JSON object; does not ask')
@@ -59,6 +61,7 @@ If it fails on the way, run it again: the keys that were made are used.`,
           ...(options.host !== undefined && { host: options.host }),
           ...(options.operator !== undefined && { operator: options.operator }),
           ...(options.person !== undefined && { personPath: options.person }),
+          ...(options.anchor !== undefined && { anchorPath: options.anchor }),
         }),
       );
       if (options.json === true) sayJson({ ...joined, fingerprint: fingerprintOf(invitation) });

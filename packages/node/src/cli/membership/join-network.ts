@@ -12,6 +12,7 @@ import {
   bytesToBase64url,
   type CairnError,
   decodeGenesis,
+  encodeAnchorFile,
   equalBytes,
   fail,
   fromHex,
@@ -19,11 +20,13 @@ import {
   propose,
   type Result,
   sha256,
+  type TrustAnchor,
   toHex,
 } from '@cairn-ledger/core';
 import { createClient, createKey, createSigner, type KeyPair, signTransaction } from '@cairn-ledger/sdk';
 import type { Static } from 'typebox';
 import { Check } from 'typebox/value';
+import { readAnchor } from '../../config/founding.ts';
 import { writeNetworkFile } from '../../config/network-file.ts';
 import {
   type BootstrapPeer,
@@ -59,6 +62,8 @@ export type JoinPlan = {
   readonly operator?: string;
   /** Key file of a person of a new member; absent: `keys/person.key` is made. */
   readonly personPath?: string;
+  /** File of a trust anchor, copied into the folder: only what leads through it is believed. */
+  readonly anchorPath?: string;
 };
 
 export type Joined = {
@@ -74,7 +79,7 @@ export type Joined = {
 const TIMEOUT_MS = 30_000;
 
 /**
- * Errors: `join.not-empty`, `join.other-ledger`, `join.unwritable`, `keyfile.*`, `client.*`, and what the inviting node says
+ * Errors: `join.not-empty`, `config.bad-anchor`, `join.other-ledger`, `join.unwritable`, `keyfile.*`, `client.*`, and what the inviting node says
  * (`invitation.*`).
  */
 export async function joinNetwork(invitation: Invitation, plan: JoinPlan): Promise<Result<Joined, CairnError>> {
@@ -82,6 +87,9 @@ export async function joinNetwork(invitation: Invitation, plan: JoinPlan): Promi
   if (existsSync(join(dir, nodeConfigName))) {
     return fail({ code: 'join.not-empty', message: `${dir} is the folder of a node already: choose another --dir` });
   }
+  // Before anything is handed in: the invitation can be used once.
+  const anchor = plan.anchorPath === undefined ? ok(null) : readAnchor(plan.anchorPath, invitation.ledgerHash);
+  if (!anchor.ok) return anchor;
   const { memberName } = invitation;
   const personPath = memberName === null ? null : (plan.personPath ?? join(dir, 'keys', 'person.key'));
   const request = await makeRequest(dir, invitation, plan, personPath);
@@ -97,7 +105,10 @@ export async function joinNetwork(invitation: Invitation, plan: JoinPlan): Promi
   if (!genesis.ok) return genesis;
 
   try {
-    writeFolder(dir, invitation, plan, genesis.value, bootstrapPeers(invitation, answer.value));
+    writeFolder(dir, invitation, plan, genesis.value, {
+      anchor: anchor.value,
+      bootstrap: bootstrapPeers(invitation, answer.value),
+    });
   } catch (error) {
     return fail({ code: 'join.unwritable', message: `${dir} cannot be written: ${(error as Error).message}` });
   }
@@ -183,11 +194,13 @@ function writeFolder(
   invitation: Invitation,
   plan: JoinPlan,
   genesis: Uint8Array,
-  bootstrap: readonly BootstrapPeer[],
+  { anchor, bootstrap }: { readonly anchor: TrustAnchor | null; readonly bootstrap: readonly BootstrapPeer[] },
 ): void {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const genesisPath = join(dir, 'genesis.cbor');
   writeFileSync(genesisPath, genesis);
+  const anchorPath = join(dir, 'anchor.cbor');
+  if (anchor !== null) writeFileSync(anchorPath, encodeAnchorFile(anchor));
   const { host, port } = plan.http;
   const own = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
   writeNetworkFile(networkPathIn(dir), {
@@ -207,6 +220,7 @@ function writeFolder(
       http: plan.http,
       logLevel: 'info',
       sync: plan.sync,
+      ...(anchor !== null && { anchorPath }),
       bootstrap,
     }),
   );

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { toHex } from '@cairn-ledger/core';
+import { encodeAnchorFile, genesisToTrustAnchor, toHex } from '@cairn-ledger/core';
 import { createFakeNetwork } from '@cairn-ledger/sdk/testing';
+import { readFounding } from '../../config/founding.ts';
 import { readNetworkFile } from '../../config/network-file.ts';
 import { readNodeConfig } from '../../config/node-config.ts';
 import { createFakeEdge } from '../../http/fake-edge.ts';
@@ -127,10 +128,23 @@ test('from an invitation to the folder of a node: keys, genesis, peers and the n
   assert.match(list.stdout, /maple\/maple-1 +waiting/);
 });
 
-test('a member that is on the ledger hands in no person key', async () => {
+test('a member that is on the ledger hands in no person key; an anchor is taken over, one of another ledger refused', async () => {
   const { text } = await invite('alder/alder-2');
-  const joined = await cairn('join', text, '--dir', 'alder-2', '--listen', '127.0.0.1:7910', '--yes');
+  const own = genesisToTrustAnchor(network.genesis);
+  assert.ok(own.ok);
+  writeFileSync(join(dir, 'own.anchor'), encodeAnchorFile(own.value));
+  writeFileSync(join(dir, 'other.anchor'), encodeAnchorFile({ ...own.value, ledgerHash: own.value.setDigest }));
+  const args = ['join', text, '--dir', 'alder-2', '--listen', '127.0.0.1:7910', '--yes'];
+  for (const anchor of ['other.anchor', 'none.anchor']) {
+    const refused = await cairn(...args, '--anchor', anchor);
+    assert.deepEqual([refused.code, /config\.bad-anchor/.test(refused.stderr)], [2, true], refused.stderr);
+  }
+  const joined = await cairn(...args, '--anchor', 'own.anchor');
   assert.equal(joined.code, 0, joined.stderr);
+  const config = readNodeConfig(join(dir, 'alder-2'));
+  assert.ok(config.ok);
+  const founding = readFounding(config.value);
+  assert.deepEqual(founding.ok && founding.value.anchor, own.value);
   assert.ok(!existsSync(join(dir, 'alder-2', 'keys', 'person.key')));
   assert.match(joined.stdout, /cairn node /);
   const again = await cairn('join', text, '--dir', 'alder-2', '--listen', '127.0.0.1:7910', '--yes');
