@@ -6,12 +6,12 @@ import { strict as assert } from 'node:assert';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { type ModelStep, type ModelTrace, recordModelTrace } from '../packages/sim/src/model-trace/model-trace.ts';
-import { installNativeHash } from '../packages/sim/src/native-hash.ts';
+import { installQuickPlatform } from '../packages/sim/src/quick-platform.ts';
 import { mutants, quickChecks } from './checks.ts';
 import { replay, verify, whatIsMissing } from './spin.ts';
 import { traceToPromela } from './trace.ts';
 
-installNativeHash();
+installQuickPlatform();
 const missing = await whatIsMissing();
 const options = { skip: missing === null ? false : `skipped: ${missing}` };
 

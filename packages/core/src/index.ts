@@ -4,6 +4,8 @@ export { base64urlToBytes, bytesToBase64url } from './bytes/base64url.ts';
 // bytes
 export type { Cbor, CborError, CborKey, CborOptions, Encodable } from './bytes/cbor.ts';
 export { CborReader, CborWriter, decodeCbor, encodeCbor, Tagged } from './bytes/cbor.ts';
+export type { CopyBytes } from './bytes/cbor-writer.ts';
+export { installCopyBytes } from './bytes/cbor-writer.ts';
 export type { CoseSign1, CoseSign1Parts } from './bytes/cose.ts';
 export { decodeCoseSign1, encodeCoseSign1, encodeSigStructure } from './bytes/cose.ts';
 export type { Decimal } from './bytes/decimal.ts';

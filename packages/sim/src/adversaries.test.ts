@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type AdversaryName, adversaryNames } from './adversaries/index.ts';
 import { fakeVerifier } from './fake-crypto.ts';
-import { installNativeHash } from './native-hash.ts';
 import type { WorldKind } from './plan.ts';
+import { installQuickPlatform } from './quick-platform.ts';
 import { isBad, textOfReport } from './report.ts';
 import { replayCommand } from './shrink.ts';
 import { defaultWorld, runWorld, type WorldOptions, type WorldReport } from './world.ts';
 
-installNativeHash();
+installQuickPlatform();
 
 const kinds: readonly WorldKind[] = ['storm', 'calm', 'restarts', 'storm'];
 const worldsOf = (adversary: AdversaryName): WorldOptions[] =>

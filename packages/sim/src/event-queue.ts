@@ -10,13 +10,16 @@ export class EventQueue {
   at(atMs: number, run: () => void): void {
     const event = { atMs: Math.max(atMs, this.nowMs), order: this.#order++, run };
     const heap = this.#heap;
+    let i = heap.length;
     heap.push(event);
-    for (let i = heap.length - 1; i > 0; ) {
+    for (; i > 0; ) {
       const parent = (i - 1) >> 1;
-      if (!isBefore(heap[i]!, heap[parent]!)) break;
-      [heap[i], heap[parent]] = [heap[parent]!, heap[i]!];
+      // Whatever is there already was made before it.
+      if (event.atMs >= heap[parent]!.atMs) break;
+      heap[i] = heap[parent]!;
       i = parent;
     }
+    heap[i] = event;
   }
 
   after(delayMs: number, run: () => void): void {
@@ -29,18 +32,17 @@ export class EventQueue {
     const first = heap[0];
     if (first === undefined || first.atMs > untilMs) return false;
     const last = heap.pop()!;
-    if (heap.length > 0) {
-      heap[0] = last;
-      for (let i = 0; ; ) {
-        const left = 2 * i + 1;
-        const right = left + 1;
-        let least = i;
-        if (left < heap.length && isBefore(heap[left]!, heap[least]!)) least = left;
-        if (right < heap.length && isBefore(heap[right]!, heap[least]!)) least = right;
-        if (least === i) break;
-        [heap[i], heap[least]] = [heap[least]!, heap[i]!];
+    const { length } = heap;
+    if (length > 0) {
+      let i = 0;
+      for (let least = 1; least < length; least = 2 * i + 1) {
+        const right = least + 1;
+        if (right < length && isBefore(heap[right]!, heap[least]!)) least = right;
+        if (isBefore(last, heap[least]!)) break;
+        heap[i] = heap[least]!;
         i = least;
       }
+      heap[i] = last;
     }
     this.nowMs = first.atMs;
     first.run();

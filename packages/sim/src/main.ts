@@ -4,13 +4,13 @@
 import process from 'node:process';
 import { adversaryNames } from './adversaries/index.ts';
 import { Arguments } from './arguments.ts';
-import { installNativeHash } from './native-hash.ts';
 import { drawPlan, type WorldKind, type WorldMode, type WorldOptions } from './plan.ts';
+import { installQuickPlatform } from './quick-platform.ts';
 import { isBad, textOfReport } from './report.ts';
 import { replayCommand, shrinkWorld } from './shrink.ts';
 import { sweep } from './sweep.ts';
 import { createTrace } from './trace.ts';
-import { defaultWorld, runPlan, sizeOf } from './world.ts';
+import { runPlan, worldOf } from './world.ts';
 
 const usage = `usage:
   npm run sim -- <seed> [options]            one world, told in full
@@ -23,6 +23,7 @@ options:
   --kind storm|restarts|calm --mode safety|liveness
   --byzantine N              so many Byzantine nodes; with more than f the chain may fork, and who did it must be named
   --adversary NAME           what all of them are: a file in src/adversaries
+  --faults-ms MS             how long faults happen; drawn from the seed without it
   --faults 0,3,5|none  --adversaries 1,2|none  --until MS
                              only these of what is planned, as a shrunk world says`;
 
@@ -39,6 +40,7 @@ const args = new Arguments(usage, {
     adversary: { type: 'string' },
     faults: { type: 'string' },
     adversaries: { type: 'string' },
+    'faults-ms': { type: 'string' },
     until: { type: 'string' },
     trace: { type: 'boolean', default: false },
     full: { type: 'boolean', default: false },
@@ -58,13 +60,14 @@ const world: Partial<WorldOptions> = {
   ...(values.adversary === undefined ? {} : { adversary: args.readName(values.adversary, adversaryNames) }),
   ...(values.faults === undefined ? {} : { keptFaults: readList(values.faults) }),
   ...(values.adversaries === undefined ? {} : { keptByzantine: readList(values.adversaries) }),
+  ...(values['faults-ms'] === undefined ? {} : { faultsMs: args.readCount(values['faults-ms'], 0, 1e9) }),
   ...(values.until === undefined ? {} : { untilMs: args.readCount(values.until, 0, 1e9) }),
 };
 
 if ((world.byzantineCount ?? 0) >= (world.nodesCount ?? 4)) args.refuse('somebody must be honest: give more --nodes');
 const seedMax = 2 ** 32 - 1;
 
-installNativeHash();
+installQuickPlatform();
 if (values.seeds === undefined) {
   if (positionals.length !== 1) args.refuse(`one seed, or --seeds N; this is ${positionals.length} seeds`);
   runOne(args.readCount(positionals[0]!, 0, seedMax));
@@ -76,7 +79,7 @@ if (values.seeds === undefined) {
 }
 
 function runOne(seed: number): void {
-  const options: WorldOptions = { ...defaultWorld, nodesCount: sizeOf(seed), ...world, seed };
+  const options: WorldOptions = { ...worldOf(seed), ...world };
   if (values.shrink) return shrinkOne(options);
   const plan = drawPlan(options);
   const trace = createTrace({
@@ -107,8 +110,7 @@ async function runMany(from: number, count: number): Promise<void> {
     ...(values.workers === undefined ? {} : { workersCount: args.readCount(values.workers, 1, 256) }),
     onBad: (report) => {
       const { seed, nodesCount } = report;
-      if (!values.json)
-        console.log(textOfReport(report, replayCommand({ ...defaultWorld, ...world, seed, nodesCount })));
+      if (!values.json) console.log(textOfReport(report, replayCommand({ ...worldOf(seed), ...world, nodesCount })));
     },
   });
   if (values.json) console.log(JSON.stringify(summary));

@@ -48,17 +48,25 @@ export const defaultWorld = { faultsMs: 3_000, calmMs: 30_000 };
 
 /** Validators of a thousand worlds: mostly few, since a world costs the square of them. */
 const sizeShares: readonly (readonly [nodesCount: number, share: number])[] = [
-  [4, 690],
-  [5, 150],
-  [7, 110],
-  [10, 30],
-  [13, 15],
+  [4, 745],
+  [5, 135],
+  [7, 85],
+  [10, 20],
+  [13, 10],
   [20, 5],
 ];
 
-/** How many validators the world of a seed has, where nobody asks for a number. */
-export function sizeOf(seed: number): number {
-  let left = createRandom(seed ^ 0x517e).integer(0, 999);
+/** How long faults happen: what many faults in a row do shows in the long ones, what one does in many short ones. */
+const faultsMsDrawn = [1_000, 1_500, 2_000, 3_000];
+
+/** The world of a seed, where nobody asks for a size or a length. */
+export function worldOf(seed: number): WorldOptions {
+  const random = createRandom(seed ^ 0x517e);
+  return { ...defaultWorld, nodesCount: drawSize(random), faultsMs: random.pick(faultsMsDrawn), seed };
+}
+
+function drawSize(random: Random): number {
+  let left = random.integer(0, 999);
   for (const [nodesCount, share] of sizeShares) {
     if (left < share) return nodesCount;
     left -= share;
@@ -162,7 +170,7 @@ export function drawPlan(options: WorldOptions): WorldPlan {
     byzantine: byzantine.filter(({ node }) => options.keptByzantine?.includes(node) ?? true),
     faults: faults.filter((_, i) => options.keptFaults?.includes(i) ?? true),
     leftDown,
-    pauseMs: random.pick([30, 120, 120, 500]),
+    pauseMs: random.pick([40, 150, 150, 500]),
   };
 }
 
@@ -172,7 +180,7 @@ function drawChanges(
   faulty: readonly number[],
 ): { readonly joinersCount: number; readonly changes: readonly PlannedChange[] } {
   const random = createRandom(seed ^ 0xc4a);
-  const isChanging = random.chance(0.35);
+  const isChanging = random.chance(0.25);
   if (nodesCount < 4 || !(isAsked ?? isChanging)) return { joinersCount: 0, changes: [] };
   const joinersCount = random.integer(0, 3);
   let members = Array.from({ length: nodesCount }, (_, i) => i);

@@ -1,12 +1,12 @@
 /** A failing world is made short, and stays one that fails. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { installNativeHash } from './native-hash.ts';
 import { drawPlan } from './plan.ts';
+import { installQuickPlatform } from './quick-platform.ts';
 import { replayCommand, shrinkWorld } from './shrink.ts';
 import { defaultWorld, runWorld } from './world.ts';
 
-installNativeHash();
+installQuickPlatform();
 
 /** No chain can go on within so little time: this world stalls, whatever its faults do. */
 const hopeless = { ...defaultWorld, seed: 8, nodesCount: 4, kind: 'storm', mode: 'liveness', calmMs: 0 } as const;

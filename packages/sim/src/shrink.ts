@@ -2,7 +2,7 @@
  * Makes a world that fails as short as it can be made: faults are taken away, first in halves and then one by one,
  * Byzantine nodes become honest, and the faults end earlier, as long as it still fails in the same way.
  */
-import { drawPlan, type WorldOptions } from './plan.ts';
+import { drawPlan, type WorldOptions, worldOf } from './plan.ts';
 import { runWorld, type WorldReport } from './world.ts';
 
 export type Shrunk = { readonly options: WorldOptions; readonly report: WorldReport; readonly runs: number };
@@ -67,6 +67,7 @@ export function replayCommand(options: WorldOptions): string {
   if (options.adversary !== undefined) parts.push(`--adversary ${options.adversary}`);
   if (options.keptFaults !== undefined) parts.push(`--faults ${listOf(options.keptFaults)}`);
   if (options.keptByzantine !== undefined) parts.push(`--adversaries ${listOf(options.keptByzantine)}`);
+  if (options.faultsMs !== worldOf(options.seed).faultsMs) parts.push(`--faults-ms ${options.faultsMs}`);
   if (options.untilMs !== undefined) parts.push(`--until ${options.untilMs}`);
   return parts.join(' ');
 }

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Fact, toValidatorIndex, toView } from '@cairn-ledger/core';
-import { installNativeHash } from './native-hash.ts';
+import { installQuickPlatform } from './quick-platform.ts';
 import { createTrace } from './trace.ts';
 import { defaultWorld, runWorld } from './world.ts';
 
-installNativeHash();
+installQuickPlatform();
 
 const options = {
   ...defaultWorld,

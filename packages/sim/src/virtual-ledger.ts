@@ -26,13 +26,9 @@ export function executeBlock(
   const { block, batches, misbehaviour } = finalized;
   const last = disk.executed.at(-1);
   const before = (last?.outcome ?? chain.genesis).statement;
-  let { historyRoot, historySize } = before;
-  for (const { transactions } of batches) {
-    for (const transaction of transactions) {
-      historyRoot = chainHash(historyRoot, transaction);
-      historySize++;
-    }
-  }
+  const executed = batches.flatMap(({ transactions }) => transactions);
+  const historyRoot = executed.length === 0 ? before.historyRoot : chainHash(before.historyRoot, executed);
+  const historySize = before.historySize + executed.length;
   const { height, timeMs, nextSet } = block.header;
   const accused = misbehaviour.map((fault) => set.validators[fault.accused]!.id);
   const policy = policyAfter(
@@ -55,7 +51,7 @@ export function executeBlock(
     height,
     historyRoot,
     historySize,
-    stateRoot: chainHash(sha256(block.headerBytes), wanted),
+    stateRoot: chainHash(block.digest, [wanted]),
     validatorSet: nextSet ?? set.digest,
   };
   const outcome = { statement, timeMs, target: policy.target };
@@ -63,11 +59,18 @@ export function executeBlock(
   return outcome;
 }
 
-function chainHash(before: Hash, transaction: Uint8Array): Hash {
-  const both = new Uint8Array(32 + transaction.length);
-  both.set(before);
-  both.set(transaction, 32);
-  return sha256(both);
+/** Each part stands behind its length. */
+function chainHash(before: Hash, parts: readonly Uint8Array[]): Hash {
+  const all = new Uint8Array(parts.reduce((size, part) => size + 2 + part.length, 32));
+  all.set(before);
+  let at = 32;
+  for (const part of parts) {
+    all[at] = part.length >> 8;
+    all[at + 1] = part.length;
+    all.set(part, at + 2);
+    at += 2 + part.length;
+  }
+  return sha256(all);
 }
 
 /** Answers a request that the replica has handed on to storage; null where it has nothing. */

@@ -9,7 +9,6 @@ import {
   type Certificate,
   type Channel,
   channelOf,
-  decodeMessage,
   type EpochSet,
   encodeMessage,
   type Fact,
@@ -28,6 +27,7 @@ import type { EventQueue } from './event-queue.ts';
 import { fakeVerifier } from './fake-crypto.ts';
 import type { Observer } from './observer.ts';
 import type { Random } from './random.ts';
+import { admitOnce, decodeOnce } from './shared-frames.ts';
 import { originOf } from './stored-origin.ts';
 import { indexOfName, nameOf, type VirtualChain } from './virtual-chain.ts';
 import { VirtualDisk } from './virtual-disk.ts';
@@ -338,7 +338,7 @@ export class VirtualNode implements NetworkEnd {
   onFrame(from: number, frame: Uint8Array): void {
     const decoded = decodeOnce(frame);
     if (decoded.ok) this.adversary?.hear?.(decoded.value);
-    this.driver?.onDecoded(nameOf(from), this.isHonest ? decoded : withoutRecall(decoded));
+    this.driver?.onDecoded(nameOf(from), this.isHonest ? decoded : withoutRecall(decoded), admitOnce);
   }
 
   onConnected(peer: number): void {
@@ -383,16 +383,4 @@ export class VirtualNode implements NetworkEnd {
 function withoutRecall(decoded: Result<Message, CairnError>): Result<Message, CairnError> {
   if (!decoded.ok || decoded.value.type !== 'status') return decoded;
   return { ok: true, value: { ...decoded.value, recall: nothingToRecall } };
-}
-
-const decodedFrames = new WeakMap<Uint8Array, Result<Message, CairnError>>();
-
-/** A frame sent to many is one array: what it says is read once. */
-function decodeOnce(frame: Uint8Array): Result<Message, CairnError> {
-  let decoded = decodedFrames.get(frame);
-  if (decoded === undefined) {
-    decoded = decodeMessage(frame);
-    decodedFrames.set(frame, decoded);
-  }
-  return decoded;
 }

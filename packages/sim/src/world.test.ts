@@ -1,12 +1,12 @@
 /** Promises that hold in every world: a fixed number of seeds, so that a failure is always the same one. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { installNativeHash } from './native-hash.ts';
 import { drawPlan } from './plan.ts';
+import { installQuickPlatform } from './quick-platform.ts';
 import { replayCommand } from './shrink.ts';
 import { defaultWorld, runWorld, viewsToCommitMax, type WorldOptions, type WorldReport } from './world.ts';
 
-installNativeHash();
+installQuickPlatform();
 
 const seedsCount: Readonly<Record<number, number>> = { 4: 60, 5: 12, 7: 16, 10: 4, 13: 2, 20: 1 };
 const recoveryMsMax = 25_000;

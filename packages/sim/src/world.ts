@@ -22,7 +22,7 @@ import { createVirtualChain, nameOf } from './virtual-chain.ts';
 import { VirtualNetwork } from './virtual-network.ts';
 import { type NodeMonitor, type NodeWorld, startWallMs, VirtualNode } from './virtual-node.ts';
 
-export { defaultWorld, sizeOf, type WorldOptions } from './plan.ts';
+export { defaultWorld, type WorldOptions, worldOf } from './plan.ts';
 
 export type WorldReport = {
   readonly seed: number;

@@ -9,7 +9,7 @@ const names = new WeakMap<Uint8Array, string>();
 export function nameOf(digest: Hash): string {
   const known = names.get(digest);
   if (known !== undefined) return known;
-  const name = String.fromCharCode(...digest);
+  const name = String.fromCharCode.apply(null, digest as unknown as number[]);
   names.set(digest, name);
   return name;
 }

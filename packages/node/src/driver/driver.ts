@@ -288,8 +288,8 @@ export class Driver {
     if (!this.#turns.isStopped) this.onDecoded(peer, decodeMessage(frame));
   }
 
-  /** Takes a frame that is decoded already: the simulator decodes once what many nodes receive. */
-  onDecoded(peer: string, decoded: Result<Message, CairnError>): void {
+  /** Takes a frame that is decoded already: the simulator decodes, and verifies, once what many nodes receive. */
+  onDecoded(peer: string, decoded: Result<Message, CairnError>, admit: typeof admitMessage = admitMessage): void {
     if (this.#turns.isStopped) return;
     this.counters.messages++;
     const from = this.#view.indexOf(peer);
@@ -306,7 +306,7 @@ export class Driver {
       this.counters.unwanted++;
       return;
     }
-    const admitted = admitMessage(wanted, from, set, this.#ledgerHash, this.#ports.verifier, previous?.set);
+    const admitted = admit(wanted, from, set, this.#ledgerHash, this.#ports.verifier, previous?.set);
     if (!admitted.ok) return this.#refuse(peer, admitted.error);
     this.input({ type: 'message', from, message: admitted.value });
   }

@@ -15,7 +15,8 @@ export class CertificateChecker {
   readonly #violations: Violations;
   readonly #sets: EpochSets;
   readonly #sound = new WeakSet<Certificate>();
-  readonly #seenFrames = new WeakSet<Uint8Array>();
+  /** What is sent to all comes once for each of them, one after the other. */
+  #lastFrame: Uint8Array | null = null;
 
   constructor(sets: EpochSets, statements: SignedStatements, violations: Violations) {
     this.#sets = sets;
@@ -29,8 +30,8 @@ export class CertificateChecker {
 
   /** @param decode as the receivers will do it */
   onSent(node: number, frame: Uint8Array, decode: (frame: Uint8Array) => Result<Message, CairnError>): void {
-    if (!certificateFrames.has(frame[1]!) || this.#seenFrames.has(frame)) return;
-    this.#seenFrames.add(frame);
+    if (frame === this.#lastFrame || !certificateFrames.has(frame[1]!)) return;
+    this.#lastFrame = frame;
     const decoded = decode(frame);
     if (!decoded.ok) this.#violations.add(`node ${node} sent what cannot be decoded`);
     else for (const certificate of certificatesIn(decoded.value)) this.#check(node, certificate);
@@ -50,8 +51,9 @@ export class CertificateChecker {
     const quorum = validators.length - Math.floor((validators.length - 1) / 3);
     if (new Set(signers).size !== signers.length) return 'with a signer twice';
     if (signers.length < quorum || signatures.length !== signers.length) return `of ${signers.length} signers`;
-    const stranger = signers.find((signer) => !this.#statements.hasVoted(validators[signer] ?? -1, vote));
-    return stranger === undefined ? null : `that ${stranger} has not signed`;
+    const ids = signers.map((signer) => validators[signer] ?? -1);
+    const stranger = this.#statements.whoHasNotVoted(ids, vote);
+    return stranger === undefined ? null : `that ${signers[ids.indexOf(stranger)]} has not signed`;
   }
 }
 

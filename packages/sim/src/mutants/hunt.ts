@@ -2,7 +2,6 @@
  * The process that hunts one mutant: `node hunt.ts` with an order as its first message. It runs worlds, seed after seed,
  * until one of them shows the mutant, and tells each world before it begins, so that a hang or a crash has a place.
  */
-import { hash } from 'node:crypto';
 import process from 'node:process';
 import { catalogue } from './catalogue.ts';
 import { covered } from './covered.ts';
@@ -31,11 +30,11 @@ async function hunt({ mutant: name, isMutated, from, count }: HuntOrder): Promis
   const mutant = [...catalogue, ...covered].find((each) => each.name === name);
   if (mutant === undefined) throw new Error(`no mutant is called ${name}`);
   const assertLoaded = isMutated ? loadMutated(mutant) : () => undefined;
-  const { installSha256 } = await import('@cairn-ledger/core');
+  const { installQuickPlatform } = await import('../quick-platform.ts');
   const { runPlan } = await import('../world.ts');
   const { drawWorld } = await import('../profiles/profile.ts');
   assertLoaded();
-  installSha256((bytes) => hash('sha256', bytes, 'buffer'));
+  installQuickPlatform();
   for (let seed = from; seed < from + count; seed++) {
     const nodes = mutant.nodes[seed % mutant.nodes.length]!;
     tell({ type: 'world', seed, nodes });

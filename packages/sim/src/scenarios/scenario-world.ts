@@ -27,8 +27,8 @@ import {
 } from '@cairn-ledger/core';
 import { AgreementChecker, Violations } from '../checkers.ts';
 import { EventQueue } from '../event-queue.ts';
-import { installNativeHash } from '../native-hash.ts';
 import type { Observer } from '../observer.ts';
+import { installQuickPlatform } from '../quick-platform.ts';
 import type { Random } from '../random.ts';
 import { namesIn, transactionOf } from '../submitter.ts';
 import { createTrace, type Trace } from '../trace.ts';
@@ -38,7 +38,7 @@ import { VirtualNetwork } from '../virtual-network.ts';
 import { type NodeWorld, VirtualNode } from '../virtual-node.ts';
 import { compareWithGolden } from './golden.ts';
 
-installNativeHash();
+installQuickPlatform();
 
 export const delayMs = 10;
 export const deltaMs = 100;

@@ -11,12 +11,12 @@ const mutant = catalogue.find((each) => each.name === name);
 if (mutant === undefined) throw new Error(`no mutant is named ${name}`);
 const assertLoaded = loadMutated(mutant);
 // Only now, so that the mutant is what they import.
-const { installNativeHash } = await import('../native-hash.ts');
+const { installQuickPlatform } = await import('../quick-platform.ts');
 const { createRandom } = await import('../random.ts');
 const { runSchedule } = await import('./run-schedule.ts');
 const { drawSchedules, scheduleToText } = await import('./schedule.ts');
 assertLoaded();
-installNativeHash();
+installQuickPlatform();
 
 const schedules = drawSchedules(4, createRandom(5));
 for (let i = 0; i < Number(count); i++) {

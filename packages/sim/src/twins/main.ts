@@ -4,7 +4,7 @@
  */
 import process from 'node:process';
 import { Arguments } from '../arguments.ts';
-import { installNativeHash } from '../native-hash.ts';
+import { installQuickPlatform } from '../quick-platform.ts';
 import { createTrace } from '../trace.ts';
 import { type Exploration, explore } from './explore.ts';
 import { runSchedule } from './run-schedule.ts';
@@ -29,7 +29,7 @@ const args = new Arguments(usage, {
   },
 });
 const { values } = args.given;
-installNativeHash();
+installQuickPlatform();
 if (values.schedule !== undefined) runOne(values.schedule);
 else
   runMany(

@@ -1,7 +1,7 @@
 /** Twins: the schedules are what they are said to be, and the protocol withstands them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { installNativeHash } from '../native-hash.ts';
+import { installQuickPlatform } from '../quick-platform.ts';
 import { createRandom } from '../random.ts';
 import { badShareBound, type Exploration, explore } from './explore.ts';
 import { runSchedule } from './run-schedule.ts';
@@ -14,7 +14,7 @@ import {
   textToSchedule,
 } from './schedule.ts';
 
-installNativeHash();
+installQuickPlatform();
 
 const withstood = ({ bad, violations, stalls }: Exploration) =>
   assert.deepEqual(bad, [], `${violations} violations, ${stalls} stalls; tell one with --schedule and --trace`);
