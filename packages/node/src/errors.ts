@@ -62,9 +62,13 @@ export const nodeErrors = {
     'The node does not answer',
     'Check that it runs and that its address is right; `cairn doctor` looks at both.',
   ),
+  'node.behind': inside(
+    'The node is behind, and no peer gives the blocks that come next',
+    'Nothing: it takes over a certified state of now, where a peer has one. An archive node (`sync: full`) needs a peer that has all blocks.',
+  ),
   'node.diverged': inside(
     'The result of this node differs from the certified one',
-    'The node mends itself from its peers, and signs again when its results are theirs. If it happens again, suspect memory and disk.',
+    'The node mends itself from its peers, and signs again when its results are theirs. Where three repairs find nothing to mend it stays up, fenced: suspect memory, disk and release, then start it again.',
   ),
   'node.rolled-back': inside(
     'The data folder is older than what this node has signed',

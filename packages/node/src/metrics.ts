@@ -81,6 +81,7 @@ export const metricDefinitions = {
   },
   repair_bytes_total: { type: 'counter', help: 'Bytes fetched from peers for repairs.' },
   repair_seconds: { type: 'gauge', help: 'How long the last repair took.' },
+  repair_given_up: { type: 'gauge', help: '1: repairs found nothing to mend again and again, the node stays fenced.' },
   database_bytes: { type: 'gauge', help: 'Size of a database file.', labels: ['database'] },
   queue_length: { type: 'gauge', help: 'Length of a queue between threads.', labels: ['queue'] },
   thread_busy_ratio: { type: 'gauge', help: 'Share of the time in which the thread was busy.', labels: ['thread'] },

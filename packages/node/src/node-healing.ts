@@ -6,6 +6,8 @@ export type HealingFacts = {
   onProgress(progress: HealingProgress): void;
   /** @param what as in a report of healing/, or `journal` */
   onRepaired(what: string, bytesFetched: number, tookMs: number): void;
+  /** Repairs find nothing, and it fails all the same: from here on it stays fenced. */
+  onGivenUp(): void;
   /** Of the repair under way; null where there is none. */
   progress(): HealingProgress | null;
   samples(): MetricSamples;
@@ -15,6 +17,7 @@ export function createHealingFacts(): HealingFacts {
   const repairs = createCounters();
   let bytes = 0;
   let lastMs = 0;
+  let isGivenUp = false;
   let present: HealingProgress | null = null;
   return {
     onProgress(progress) {
@@ -26,11 +29,15 @@ export function createHealingFacts(): HealingFacts {
       lastMs = tookMs;
       present = null;
     },
+    onGivenUp() {
+      isGivenUp = true;
+    },
     progress: () => present,
     samples: () => ({
       repairs_total: repairs.samples('what'),
       repair_bytes_total: bytes,
       repair_seconds: lastMs / 1000,
+      repair_given_up: isGivenUp ? 1 : 0,
     }),
   };
 }

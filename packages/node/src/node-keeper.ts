@@ -11,6 +11,7 @@ import type { Founding } from './config/founding.ts';
 import type { NodeConfig } from './config/node-config.ts';
 import { nothingSigned } from './driver/signing-mark.ts';
 import { createFailure, errorOf, NodeFailed } from './failure.ts';
+import { createPatience, fruitlessMax, type GivenUpReason } from './healing/patience.ts';
 import type { ChainRepair } from './healing/repair-chain.ts';
 import type { NodeStatus } from './http/edge-port.ts';
 import { openRepairDoor } from './http/repair-door.ts';
@@ -38,7 +39,7 @@ export type NodeKeeper = {
 };
 
 /** What has gone wrong, by what mends it. */
-type Ailment = 'journal' | 'chain';
+type Ailment = 'journal' | 'chain' | 'behind';
 
 const firstPauseMs = 1_000;
 const longestPauseMs = 60_000;
@@ -46,6 +47,12 @@ const longestPauseMs = 60_000;
 const goodLifeMs = 600_000;
 /** Failures in a row of which nobody knows whether repair helps. */
 const guessesMax = 3;
+/** Behind without a step forward for so long: then a newer state is looked for; where there is none, after twice as long again. */
+const firstStallMs = 120_000;
+const longestStallMs = 3_600_000;
+
+const givenUpText =
+  'Repair found nothing to mend, again and again: from here on the node stays up, signs nothing and serves what it can prove. Check its memory and its release, then start it again.';
 
 export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Log): NodeKeeper {
   const stopping = new AbortController();
@@ -58,6 +65,9 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
   let known: readonly PeerAddress[] | null = null;
   let lastStatus: NodeStatus | null = null;
   let failures = 0;
+  const patience = createPatience();
+  let givenUpFor: GivenUpReason | null = null;
+  let stallMs = firstStallMs;
   let begunAtMs = 0;
   let recovering: Promise<void> = Promise.resolve();
 
@@ -70,6 +80,8 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
       case 'node.damaged':
       case 'node.diverged':
         return 'chain';
+      case 'node.behind':
+        return 'behind';
       case 'node.chain-failed':
         // Perhaps what is stored led the ledger thread astray, perhaps it is a bug.
         return failures < guessesMax ? 'chain' : null;
@@ -80,7 +92,7 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
 
   async function liveOnce(isRepaired: boolean): Promise<void> {
     closers = createClosers();
-    const present: Life = { phase: 'starting', driver: null, isObserving: isRepaired };
+    const present: Life = { phase: 'starting', driver: null, isObserving: isRepaired && givenUpFor === null };
     life = present;
     const failure = createFailure(log, () => present.driver?.stop(), onFailed);
     closers.add(() => failure.release());
@@ -94,6 +106,8 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
         life: present,
         failure,
         facts,
+        stallMs: config.sync === 'full' ? null : stallMs,
+        givenUpFor,
         onRoster: ({ peers }) => {
           known = peers;
         },
@@ -141,10 +155,14 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
   }
 
   async function recover(error: CairnError): Promise<void> {
-    if (performance.now() - begunAtMs >= goodLifeMs) failures = 0;
+    if (performance.now() - begunAtMs >= goodLifeMs) {
+      failures = 0;
+      patience.onGoodLife();
+    }
     await closers.closeAll().catch((cause: unknown) => log.warn('node.close-failed', { ...errorOf(cause) }));
     await heal(error);
-    await live(true);
+    // A chain that was only behind is as true as it was.
+    await live(ailmentOf(error) !== 'behind');
   }
 
   async function heal(error: CairnError): Promise<void> {
@@ -156,13 +174,32 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
       if (failures > 1) await pause(failures - 1);
       if (ailment === 'journal') return healJournal();
       for (let attempt = 1; ; attempt++) {
-        const repaired = await repairNode(repairParts());
-        if (repaired.ok) return onRepaired(repaired.value);
+        const repaired = await repairNode({ ...repairParts(), isBehind: ailment === 'behind' });
+        if (repaired.ok) {
+          onRepaired(repaired.value);
+          if (ailment === 'behind') return onCaughtUp(repaired.value);
+          return giveUpIfFruitless(error, repaired.value);
+        }
         log.warn('repair.failed', { code: repaired.error.code, message: repaired.error.message });
         if (!isForAnotherTry(repaired.error)) throw new NodeFailed(repaired.error);
         await pause(attempt);
       }
     });
+  }
+
+  /** Where nobody had a newer state it is looked for less and less often. */
+  function onCaughtUp({ what }: ChainRepair): void {
+    failures--;
+    stallMs = what === 'nothing' ? Math.min(2 * stallMs, longestStallMs) : firstStallMs;
+  }
+
+  /** What is kept is what was signed, and still the node fails by it: the cause is elsewhere, in its memory or its software. */
+  function giveUpIfFruitless({ code, message }: CairnError, { what }: ChainRepair): void {
+    givenUpFor = patience.onRepaired(code, what);
+    if (givenUpFor === null) return;
+    facts.onGivenUp();
+    log.error('node.given-up', { code, message: `${message} ${givenUpText}`, repairs: fruitlessMax });
+    log.flush();
   }
 
   /** Without its record a node has forgotten what it signed: it asks to be taken back with another life number. */

@@ -21,6 +21,8 @@ import { Driver, type FenceReason } from './driver/driver.ts';
 import { bytesToRecord, recordToBytes } from './driver/journal-record.ts';
 import { type Failure, NodeFailed, orThrow } from './failure.ts';
 import { createBoundaryAsker } from './healing/boundary-asker.ts';
+import type { GivenUpReason } from './healing/patience.ts';
+import { createStallWatch } from './healing/stall-watch.ts';
 import type { NodeMode, NodeStatus } from './http/edge-port.ts';
 import { createRateLimit } from './http/rate-limit.ts';
 import { createCompaction } from './journal/compaction.ts';
@@ -28,7 +30,8 @@ import { type Journal, openJournal } from './journal/journal.ts';
 import { forgetRolledBack, isNotedAsRolledBack, noteRolledBack } from './keys/rolled-back.ts';
 import { openSigningMark, signingMarkPath } from './keys/signing-mark-file.ts';
 import type { Log } from './logging.ts';
-import { liftOperatorFence, noteOperatorFence, operatorFenceReason } from './membership/operator-fence.ts';
+import { operatorFenceReason } from './membership/operator-fence.ts';
+import { createOperatorFencing } from './membership/operator-fencing.ts';
 import type { Roster } from './membership/roster.ts';
 import { createSpokesman } from './membership/spokesman.ts';
 import { fenceError, logFact } from './node-facts.ts';
@@ -72,6 +75,10 @@ export type LifeParts = {
   readonly facts: HealingFacts;
   readonly onRoster: (roster: Roster) => void;
   readonly onStatus: (status: NodeStatus) => void;
+  /** How long it may be behind without a step forward before it ends for that; null: for ever. */
+  readonly stallMs: number | null;
+  /** Repairs found nothing, again and again: it stays up, fenced for this, and serves what it can prove. */
+  readonly givenUpFor: GivenUpReason | null;
 };
 
 /** Resolves with where HTTP is served, once it listens. What it opened is closed by `closers`, also when it rejects. */
@@ -308,7 +315,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
     const refusal = life.phase === 'running' ? refusalOf(life, driver) : error;
     if (refusal !== null) mempool.refuseAll(refusal);
     edge?.tellStatus(status());
-    if (reason === 'diverged') endSoon(error);
+    if (reason === 'diverged' && parts.givenUpFor === null) endSoon(error);
   }
 
   /** The others are told, and what is durable is sent; then this life ends, and the next one begins with whole data. */
@@ -322,7 +329,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
     if (isDamaged) return;
     isDamaged = true;
     driver.fence('damaged');
-    endSoon({ code: 'node.damaged', message: what });
+    if (parts.givenUpFor === null) endSoon({ code: 'node.damaged', message: what });
   }
 
   /** After a repair: what is executed here is what a quorum certified, up to the end of what is final. */
@@ -366,29 +373,6 @@ export async function beginLife(parts: LifeParts): Promise<string> {
     edge?.tellStatus(status());
   }
 
-  /** Why the operator can change nothing at present; null when he can. */
-  function operatorRefusal(): CairnError | null {
-    return life.phase === 'running' ? null : refusalOf(life, driver);
-  }
-
-  function fenceByOperator(reason: string): CairnError | null {
-    if (operatorRefusal() !== null) return operatorRefusal();
-    const error = onDisk(() => noteOperatorFence(config.dataDir, reason));
-    if (error === null) driver.fence('operator');
-    return error;
-  }
-
-  function unfenceByOperator(): CairnError | null {
-    if (operatorRefusal() !== null || driver.fencedFor === null) return operatorRefusal();
-    if (operatorFenceReason(config.dataDir) === null)
-      return { code: 'node.not-liftable', message: `the node is fenced because it is ${driver.fencedFor}` };
-    const error = onDisk(() => liftOperatorFence(config.dataDir));
-    if (error !== null) return error;
-    log.info('node.fence-lifted');
-    driver.unfence('operator');
-    return null;
-  }
-
   function onDisk(write: () => void): CairnError | null {
     try {
       write();
@@ -404,6 +388,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
     else driver.fence('rolled-back');
   }
   if (operatorFenceReason(config.dataDir) !== null) driver.fence('operator');
+  if (parts.givenUpFor !== null) driver.fence(parts.givenUpFor);
   if (life.isObserving) driver.fence('damaged');
   edge = await startEdgeClient(
     {
@@ -423,8 +408,13 @@ export async function beginLife(parts: LifeParts): Promise<string> {
     {
       mempool,
       refusal: () => refusalOf(life, driver),
-      fence: fenceByOperator,
-      unfence: unfenceByOperator,
+      ...createOperatorFencing({
+        dataDir: config.dataDir,
+        driver,
+        refusal: () => (life.phase === 'running' ? null : refusalOf(life, driver)),
+        onDisk,
+        onLifted: () => log.info('node.fence-lifted'),
+      }),
       samples: () =>
         metrics.samples({
           status: status(),
@@ -450,8 +440,11 @@ export async function beginLife(parts: LifeParts): Promise<string> {
   driver.start();
   if (life.phase === 'starting') life.phase = 'running';
   tellStatus(status());
+  const stall = createStallWatch(parts.stallMs ?? Number.POSITIVE_INFINITY);
   const statusTimer = setInterval(() => {
     tellStatus(status());
+    const isLinked = transport.peers().some(({ isConnected }) => isConnected);
+    if (stall.tick(performance.now(), { ...driver.replica.status(), isLinked })) failure.fail(behindError);
     if (life.isObserving) observe();
     tellMode();
     spokesman.speak(performance.now());
@@ -466,6 +459,11 @@ export async function beginLife(parts: LifeParts): Promise<string> {
   log.info('node.started', { http: httpUrl, ledger: ledgerHash, height: origin.executed.height, version: nodeVersion });
   return httpUrl;
 }
+
+const behindError: CairnError = {
+  code: 'node.behind',
+  message: 'no peer gives the blocks that come next: a certified state of now takes their place, where there is one',
+};
 
 /** One record after the other: only what the replica still needs of them stays in memory. */
 async function restoreJournal(journal: Journal, driver: Driver): Promise<void> {

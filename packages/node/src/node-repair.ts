@@ -32,6 +32,8 @@ export type RepairParts = {
   /** As the ledger had them last; null where nothing of it is known. */
   readonly known: readonly PeerAddress[] | null;
   readonly onProgress: (progress: HealingProgress) => void;
+  /** The chain is whole, and a newer state is looked for. */
+  readonly isBehind?: boolean;
 };
 
 type LinkedParts = RepairParts & {
@@ -140,7 +142,7 @@ function chainPathOf(config: NodeConfig): string {
 async function repairWith(
   path: string,
   peers: Peers,
-  { founding, log, onProgress }: RepairParts,
+  { founding, log, onProgress, isBehind = false }: RepairParts,
 ): Promise<Result<ChainRepair, CairnError>> {
   const { genesis, genesisBytes, anchor } = founding;
   try {
@@ -149,6 +151,7 @@ async function repairWith(
       anchor: genesisToAnchor(genesis, genesisBytes, anchor),
       peers,
       verifier: sodiumVerifier,
+      isBehind,
       onDamage: (kind, height, what) => log.warn('repair.found', { kind, height, what }),
       onProgress,
     });

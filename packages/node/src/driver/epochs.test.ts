@@ -386,6 +386,33 @@ test('a named number is never kept after its record was lost; one that no set na
   assert.deepEqual([unused.fencedFor, unused.driver.life], [['rolled-back'], lifeOf(3)]);
 });
 
+test('a chain that was founded anew at a later height takes nothing from the record: it signs on', () => {
+  const node = afterTheBoundary(targetOf(validator(0), validator(1)));
+  node.run(200);
+  const { mark, journal } = node.disk;
+  assert.ok(mark !== null && mark.epoch >= 1 && journal.some(({ type }) => type === 'own-vote'));
+  const set = targetOf(validator(0), validator(1));
+  const tip = { digest: sha256(Uint8Array.of(9)), height: toHeight(500), timeMs: 9 };
+  const [outcome] = node.disk.outcomes.slice(-1);
+  const later: ReplicaOrigin = {
+    ...node.disk.origin!,
+    set: createEpochSet(toEpoch(7), set.validators, set.digest, tip, 1),
+    previous: null,
+    executed: { ...tip, isBoundary: false },
+    floors: set.validators.map(() => ({ seq: 0, digest: null })),
+    outcomes: [{ ...outcome!, statement: { ...outcome!.statement, epoch: toEpoch(6), height: tip.height } }],
+    certifiedHeight: tip.height,
+  };
+  const founded = restarted(node, { origin: later });
+  founded.start();
+  assert.deepEqual([founded.fencedFor, founded.driver.life], [[], null]);
+  assert.equal(founded.disk.mark!.checkpointHeight, 500, 'nothing below is signed any more');
+  // Without its journal it is what it would be anywhere.
+  const forgetful = restarted(node, { origin: later, journal: [], mark: { ...mark!, epoch: 7, view: 3 } });
+  forgetful.start();
+  assert.deepEqual(forgetful.fencedFor, ['rolled-back']);
+});
+
 test('the place of the node in the set is what counts: without one it is not fenced', () => {
   const node = afterTheBoundary(targetOf(validator(1, lifeOf(9))));
   assert.deepEqual([node.fencedFor, indexIn(node.driver.set, 'v0')], [[], null]);

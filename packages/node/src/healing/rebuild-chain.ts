@@ -36,7 +36,7 @@ export async function rebuildChain(
   path: string,
   source: ChainFile | null,
   mending: Mending,
-  sync: Pick<SyncOptions, 'pauseMs' | 'roundsMax'>,
+  sync: Pick<SyncOptions, 'from' | 'pauseMs' | 'roundsMax'>,
 ): Promise<Result<Rebuilt, CairnError>> {
   const { anchor, peers, verifier, cache, onProgress } = mending;
   const local = source === null ? null : localStateOf(source);

@@ -320,6 +320,48 @@ test('where the chain has gone too far the state of now is taken over, and the b
   other.remove();
 });
 
+test('a whole chain that nobody gives the next blocks for is founded anew on a newer state', async () => {
+  const other = await makeNodeFolder({ blocks: 12, transactionsPerBlock: 20 });
+  const own = join(dir, 'behind.db');
+  copyFileSync(join(other.dir, 'data', 'chain.db'), own);
+  const before = dump(own);
+  const tip = await other.grow(20);
+  const ahead = serveChain(other, () => 0);
+  const bytes = new Uint8Array(readFileSync(join(other.dir, 'genesis.cbor')));
+  const otherAnchor = genesisToAnchor(orThrow(decodeGenesis(bytes)), bytes);
+  const catchUp = async (answering: Answering) => {
+    const signal = new AbortController().signal;
+    const peers = createPeers({ port: portTo({ one: answering, two: answering }), signal, timeoutMs: 40 });
+    const options = { path: own, anchor: otherAnchor, peers, verifier: sodiumVerifier, pauseMs: 1, roundsMax: 2 };
+    return orThrow(await repairChain({ ...options, isBehind: true }));
+  };
+  // Nobody is farther, or has a state to give: it stays as it is.
+  const nothing = await catchUp((request) => (request.type === 'request-snapshot' ? null : ahead.serve(request)));
+  assert.deepEqual([nothing.what, nothing.height, nothing.damageCount], ['nothing', 12, 0]);
+  assert.deepEqual(dump(own), before);
+  // They hold nothing of what comes right above its tip.
+  const lacking = (request: Parameters<Answering>[0]) => request.type === 'request-chain' && request.from <= 20;
+  const isLacked = (answer: ReturnType<Answering>) =>
+    answer !== null && answer !== 'silent' && answer.type === 'block' && answer.block.header.height <= 20;
+  const report = await catchUp((request) => {
+    const answer = lacking(request) ? null : ahead.serve(request);
+    return isLacked(answer) ? null : answer;
+  });
+  assert.deepEqual([report.what, report.height, report.isComplete], ['chain-replaced', tip, false]);
+  assert.equal(report.damageCount, 0);
+  const sqlite = new DatabaseSync(own, { readOnly: true });
+  const { first, last } = sqlite.prepare('SELECT MIN(height) AS first, MAX(height) AS last FROM blocks').get()! as {
+    first: number;
+    last: number;
+  };
+  assert.deepEqual([first, last], [tip - 4, tip]);
+  sqlite.close();
+  // The chain that it had lies beside the new one.
+  assert.equal(dump(`${own}.damaged`).blocks?.length, 13);
+  ahead.close();
+  other.remove();
+});
+
 test('a view is made again from the chain', () => {
   const path = join(dir, 'view.db');
   writeFileSync(path, 'x'.repeat(500));

@@ -29,6 +29,8 @@ export type RepairOptions = {
   readonly onProgress?: OnProgress;
   readonly pauseMs?: number;
   readonly roundsMax?: number;
+  /** The chain is whole, and nobody gives the blocks that come next: a newer state takes its place, where there is one. */
+  readonly isBehind?: boolean;
 };
 
 export type ChainRepair = HealingReport & {
@@ -42,6 +44,8 @@ export type ChainRepair = HealingReport & {
 };
 
 export const damagesMax = 100;
+/** Of asking everybody for a newer state, a second apart. */
+const behindRoundsMax = 10;
 
 /**
  * Errors: `snapshot.unavailable` where the file must be replaced and no peer gives what it takes, `repair.no-peers` where nobody
@@ -88,20 +92,27 @@ export async function repairChain(options: RepairOptions): Promise<Result<ChainR
 
   const opened = openReadable(path, mending);
   const file = opened?.file ?? null;
+  const endInPlace = (): Result<ChainRepair, CairnError> => {
+    const height = file!.chain.tip()!.height;
+    file!.close();
+    cache.remove();
+    const what = damageCount === 0 ? 'nothing' : 'chain-repaired';
+    return ok(report({ what, height, replacedFor: null, isComplete: true }));
+  };
+  const isBehind = options.isBehind === true && opened?.isSound === true && opened.file.chain.tip() !== null;
   try {
-    const why = opened?.isSound === true ? await tryInPlace(opened.file, mending) : 'SQLite cannot read all of it';
-    if (why === null) {
-      const height = file!.chain.tip()!.height;
-      file!.close();
-      cache.remove();
-      const what = damageCount === 0 ? 'nothing' : 'chain-repaired';
-      return ok(report({ what, height, replacedFor: null, isComplete: true }));
-    }
-    mending.onDamage('database', null, `${path} is replaced: ${why}`);
+    const whyIfDamaged = async (): Promise<string | null> =>
+      opened?.isSound === true ? await tryInPlace(opened.file, mending) : 'SQLite cannot read all of it';
+    const why = isBehind ? 'no peer gives the blocks that come next' : await whyIfDamaged();
+    if (why === null) return endInPlace();
+    if (!isBehind) mending.onDamage('database', null, `${path} is replaced: ${why}`);
     const rebuilt = await rebuildChain(path, file, mending, {
       ...(pauseMs !== undefined && { pauseMs }),
       ...(roundsMax !== undefined && { roundsMax }),
+      ...(isBehind && { from: file!.chain.tip()!.height + 1, roundsMax: roundsMax ?? behindRoundsMax }),
     });
+    // It lives on with what it has, and goes on asking for blocks.
+    if (!rebuilt.ok && isBehind && rebuilt.error.code === 'snapshot.unavailable') return endInPlace();
     if (!rebuilt.ok) return rebuilt;
     cache.remove();
     const { height, isComplete } = rebuilt.value;
