@@ -22,6 +22,7 @@ import {
   epochOfMessage,
   type Hash,
   type Input,
+  indexIn,
   type JournalRecord,
   type Message,
   type Outcome,
@@ -273,13 +274,13 @@ export class Driver {
 
   onConnected(peer: string): void {
     this.#connected.add(peer);
-    const index = this.#view.indexOf(peer);
+    const index = this.#view.onConnected(peer);
     if (index !== null) this.input({ type: 'connected', peer: index });
   }
 
   onDisconnected(peer: string): void {
     this.#connected.delete(peer);
-    const index = this.#view.indexOf(peer);
+    const index = this.#view.onDisconnected(peer);
     if (index !== null) this.input({ type: 'disconnected', peer: index });
   }
 
@@ -318,9 +319,8 @@ export class Driver {
 
   /** What the ledger has decided of a validator, named by its id. */
   onLeaderHint(id: string, isSuspended: boolean): void {
-    const validator = this.#view.indexOf(id);
-    if (validator !== null && validator < this.set.validators.length)
-      this.input({ type: 'leader-hint', validator, isSuspended });
+    const validator = indexIn(this.set, id);
+    if (validator !== null) this.input({ type: 'leader-hint', validator, isSuspended });
   }
 
   // --- Effects ------------------------------------------------------------------------------------------------------
@@ -375,14 +375,7 @@ export class Driver {
       case 'send':
         return this.#send(view, effect.to, effect.message);
       case 'serve':
-        this.#ports.ledger.serve(
-          effect.request,
-          (answer) => {
-            if (answer !== null && !this.#turns.isStopped) this.#send(view, [effect.to], answer);
-          },
-          view.idOf(effect.to),
-        );
-        return;
+        return this.#serve(effect.request, effect.to, view);
       case 'deliver':
         this.#handingOver.onExecuted(effect.batches);
         return this.#ports.ledger.execute(effect.block, effect.batches, effect.finalization, effect.misbehaviour);
@@ -396,6 +389,15 @@ export class Driver {
       default:
         return unreachable(effect);
     }
+  }
+
+  #serve(request: Message, to: ValidatorIndex, view: EpochView): void {
+    const peer = view.idOf(to);
+    if (peer === null) return;
+    const answer = (message: Message | null): void => {
+      if (message !== null && !this.#turns.isStopped) this.#send(view, [to], message);
+    };
+    this.#ports.ledger.serve(request, answer, peer);
   }
 
   #vote(vote: Vote, block: Block | null, entry: Certificate | null): void {
@@ -437,7 +439,10 @@ export class Driver {
     const frame = encodeMessage(message);
     const channel = channelOf(message);
     const places = to === 'all' ? view.set.validators.map((_, i) => i as ValidatorIndex) : to;
-    for (const peer of places) if (peer !== view.self) this.#ports.send(view.idOf(peer), channel, frame);
+    for (const place of places) {
+      const peer = place === view.self ? null : view.idOf(place);
+      if (peer !== null) this.#ports.send(peer, channel, frame);
+    }
   }
 
   #armTimer(): void {

@@ -1,8 +1,16 @@
 /** Who a number means in one epoch: protocol.md section 5. */
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
-import { createEpochSet, sha256, toEpoch, toHeight, type Validator, validatorSetDigest } from '@cairn-ledger/core';
-import { EpochView, guestsMax } from './epoch-view.ts';
+import {
+  createEpochSet,
+  sha256,
+  toEpoch,
+  toHeight,
+  toValidatorIndex,
+  type Validator,
+  validatorSetDigest,
+} from '@cairn-ledger/core';
+import { EpochView, numbersMax } from './epoch-view.ts';
 
 const genesis = { digest: sha256(Uint8Array.of(7)), height: toHeight(0), timeMs: 0 };
 
@@ -44,8 +52,32 @@ test('guests get numbers as they come, and keep them', () => {
 
 test('so many guests have numbers, and no more; who has one keeps it', () => {
   const view = viewOf(['a', 'b'], 'a');
-  for (let i = 0; i < guestsMax; i++) assert.equal(view.indexOf(`x${i}`), 2 + i);
-  assert.equal(view.indexOf('one more'), null);
+  for (let i = 0; i < numbersMax; i++) assert.equal(view.onConnected(`x${i}`), 2 + i);
+  assert.equal(view.onConnected('one more'), null);
   assert.equal(view.indexOf('x0'), 2);
   assert.equal(view.indexOf('b'), 1);
+});
+
+test('who has gone makes room for another one, and no number is given twice', () => {
+  const view = viewOf(['a', 'b'], 'a');
+  for (let i = 0; i < numbersMax; i++) view.onConnected(`x${i}`);
+  for (const id of ['b', 'a', 'x5', 'x3']) view.onDisconnected(id);
+  assert.equal(view.onConnected('x5'), 7, 'it is back before anybody needed its place');
+  assert.equal(view.onConnected('y'), 2 + numbersMax);
+  assert.deepEqual([view.idOf(view.indexOf('y')!), view.idOf(toValidatorIndex(5))], ['y', null]);
+  assert.equal(view.onConnected('z'), null, 'all others are linked, and validators keep their places');
+  assert.deepEqual([view.indexOf('a'), view.indexOf('b')], [0, 1]);
+  view.onDisconnected('y');
+  assert.equal(view.onConnected('x3'), 3 + numbersMax, 'who was forgotten is somebody new');
+  assert.equal(view.onDisconnected('nobody'), null);
+});
+
+test('coming and going takes up no room', () => {
+  const view = viewOf(['a', 'b'], 'x');
+  for (let i = 0; i < 3 * numbersMax; i++) {
+    assert.equal(view.onConnected(`y${i}`), 3 + i);
+    view.onDisconnected(`y${i}`);
+  }
+  view.onDisconnected('x');
+  assert.equal(view.self, view.indexOf('x'));
 });

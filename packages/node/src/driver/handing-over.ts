@@ -75,7 +75,7 @@ export class HandingOver {
 export function takersOf(view: EpochView, connected: ReadonlySet<string>): ValidatorIndex[] {
   return view.set.validators
     .map((_, i) => i as ValidatorIndex)
-    .filter((i) => i !== view.self && connected.has(view.idOf(i)))
+    .filter((i) => i !== view.self && connected.has(view.idOf(i)!))
     .slice(0, view.set.faultsMax + 1);
 }
 

@@ -1,9 +1,10 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
-import { createLedger, type ListingStore, nobleSigner, type Validator, type Write } from '@cairn-ledger/core';
+import { createLedger, keyId, type ListingStore, nobleSigner, type Validator, type Write } from '@cairn-ledger/core';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
+import { guestsMax } from '../driver/epoch-view.ts';
 import { genesis as founded } from '../threads/testing/ledger-bench.ts';
-import { createRosterKeeper, guestIdOf } from './roster.ts';
+import { createRosterKeeper, guestIdOf, peersOf } from './roster.ts';
 
 const observer = nobleSigner('ed25519', new Uint8Array(32).fill(77));
 const genesis = {
@@ -53,6 +54,19 @@ test('let in are the validators, and whoever has an active key of role node, nam
   assert.equal(own.isAdmitted, false);
   assert.deepEqual(parameters, genesis.parameters);
   assert.equal(isSomebodyWaiting, false);
+});
+
+test('a member with many keys keeps nobody out', () => {
+  const key = (member: string, i: number) => {
+    const publicKey = new Uint8Array(32);
+    publicKey.set([member.length, i >> 8, i & 255]);
+    return { kid: keyId('ed25519', publicKey), publicKey, member };
+  };
+  const many = Array.from({ length: 600 }, (_, i) => key('many', i));
+  const few = [key('a', 0), key('bb', 0), key('bb', 1)];
+  const ids = peersOf([], [...many, ...few]).map(({ id }) => id);
+  assert.equal(ids.length, guestsMax);
+  for (const { kid } of [...few, ...many.slice(0, guestsMax - 3)]) assert.ok(ids.includes(guestIdOf(kid)));
 });
 
 test('a node is known by its own key alone: who calls itself a validator with another key is none', () => {

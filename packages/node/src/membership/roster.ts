@@ -166,7 +166,10 @@ export function createRosterKeeper(
   };
 }
 
-/** Of one id the first keeps it, in the order given; of one key there is one peer. */
+/**
+ * Of one id the first keeps it, in the order given; of one key there is one peer. Of those whom a key alone lets in there are at most
+ * `guestsMax`, one of each member before a second one of any: no member keeps others out with many keys.
+ */
 export function peersOf(validators: readonly Validator[], nodeKeys: Iterable<NodeKey>): PeerAddress[] {
   const peers: PeerAddress[] = [];
   const ids = new Set<string>();
@@ -183,13 +186,26 @@ export function peersOf(validators: readonly Validator[], nodeKeys: Iterable<Nod
     else add(guestIdOf(keyId('ed25519', linkKey)), linkKey, []);
   }
   let guests = 0;
-  for (const { kid, publicKey } of nodeKeys) {
+  for (const { kid, publicKey } of inTurns(nodeKeys)) {
     if (guests >= guestsMax) break;
     const before = peers.length;
     if (publicKey.length === 32) add(guestIdOf(kid), publicKey, []);
     if (peers.length > before) guests++;
   }
   return peers;
+}
+
+/** The first key of each member, then the second of each, and so on. */
+function inTurns(nodeKeys: Iterable<NodeKey>): NodeKey[] {
+  const turns: NodeKey[][] = [];
+  const counts = new Map<string, number>();
+  for (const key of nodeKeys) {
+    const turn = counts.get(key.member) ?? 0;
+    counts.set(key.member, turn + 1);
+    turns[turn] ??= [];
+    turns[turn].push(key);
+  }
+  return turns.flat();
 }
 
 function startsWith(key: Uint8Array, prefix: Uint8Array): boolean {
