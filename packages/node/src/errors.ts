@@ -268,6 +268,10 @@ export const nodeErrors = {
   'link.closed': inside('The connection was closed', triesAgain),
   'link.closed-by-peer': inside('The peer closed the link', triesAgain),
   'link.replaced': inside('A newer connection took the place of this one', nothing),
+  'link.second-instance': inside(
+    'Another instance with the key of this peer wants a link while the peer has one and answers',
+    'If you run a node twice, stop one of them. If you do not, somebody has its keys: have the members vote for new ones.',
+  ),
   'link.duplicate': inside('There is a connection to this peer already', nothing),
   'link.backed-off': inside('The peer is still being kept out', 'Nothing: it is let in again after the time.'),
   'link.disconnected': inside('This node ended the link for what the peer did', 'Look at the reason in the log.'),

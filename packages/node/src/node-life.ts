@@ -56,6 +56,7 @@ const noticeMs = 300;
 /** Messages of transactions that one peer may hand over: a steady rate, and as many at once (64 KiB each). */
 const handOversPerSecond = 16;
 const handOversBurst = 256;
+const secondInstanceLinesPerSecond = 0.1;
 
 /** What changes while a node runs, and whom a failure must stop. */
 export type Life = {
@@ -177,6 +178,11 @@ export async function beginLife(parts: LifeParts): Promise<string> {
         log.info('link.down', { peer, reason });
         driver.onDisconnected(peer);
       },
+      onSecondInstance: (peer) => {
+        if (secondInstances.take(peer, performance.now()) > 0) return;
+        log.warn('peer.second-instance', { peer });
+        edge?.tellAttack(peer, 'link.second-instance', 0);
+      },
     },
   });
   closers.add(() => transport.stop());
@@ -195,6 +201,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
     send: (peer, request) => void transport.send(peer, channelOf(request), encodeMessage(request)),
     keep: ledger.keepEpochs,
   });
+  const secondInstances = createRateLimit(secondInstanceLinesPerSecond, 1);
   const handOvers = createRateLimit(handOversPerSecond, handOversBurst);
 
   const driver: Driver = new Driver(

@@ -41,6 +41,7 @@ export const LINK_REASONS = [
   // We ended it.
   'link.replaced',
   'link.duplicate',
+  'link.second-instance',
   'link.backed-off',
   'link.disconnected',
   'link.removed',

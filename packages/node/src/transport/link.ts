@@ -113,6 +113,11 @@ export class Link {
     return this.#since.start;
   }
 
+  /** How long nothing has come. */
+  get silentMs(): number {
+    return this.#since.heard;
+  }
+
   get queuedBytes(): number {
     return this.#queue.bytes;
   }

@@ -75,7 +75,7 @@ test('nodes that dial each other at the same moment, again and again, agree on o
   await until(() => b.frames.length === 1);
 });
 
-test('a new link of a restarted peer replaces the old one, on both channels', async (t) => {
+test('a second instance with the key of a peer that is present gets no link, on either channel, and is told of', async (t) => {
   const { node, identity } = await startWithKnownPeer();
   t.after(() => node.transport.stop());
   const instance = new Uint8Array(randomBytes(8));
@@ -84,12 +84,28 @@ test('a new link of a restarted peer replaces the old one, on both channels', as
     await greet(node, identity, { instance, sequence: 9, channel: 'bulk' }),
   ];
   await until(() => eventsOf(node).length === 1);
+  for (const channel of ['control', 'bulk'] as const) {
+    const second = await greet(node, identity, { sequence: 1, channel });
+    await until(second.isClosed);
+    assert.equal(byeOf(second), 'link.second-instance');
+  }
+  assert.ok(before.every(({ isClosed }) => !isClosed()));
+  assert.deepEqual(eventsOf(node), ['connected', 'second-instance', 'second-instance']);
+});
+
+test('a new link of a restarted peer replaces the ones that have fallen silent, on both channels', async (t) => {
+  const { node, identity } = await startWithKnownPeer({ limits: { dial: { ...DIAL_LIMITS, presentMs: 100 } } });
+  t.after(() => node.transport.stop());
+  const instance = new Uint8Array(randomBytes(8));
+  const before = [
+    await greet(node, identity, { instance, sequence: 8 }),
+    await greet(node, identity, { instance, sequence: 9, channel: 'bulk' }),
+  ];
+  await until(() => eventsOf(node).length === 1);
+  await sleep(200);
   await greet(node, identity, { sequence: 1 });
   await until(() => before.every(({ isClosed }) => isClosed()));
   assert.ok(before.every((link) => byeOf(link) === 'link.replaced'));
-  await greet(node, identity, { sequence: 2, channel: 'bulk' });
-  // Each greeting comes from another instance here, so the last one leaves the bulk channel alone.
-  await until(() => eventsOf(node).length === 2);
   assert.deepEqual(node.log[1], { event: 'disconnected', peer: 'peer', reason: 'link.replaced' });
 });
 

@@ -4,11 +4,14 @@
  * Who dials: the peer with the smaller id at once, the other one when it has had no link for `reverseDialMs` (addresses
  * may be reachable from one side only).
  *
- * Which link stays when there are two for one channel. The newest wins, so that a restarted peer gets in at once; and
- * newness is what the peer itself says, in its hello, so that both sides judge alike:
- *   1. another instance than that of the present link: the peer was restarted; the new link replaces the old one;
- *   2. the same instance, a higher sequence: the peer has lost the present link; the new one replaces it;
- *   3. the same instance, a lower sequence: it was begun before the present one; refused.
+ * Which link stays when there are two for one channel. What is newer is what the peer itself says, in its hello, so that both sides
+ * judge alike:
+ *   1. another instance than that of a present link that was heard a moment ago: a second one runs with the same key, a copy or a
+ *      thief's. It is refused, and told of: two that took each other's place in turn would cost everybody more than either is worth;
+ *   2. another instance than that of a link that is silent: the peer was restarted, or its machine failed; the new link replaces it.
+ *      A process that ends closes its links, so a restarted one seldom has to wait for this;
+ *   3. the same instance, a higher sequence: the peer has lost the present link; the new one replaces it;
+ *   4. the same instance, a lower sequence: it was begun before the present one; refused.
  * When both dial at once there is no present link yet: the one dialed by the smaller id stays. Its owner refuses the
  * other, and the other side gives up its own as soon as it sees the first.
  */
@@ -24,6 +27,8 @@ export type DialLimits = {
   readonly backoffMinMs: number;
   readonly backoffMaxMs: number;
   readonly reverseDialMs: number;
+  /** A link on which something came within this time has its peer at the other end: longer than a ping and its answer take. */
+  readonly presentMs: number;
   /** First and longest time for which a peer that broke the rules is kept out; doubles each time. */
   readonly keepOutMinMs: number;
   readonly keepOutMaxMs: number;
@@ -35,6 +40,7 @@ export const DIAL_LIMITS: DialLimits = {
   backoffMinMs: 50,
   backoffMaxMs: 2_000,
   reverseDialMs: 1_000,
+  presentMs: 2_500,
   keepOutMinMs: 250,
   keepOutMaxMs: 30_000,
   forgiveMs: 60_000,
@@ -58,6 +64,8 @@ export type PeerHost = {
   readonly onWaiting: (link: Link) => void;
   readonly onConnected: (peer: PeerId) => void;
   readonly onDisconnected: (peer: PeerId, reason: LinkReason) => void;
+  /** Another instance with this peer's key wants in while the peer is present. */
+  readonly onSecondInstance: (peer: PeerId) => void;
   readonly onEnd: (end: LinkEnd) => void;
 };
 
@@ -201,6 +209,10 @@ export class PeerLinks {
       return link.end({ reason: 'link.wrong-channel', detail: hello.channel });
     }
     const lane = this.#lanes[hello.channel];
+    if (this.#isSecondInstance(hello)) {
+      this.#host.onSecondInstance(this.id);
+      return link.end({ reason: 'link.second-instance', detail: '' });
+    }
     if (!link.isDialed) {
       if (this.#isOutdated(lane, hello)) return link.end({ reason: 'link.duplicate', detail: '' });
       this.#arrivals.delete(link);
@@ -209,7 +221,16 @@ export class PeerLinks {
     this.#install(lane, link, hello);
   }
 
-  /** Rule 3 of the head, and the case that both dial at once. */
+  /** Rule 1 of the head. */
+  #isSecondInstance(hello: Hello): boolean {
+    const { presentMs } = this.#host.limits;
+    return this.#allLanes().some(({ link }) => {
+      const present = link?.peerHello ?? null;
+      return present !== null && !isSameInstance(present, hello) && link!.silentMs < presentMs;
+    });
+  }
+
+  /** Rule 4 of the head, and the case that both dial at once. */
   #isOutdated(lane: Lane, hello: Hello): boolean {
     const present = lane.link?.peerHello ?? null;
     if (present === null) return this.#isDialer && lane.greeting !== null;

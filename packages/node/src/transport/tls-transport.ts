@@ -117,6 +117,7 @@ class TcpTransport implements TlsTransport {
       onWaiting: (link) => this.#planFlush(link),
       onConnected: (peer) => this.#tell(() => options.events.onConnected(peer)),
       onDisconnected: (peer, reason) => this.#tell(() => options.events.onDisconnected(peer, reason)),
+      onSecondInstance: (peer) => this.#tell(() => options.events.onSecondInstance?.(peer)),
       onEnd: (end) => this.#counts.add(end.reason),
     };
     this.updatePeers(options.peers);

@@ -45,6 +45,8 @@ export type TransportEvents = {
   readonly onConnected: (peer: PeerId) => void;
   /** After `onConnected`: at least one of the channels is down. */
   readonly onDisconnected: (peer: PeerId, reason: LinkReason) => void;
+  /** Another instance with a peer's key was refused, since that peer is linked and present. Comes with every attempt. */
+  readonly onSecondInstance?: (peer: PeerId) => void;
 };
 
 export type ChannelCounters = {

@@ -89,6 +89,8 @@ export function createAttackWatch({ attack, targetId, restIds, ...tell }: Attack
       note('unreachable', timeMs, owner, `lost the link: ${textOf(fields.reason)}`);
     }
     if (event === 'link.up' && fields.peer === targetId) unreachableAt.delete(owner);
+    if (event === 'peer.second-instance' && fields.peer === targetId)
+      note('refused', timeMs, owner, 'lets no second one in with its key');
     if ((event === 'message.refused' || event === 'peer.disconnected') && fields.peer === targetId)
       note('refused', timeMs, owner, `refused what it sends: ${textOf(fields.code)}`);
   }

@@ -10,6 +10,7 @@ export const LEDGER_HASH = new Uint8Array(32).fill(7);
 
 export type LogEntry =
   | { readonly event: 'connected'; readonly peer: PeerId }
+  | { readonly event: 'second-instance'; readonly peer: PeerId }
   | { readonly event: 'disconnected'; readonly peer: PeerId; readonly reason: LinkReason };
 
 export type TestNode = {
@@ -42,6 +43,7 @@ export function createNode(
       onFrame: (peer, channel, frame) => frames.push({ peer, channel, frame }),
       onConnected: (peer) => log.push({ event: 'connected', peer }),
       onDisconnected: (peer, reason) => log.push({ event: 'disconnected', peer, reason }),
+      onSecondInstance: (peer) => log.push({ event: 'second-instance', peer }),
     },
   });
   return { id, secretKey, identity: createLinkIdentity(secretKey), transport, frames, log };

@@ -37,8 +37,8 @@ const batchLivesHeights = 1_000;
 export const stealKey: Attack = {
   name: 'steal-key',
   what: 'a thief signs votes and batches with its keys, over links of its own',
-  noticedBy: ['proven'],
-  shutOutBy: ['suspended'],
+  noticedBy: ['proven', 'refused'],
+  shutOutBy: ['suspended', 'refused'],
   isWindowed: false,
   mayBeProven: true,
   voidsOwnPromises: false,

@@ -13,7 +13,7 @@ export const twin: Attack = {
   name: 'twin',
   what: 'a copy of its folder, keys and all, is started as a second instance beside it',
   noticedBy: ['proven', 'fenced', 'suspended', 'refused'],
-  shutOutBy: ['fenced', 'suspended'],
+  shutOutBy: ['fenced', 'suspended', 'refused'],
   isWindowed: false,
   mayBeProven: true,
   voidsOwnPromises: false,
