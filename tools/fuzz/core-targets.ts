@@ -134,6 +134,14 @@ export const coreTargets: readonly Target[] = [
     core.epochProofBytesMax,
   ),
   bytesTarget(
+    'model/restart.ts',
+    'decodeSignedRestart',
+    core.decodeSignedRestart,
+    () => good.restarts.map(core.encodeSignedRestart),
+    core.encodeSignedRestart,
+    core.restartBytesMax,
+  ),
+  bytesTarget(
     'proof/trust-files.ts',
     'decodeEpochsFile',
     core.decodeEpochsFile,

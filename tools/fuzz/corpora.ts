@@ -72,6 +72,18 @@ export const anchors = [
   core.setToTrustAnchor(ledgerHash, epoch, setOne, 1),
   core.setToTrustAnchor(ledgerHash, toEpoch(9), setTwo, 2 ** 32),
 ];
+const restartPoint = { ledgerHash, epoch, rules: 1, height: toHeight(12), timeMs: 1_000 };
+const restartDigests = { parent: core.sha256(life), result: core.sha256(life), checkpoint: core.sha256(life) };
+const restartOf = (count: number) => core.createRestart({ ...restartPoint, ...restartDigests }, validatorsOf(count));
+export const restarts: readonly core.SignedRestart[] = [
+  restartOf(4),
+  [1, 2, 3].reduce(
+    (signed, i) =>
+      core.withRestartSignature(signed, { kid: new Uint8Array(8).fill(i), signature: new Uint8Array(64).fill(i) }),
+    restartOf(1),
+  ),
+];
+
 /** The end of an epoch of `from` validators, at some height, and `to` that come next. */
 function endOf(number: number, from: number, to: number, height: number): core.EpochProof {
   const validatorSet = core.validatorSetDigest(validatorsOf(to));

@@ -131,6 +131,8 @@ export {
 export type { Provenance } from './ledger/readings.ts';
 export { readingSourceOf } from './ledger/readings.ts';
 export type { ReplayWindow } from './ledger/replay-window.ts';
+export type { RestartVotes } from './ledger/restart.ts';
+export { checkRestart, restartVotesOf } from './ledger/restart.ts';
 export type {
   AdmissionView,
   AttestationView,
@@ -253,6 +255,17 @@ export {
   receiptsToBundle,
 } from './model/receipt.ts';
 export type { KeyRole, RegisteredKey } from './model/registered-key.ts';
+export type { Restart, RestartPoint, RestartSignature, SignedRestart } from './model/restart.ts';
+export {
+  createRestart,
+  decodeSignedRestart,
+  encodeSignedRestart,
+  restartBytesMax,
+  restartDigest,
+  restartRound,
+  restartSignedBytes,
+  withRestartSignature,
+} from './model/restart.ts';
 export type { TransactionContent, UnsignedTransaction } from './model/sign-transaction.ts';
 export { completeTransaction, prepareTransaction, signTransaction } from './model/sign-transaction.ts';
 export type {

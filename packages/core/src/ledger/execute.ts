@@ -6,7 +6,7 @@
  * the same transaction (protocol.md section 2).
  *
  * Before the transactions come the suspensions that end and what the block proves; after them, signs of life, proposals
- * that lapse, and the target set.
+ * that lapse, and the target set: what the ledger makes of it, or, with a restart, the members outside of it.
  */
 import type { KeyAlgorithm, Verifier } from '../crypto/verifier.ts';
 import type { Hash } from '../model/brands.ts';
@@ -26,7 +26,7 @@ import { lapseProposals } from './proposals.ts';
 import { chargeQuota } from './quotas.ts';
 import { type Provenance, readingSourceOf } from './readings.ts';
 import { parametersKind, paths } from './records.ts';
-import { changeTarget } from './set-changes.ts';
+import { changeTarget, restartTarget } from './set-changes.ts';
 import type { Store, Write } from './store.ts';
 import { endSuspensions, type LeaderHint, leaderHintsBetween, suspensionsOf } from './suspensions.ts';
 import { targetRulesOf, targetSetAfter } from './target-set.ts';
@@ -46,6 +46,8 @@ export type LedgerBlock = {
   readonly validators: readonly Validator[];
   /** Ids of the validators that have a batch listed in the block, in any order. */
   readonly authors: readonly string[];
+  /** In a block with which the members restart the network: the set that goes on, in place of what the ledger wanted. */
+  readonly restart?: readonly Validator[];
 };
 
 export type TransactionResult = {
@@ -122,7 +124,8 @@ export function executeBlock(store: Store, block: LedgerBlock, context: Executio
   }
   noteAuthors(state, block.height, block.authors);
   lapseProposals(scene);
-  changeTarget(scene);
+  if (block.restart === undefined) changeTarget(scene);
+  else restartTarget(scene, block.restart);
   return {
     results,
     entries,

@@ -62,6 +62,27 @@ export function changeTarget(scene: SetChangeScene): void {
   if (rules !== null) changeRules(scene, rules);
 }
 
+/**
+ * Puts the set of a restart in place of the target, and with it the rules of the block: a change that is in flight is given up. Whoever
+ * is not in that set has left, as by vote.
+ */
+export function restartTarget(scene: SetChangeScene, validators: readonly Validator[]): void {
+  const { state, rules, events } = scene;
+  const before = targetSetOf(state);
+  const departures = before
+    .filter(({ id }) => !validators.some((each) => each.id === id))
+    .map((validator): Departure => ({ validator, cause: 'vote' }));
+  if (departures.length > 0) noteDepartures(scene, departures);
+  for (const { id } of validators) {
+    const ready = state.get(readyKind, paths.ready(id));
+    if (ready !== null && admissionOf(state, id) === null) dropReady(state, id);
+  }
+  writeTargetSet(state, validators);
+  state.set(targetRulesKind, paths.targetRules, rules);
+  const left = departures.map(({ validator, cause }) => ({ validator: validator.id, cause }));
+  events.push({ type: 'target-changed', joined: null, left, rules });
+}
+
 /** True while the engine has not yet followed the last change. */
 function isInFlight({ state, validators, rules }: SetChangeScene, target: readonly Validator[]): boolean {
   const isSameSet = equalBytes(validatorSetDigest(target), validatorSetDigest(validators));
@@ -138,9 +159,19 @@ function arrivalFor({ state }: SetScene, target: readonly Validator[], id: strin
 }
 
 function remove(scene: SetScene, target: readonly Validator[], departures: readonly Departure[]): void {
-  const { state, height, events } = scene;
+  noteDepartures(scene, departures);
   const left = departures.map(({ validator, cause }) => ({ validator: validator.id, cause }));
-  const ids = left.map(({ validator }) => validator);
+  writeTargetSet(
+    scene.state,
+    target.filter(({ id }) => !left.some(({ validator }) => validator === id)),
+  );
+  scene.events.push({ type: 'target-changed', joined: null, left, rules: targetRulesOf(scene.state) });
+}
+
+/** Everything of a departure but the target set itself. */
+function noteDepartures(scene: SetScene, departures: readonly Departure[]): void {
+  const { state, height } = scene;
+  const ids = departures.map(({ validator }) => validator.id);
   const removals = agendaOf(state).removals.filter((id) => !ids.includes(id));
   const faulty = agendaOf(state).faulty.filter(({ validator }) => !ids.includes(validator));
   writeAgenda(state, { ...agendaOf(state), faulty, removals });
@@ -151,11 +182,6 @@ function remove(scene: SetScene, target: readonly Validator[], departures: reado
     const ready = state.get(readyKind, paths.ready(id));
     if (ready !== null && equalBytes(ready.linkKey, linkKey)) dropReady(state, id);
   }
-  writeTargetSet(
-    state,
-    target.filter(({ id }) => !ids.includes(id)),
-  );
-  events.push({ type: 'target-changed', joined: null, left, rules: targetRulesOf(state) });
 }
 
 function takeIn(scene: SetScene, target: readonly Validator[], { validator, ready, kind }: Arrival): void {

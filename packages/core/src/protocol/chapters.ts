@@ -1,7 +1,7 @@
 /** The chapters of one replica (protocol.md sections 2 to 7), and what each asks of the others. */
 
 import type { Verifier } from '../crypto/verifier.ts';
-import { toValidatorIndex, type ValidatorIndex } from '../model/brands.ts';
+import { toHeight, toValidatorIndex, type ValidatorIndex } from '../model/brands.ts';
 import { Agreement } from './agreement/agreement.ts';
 import { BlockTree } from './agreement/block-tree.ts';
 import { BatchBook } from './batches/batch-book.ts';
@@ -97,7 +97,8 @@ export function createChapters(
       isSuspended: (validator) => suspended.size < set.quorum && suspended.has(validator),
       certifiedCheckpoint: (height) => checkpoints.certifiedDigest(height),
       nextSetAfter: (height) => {
-        const target = checkpoints.targetAt(height);
+        // An epoch knows nothing of what was wanted before it began; only a restart makes that another set.
+        const target = checkpoints.targetAt(toHeight(Math.max(height, set.genesis.height)));
         return target !== null && isChange(set, target) ? target.digest : null;
       },
       isChangePending: () => {

@@ -146,6 +146,8 @@ export class Checkpoints {
     const { height } = statement;
     if (!equalBytes(statement.ledgerHash, this.#context.ledgerHash) || statement.epoch !== this.#setOf(height).epoch)
       return false;
+    // Of an earlier round than the own result: it is of a block that a restart has given up.
+    if (statement.round < (this.#own.get(height)?.outcome.statement.round ?? 0)) return false;
     if (height === this.#owedHeight) return !this.#tallies.get(height)?.bySigner.has(signer);
     if (height + heightsKept < this.#executedHeight || height > this.#executedHeight + heightsAheadMax) return false;
     const known = this.#tallies.get(height)?.bySigner.get(signer)?.signature.statement;

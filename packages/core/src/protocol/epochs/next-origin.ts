@@ -17,7 +17,9 @@ export function nextOrigin(
   hasBegun: boolean,
 ): ReplicaOrigin {
   const { set, selfId, ledgerHash, constants, self } = context;
-  const target = checkpoints.targetAt(toHeight(boundary.height - constants.checkpointLag));
+  const target = checkpoints.targetAt(
+    toHeight(Math.max(boundary.height - constants.checkpointLag, set.genesis.height)),
+  );
   assert(
     target !== null && isChange(set, target),
     'a boundary block follows from what the ledger wanted L heights before',
