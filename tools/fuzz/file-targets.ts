@@ -22,6 +22,7 @@ import { readKeyFile } from '../../packages/node/src/keys/key-file.ts';
 import { openSigningMark, readMark } from '../../packages/node/src/keys/signing-mark-file.ts';
 import { decodeInvitation, encodeInvitation } from '../../packages/node/src/membership/invitation.ts';
 import { parseInvitationBook } from '../../packages/node/src/membership/invitation-book.ts';
+import { parsePreparation, preparationToJson } from '../../packages/node/src/restart/preparation.ts';
 import { createKey, keyToText, publicKeyToText, textToKey, textToPublicKey } from '../../packages/sdk/src/key.ts';
 import { textToReading } from '../../packages/sdk/src/reading.ts';
 import * as good from './corpora.ts';
@@ -219,6 +220,19 @@ export const fileTargets: readonly Target[] = [
     sizeMax: 1024,
     corpus: () => jsonOf({ epoch: 1, view: 2, seq: 3, checkpointHeight: 4 }),
     run: (bytes) => verdictOfNullable(readMark(textOf(bytes))),
+  },
+  {
+    name: 'parsePreparation',
+    covers: at('node/src/restart/preparation.ts', 'parsePreparation'),
+    sizeMax: 64 << 10,
+    corpus: () =>
+      good.restarts.flatMap(({ restart: { ledgerHash, block, validators, result } }) => {
+        const { epoch, rules, height, parent, timeMs, checkpoint } = block.header;
+        const point = { ledgerHash, epoch, rules, height, parent, timeMs, result, checkpoint };
+        const rest = { life: validators[0]!.life, isLost: false, signedEpoch: 1, signedHeight: 3, finalizedHeight: 4 };
+        return jsonOf(preparationToJson({ nodeId: 'alder-1', point, validators, ...rest }));
+      }),
+    run: (bytes) => verdictOf(parsePreparation(textOf(bytes))),
   },
   {
     name: 'the progress of a feed',

@@ -339,6 +339,85 @@ export const clientErrors = {
     'Correct what the message names.',
   ],
 
+  'restart.malformed': [
+    'The file is not a restart document',
+    'Take it again from whoever drafted it; `cairn restart show <file>` prints one that can be read.',
+  ],
+  'restart.unreadable': [
+    'A restart document cannot be read',
+    'Check path and permissions; the message has the reason.',
+  ],
+  'restart.unwritable': ['A restart document cannot be written', 'Check folder, permissions and free space.'],
+  'restart.wrong-ledger': ['The restart document is of another ledger', 'Take the one of this network.'],
+  'restart.bad-preparation': [
+    'A file is not what `cairn restart prepare` writes',
+    'Run that command at the node again, with --out.',
+  ],
+  'restart.no-chain': [
+    'The node has no chain, so there is nothing to restart from',
+    'Start it: it gets the chain from its peers, or, where nobody has one any more, begins at the genesis. Stop it, and prepare again.',
+  ],
+  'restart.nothing': [
+    'A restart document needs a node that said how it stands, and a validator to go on',
+    'Run `cairn restart prepare` at the nodes, and draft from all of them.',
+  ],
+  'restart.contradiction': [
+    'Two nodes say what cannot both be true',
+    'Audit both with `cairn audit`, and leave out the one that is damaged; two different blocks of one height mean a fork: docs/threat-model.md.',
+  ],
+  'restart.more-known': [
+    'A node has signed, or knows to be final, more than any of these has executed',
+    'Bring the node that has it. With --lose the network goes on without what lies above, and whoever relied on that must be told.',
+  ],
+  'restart.later-epoch': [
+    'A node has signed in a later epoch than any of these has come to',
+    'Bring a node that has that chain. Without one this ledger cannot go on, since old signatures would contradict new ones: found a new network.',
+  ],
+  'restart.foreign-validator': [
+    'A restart goes on with validators that the ledger wants, and no others',
+    'Draft it anew from what the nodes say; new validators join by vote afterwards.',
+  ],
+  'restart.too-few-validators': [
+    'A restart would leave fewer than four of the validators',
+    'Let more of them go on; those that cannot come back are voted out afterwards.',
+  ],
+  'restart.unknown-key': [
+    'A signature on the restart document is by no key of a person of a member',
+    'Sign it with a person key that is in force on the ledger at that height.',
+  ],
+  'restart.bad-signature': [
+    'A signature on the restart document does not hold',
+    'The document was changed after it was signed: compare its digest, and sign it again.',
+  ],
+  'restart.too-few-members': [
+    'Too few members have signed the restart document',
+    'Let more members sign it: as many as a vote on a change of members takes.',
+  ],
+  'restart.other-document': [
+    'The node was given another restart document for the same epoch',
+    'Find out which one is the decision of the members before anything else. One epoch ends once.',
+  ],
+  'restart.finalized-above': [
+    'The node holds a finalized block above the one that the restart document ends the epoch with',
+    'Do not restart below it: prepare at this node, and draft the document anew. Nothing final may be taken back.',
+  ],
+  'restart.other-block': [
+    'The node has another block at the height that the restart document names',
+    'That is a fork: docs/threat-model.md. Compare the blocks of all nodes before anything else.',
+  ],
+  'restart.other-result': [
+    'The node has another result of the last block than the restart document',
+    'Audit it with `cairn audit --replay`; repair it from the others, or leave it out when the document is drafted.',
+  ],
+  'restart.other-epoch': [
+    'The rules or the time of the restart document do not follow on the last block',
+    'Draft the document anew with `cairn restart draft`.',
+  ],
+  'restart.due': [
+    'The members have ended the epoch at this height',
+    'Nothing: the node goes on in the next epoch at once.',
+  ],
+
   'cbor.depth': ['The CBOR is nested too deeply', correctBytes],
   'cbor.duplicate-key': ['A map has one key twice', correctBytes],
   'cbor.float': ['A float stands where none may', correctBytes],

@@ -38,6 +38,12 @@ export function fenceError(reason: FenceReason, dataDir: string, markPath: strin
         code: 'node.fenced',
         message: `taken out by its operator: ${operatorFenceReason(dataDir) ?? 'no reason'}`,
       };
+    case 'restart':
+      return {
+        code: 'node.fenced',
+        message:
+          'the members have ended this epoch: nothing is signed in it, and the next one begins at the height they named',
+      };
     case 'damaged':
       return {
         code: 'node.damaged',

@@ -39,7 +39,7 @@ export type NodeKeeper = {
 };
 
 /** What has gone wrong, by what mends it. */
-type Ailment = 'journal' | 'chain' | 'behind';
+type Ailment = 'journal' | 'chain' | 'behind' | 'restart';
 
 const firstPauseMs = 1_000;
 const longestPauseMs = 60_000;
@@ -82,6 +82,9 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
         return 'chain';
       case 'node.behind':
         return 'behind';
+      case 'restart.due':
+        // Nothing is wrong: the next life begins in the epoch that the members have decided.
+        return 'restart';
       case 'node.chain-failed':
         // Perhaps what is stored led the ledger thread astray, perhaps it is a bug.
         return failures < guessesMax ? 'chain' : null;
@@ -160,9 +163,10 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
       patience.onGoodLife();
     }
     await closers.closeAll().catch((cause: unknown) => log.warn('node.close-failed', { ...errorOf(cause) }));
-    await heal(error);
-    // A chain that was only behind is as true as it was.
-    await live(ailmentOf(error) !== 'behind');
+    const ailment = ailmentOf(error);
+    if (ailment !== 'restart') await heal(error);
+    // A chain that was only behind, or has come to where the members restart it, is as true as it was.
+    await live(ailment !== 'behind' && ailment !== 'restart');
   }
 
   async function heal(error: CairnError): Promise<void> {

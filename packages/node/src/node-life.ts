@@ -39,6 +39,7 @@ import type { HealingFacts } from './node-healing.ts';
 import { createNodeMetrics } from './node-metrics.ts';
 import { peersToLink } from './node-peers.ts';
 import { modeOf, type Phase, refusalOf, statusOf } from './node-status.ts';
+import { createRestartWatch, markAfterRestart } from './restart/restart-watch.ts';
 import { type EdgeClient, startEdgeClient } from './threads/edge-client.ts';
 import { startLedgerClient } from './threads/ledger-client.ts';
 import { createMempool } from './threads/mempool.ts';
@@ -85,7 +86,7 @@ export type LifeParts = {
 /** Resolves with where HTTP is served, once it listens. What it opened is closed by `closers`, also when it rejects. */
 export async function beginLife(parts: LifeParts): Promise<string> {
   const { config, founding, log, closers, life, failure } = parts;
-  const { keys, genesis, genesisBytes, ledgerHash } = founding;
+  const { keys, genesis, genesisBytes, ledgerHash, restarts } = founding;
   const selfId = config.validatorId;
   const startedAtMs = performance.now();
 
@@ -103,7 +104,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
 
   const { port1: newsOut, port2: newsIn } = new MessageChannel();
   const { client: ledger, verification } = await startLedgerClient(
-    { dataDir: config.dataDir, genesis: genesisBytes, self: { id: selfId, linkKey: keys.link.publicKey } },
+    { dataDir: config.dataDir, genesis: genesisBytes, self: { id: selfId, linkKey: keys.link.publicKey }, restarts },
     newsOut,
     (stateHashes) =>
       createVerificationPool(
@@ -125,6 +126,8 @@ export async function beginLife(parts: LifeParts): Promise<string> {
         }
         lastOutcome = readOutcome(outcome);
         life.driver?.input({ type: 'executed', outcome: lastOutcome });
+        if (life.driver !== null)
+          restart.onExecuted(lastOutcome.statement.height, life.driver.replica.status().finalizedHeight);
       },
       onDamaged,
       onFailed: failure.fail,
@@ -202,6 +205,13 @@ export async function beginLife(parts: LifeParts): Promise<string> {
     keep: ledger.keepEpochs,
   });
   const secondInstances = createRateLimit(secondInstanceLinesPerSecond, 1);
+  const restart = createRestartWatch({ restarts, log, fence: () => driver.fence('restart'), end: failure.fail });
+  // Where a journal tells of signing and the mark beside the keys does not, the mark was lost.
+  const isMarkLost = mark.isNew && !isJournalNew;
+  const isUnknown = isMarkLost && !isNotedAsRolledBack(config.dataDir);
+  const restartMark = markAfterRestart(origin.set, restarts, mark.value, isUnknown);
+  const unwritten = restartMark === null ? null : mark.write(restartMark);
+  if (unwritten !== null) throw new NodeFailed(unwritten);
   const handOvers = createRateLimit(handOversPerSecond, handOversBurst);
 
   const driver: Driver = new Driver(
@@ -239,6 +249,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
       verifier: sodiumVerifier,
       ledger: {
         execute: (block, batches, finalization, misbehaviour) => {
+          if (!restart.admits(block.header.height)) return;
           metrics.onFinal(block);
           ledger.execute(block, batches, finalization, misbehaviour);
         },
@@ -265,7 +276,9 @@ export async function beginLife(parts: LifeParts): Promise<string> {
         edge?.admit(transactions);
       },
       onEpochs: (peer, proofs) => boundaries.onEpochs(peer, proofs),
+      onLaterEpoch: (peer, epoch) => restart.onLaterEpoch(peer, epoch, performance.now()),
       onEpoch: ({ epoch, validators }) => {
+        restart.onEpoch(epoch);
         metrics.onEpoch(validators);
         spokesman.onEpoch();
         log.info('epoch.began', { epoch, validators: validators.map(({ id }) => id) });
@@ -281,8 +294,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
       },
       onFailed: failure.fail,
     },
-    // Where a journal tells of signing and the mark beside the keys does not, the mark was lost.
-    mark.isNew && !isJournalNew ? null : mark.value,
+    restartMark ?? (isMarkLost ? null : mark.value),
   );
   life.driver = driver;
   closers.add(() => {
@@ -390,6 +402,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
   }
 
   await restoreJournal(journal, driver);
+  restart.onEpoch(origin.set.epoch);
   if (isNotedAsRolledBack(config.dataDir)) {
     if (driver.isTakenBack) forgetRolledBack(config.dataDir);
     else driver.fence('rolled-back');
@@ -407,6 +420,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
       http: config.http,
       ...(config.mqtt && { mqtt: config.mqtt }),
       keysDir: config.keysDir,
+      restarts,
       listen: config.listen,
       peers: config.peers ?? {},
       status: status(),

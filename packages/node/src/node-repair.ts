@@ -144,11 +144,11 @@ async function repairWith(
   peers: Peers,
   { founding, log, onProgress, isBehind = false }: RepairParts,
 ): Promise<Result<ChainRepair, CairnError>> {
-  const { genesis, genesisBytes, anchor } = founding;
+  const { genesis, genesisBytes, anchor, restarts } = founding;
   try {
     return await repairChain({
       path,
-      anchor: genesisToAnchor(genesis, genesisBytes, anchor),
+      anchor: genesisToAnchor(genesis, genesisBytes, anchor, restarts),
       peers,
       verifier: sodiumVerifier,
       isBehind,

@@ -18,6 +18,7 @@ import {
 } from '@cairn-ledger/core';
 import type { StoredBlock } from '../storage/chain-db.ts';
 import { batchPartBytes } from '../storage/chain-schema.ts';
+import { isRestart } from '../storage/restart-block.ts';
 import { decodeVerdicts } from '../storage/verdicts.ts';
 import { type AuditedBatch, auditBatches, auditBlock, auditFinalization, type ChainAudit } from './block-audit.ts';
 import { type AuditedCheckpoint, auditCheckpoint } from './checkpoint-audit.ts';
@@ -140,6 +141,8 @@ export async function auditChain(
       unproven.clear();
       if (set === epochs.latest) finalizedView = Math.max(finalizedView, view);
     }
+    const decided = block === null ? undefined : anchor.restarts.get(block.header.epoch)?.restart.block;
+    if (decided !== undefined && equalBytes(decided.digest, block!.digest)) unproven.clear();
     if (block === null) return null;
     const batches = auditBatches(task, block);
     const whole = batches.filter((batch) => batch !== null);
@@ -158,7 +161,7 @@ export async function auditChain(
     if (before !== null && (!equalBytes(header.parent, before.digest) || header.timeMs <= before.timeMs))
       findings.add('block', 'audit.unlinked', `block ${height} does not follow block ${height - 1}`, where);
     const named = Math.max(0, height - lag);
-    checkTarget(height, named, header);
+    checkTarget(height, Math.max(named, epochs.at(height).genesis.height), header);
     const statement = statements.get(named);
     if (statement !== undefined && !equalBytes(statement, header.checkpoint)) {
       const what = `the checkpoint of height ${named} is not the one that block ${height} names`;
@@ -166,9 +169,9 @@ export async function auditChain(
     }
   }
 
-  /** An epoch ends with the block that the target of L heights ago says, for the set that it says. */
+  /** An epoch ends with the block that the target of L heights ago says, for the set that it says; or with one that the members name. */
   function checkTarget(height: number, named: number, { nextSet }: Block['header']): void {
-    if (named < firstHeight) return;
+    if (named < firstHeight || isRestart(chain, height)) return;
     const where = { table: 'targets', height: named };
     findings.guard('block', where, () => {
       const [set, target] = [epochs.at(height), chain.epochs.targetAt(named)];

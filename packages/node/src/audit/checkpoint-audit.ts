@@ -27,8 +27,9 @@ export function auditCheckpoint(task: ChainAudit, height: number): AuditedCheckp
     return { own: null, certified: null };
   }
   const own = readStatement(task, height, stored.statement);
-  if (stored.round !== 0 || stored.signatures === null) {
-    if (stored.round !== 0)
+  const round = own?.round ?? 0;
+  if (stored.round !== round || stored.signatures === null) {
+    if (stored.round !== round)
       findings.add('checkpoint', 'audit.differs', `the checkpoint of ${height} is of round ${stored.round}`, where);
     return { own, certified: null };
   }
@@ -86,7 +87,6 @@ function isOf(statement: CheckpointStatement, { anchor, epochs }: ChainAudit, he
     equalBytes(statement.ledgerHash, anchor.ledgerHash) &&
     equalBytes(statement.validatorSet, epochs.at(height + 1).digest) &&
     statement.height === height &&
-    statement.epoch === epochs.at(height).epoch &&
-    statement.round === 0
+    statement.epoch === epochs.at(height).epoch
   );
 }

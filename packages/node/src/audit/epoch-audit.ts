@@ -63,7 +63,7 @@ export function auditEpochs(anchor: Anchor, chain: ChainDb, findings: Findings):
     const isProven = findings.guard(
       'block',
       where,
-      () => isSigned(anchor, chain, before, row) || isStoredFinal(anchor, chain, before, row),
+      () => isDecided(anchor, row) || isSigned(anchor, chain, before, row) || isStoredFinal(anchor, chain, before, row),
     );
     if (isProven === false) {
       const what = `nothing proves who signs in epoch ${epoch}: no quorum of epoch ${before.epoch} has signed it`;
@@ -131,6 +131,12 @@ function compareWithGenesis(row: StoredEpoch, { set, genesis }: Anchor, findings
     (rules === null || rules === genesis.rules);
   if (isTrue) return;
   findings.add('block', 'audit.differs', 'epoch 1 is not the one of the genesis', { table: 'epochs', key: '1' });
+}
+
+/** The members have ended the epoch before with this one, by the document beside the keys. */
+function isDecided({ restarts }: Anchor, { epoch, genesisHeight, digest }: StoredEpoch): boolean {
+  const header = restarts.get(epoch - 1)?.restart.block.header;
+  return header !== undefined && header.height === genesisHeight && equalBytes(header.nextSet!, digest);
 }
 
 /** The signatures of the boundary's checkpoint by the epoch before. */

@@ -25,6 +25,7 @@ import {
 import { nodeConfigIn, readNodeConfig } from '../config/node-config.ts';
 import { readKeyFile } from '../keys/key-file.ts';
 import { type NodeKeyUse, nodeKeyUses } from '../keys/node-keys.ts';
+import { noRestarts, type Restarts, readRestarts } from '../restart/restart-files.ts';
 import type { Findings } from './finding.ts';
 
 /** Where the parts of a node lie. `validatorId` null: the settings cannot be read. */
@@ -40,6 +41,8 @@ export type Anchor = {
   readonly genesisBytes: Uint8Array;
   readonly ledgerHash: Hash;
   readonly set: EpochSet;
+  /** Epochs that the members have ended, by documents that are trusted as the genesis is. */
+  readonly restarts: Restarts;
 };
 
 /** The places as the settings have them, else the usual ones. */
@@ -64,9 +67,14 @@ export function auditGenesis(folder: NodeFolder, trusted: Uint8Array | null, fin
   const genesisBytes = trusted ?? stored;
   if (genesisBytes === null) return null;
   const anchor = genesisToAnchor(genesisBytes);
-  if (anchor.ok) return anchor.value;
-  findings.add('genesis', anchor.error.code, anchor.error.message, where);
-  return null;
+  if (!anchor.ok) {
+    findings.add('genesis', anchor.error.code, anchor.error.message, where);
+    return null;
+  }
+  const restarts = readRestarts(folder.keysDir, anchor.value.ledgerHash);
+  if (restarts.ok) return { ...anchor.value, restarts: restarts.value };
+  findings.add('genesis', restarts.error.code, restarts.error.message);
+  return anchor.value;
 }
 
 /** Error: `genesis.malformed`. */
@@ -81,6 +89,7 @@ export function genesisToAnchor(genesisBytes: Uint8Array): Result<Anchor, CairnE
     genesisBytes,
     ledgerHash,
     set: createEpochSet(toEpoch(1), validators, validatorSetDigest(validators), tip, genesis.value.rules),
+    restarts: noRestarts,
   });
 }
 

@@ -25,6 +25,7 @@ import { orThrow } from '../failure.ts';
 import { ChainDb, type StoredBlock } from '../storage/chain-db.ts';
 import { chainSchema, chainSchemaVersion, tilesPerLevelMax } from '../storage/chain-schema.ts';
 import { openDatabase } from '../storage/database.ts';
+import { isRestart } from '../storage/restart-block.ts';
 import { batchesPerBlockMax, heightOf } from '../storage/transaction-place.ts';
 import { executedToView, storedToView } from '../storage/view-block.ts';
 import { type ViewBlock, ViewDb } from '../storage/view-db.ts';
@@ -190,6 +191,7 @@ export function makeAnew(options: MadeAnewOptions, findings: Findings): MadeAnew
       finalization,
       batches: prepared,
       misbehaviour: proofs.map(({ accused, proof }) => ({ accused, kind: proof.type })),
+      ...(isRestart(storedChain, stored.height) && { restart: epochs.at(stored.height + 1).validators }),
     });
     if (certified !== null && !equalBytes(checkpointDigest(outcome.statement), checkpointDigest(certified))) {
       const what = `executing block ${stored.height} again gives another result than a quorum signed`;

@@ -8,9 +8,11 @@ import {
   type Block,
   blockFromParts,
   decodeBatch,
+  decodeCheckpointStatement,
   type EpochProof,
   encodeCbor,
   encodeCheckpointStatement,
+  restartRound,
   sortValidators,
   type Validator,
   validatorToCbor,
@@ -57,7 +59,7 @@ export function createRemoteCopy(tempDir: string, { genesis, ledgerHash, set }: 
       orThrow(
         rows.write('copying a height', () => {
           rows.putBlock({ height, digest, header, body, view, finalization, timeMs, historySize, verdicts });
-          rows.putCheckpoint(height, statement, signatures);
+          rows.putCheckpoint(height, roundOf(statement), statement, signatures);
           for (const tile of held.edge) rows.putTile(tile);
           for (const [place, bytes] of held.batches.entries()) {
             const batch = decodeBatch(bytes);
@@ -81,14 +83,15 @@ export function createRemoteCopy(tempDir: string, { genesis, ledgerHash, set }: 
           let rules = genesis.rules;
           for (const { signatures, validators } of proofs) {
             const { statement } = signatures[0]!;
-            const { height, epoch } = statement;
+            const { height, epoch, round } = statement;
             if (file.chain.checkpoint(height) === null)
-              rows.putCheckpoint(height, encodeCheckpointStatement(statement), encodeSignatures(signatures));
+              rows.putCheckpoint(height, round, encodeCheckpointStatement(statement), encodeSignatures(signatures));
             rules = rulesOf(epoch + 1, height) ?? rules;
             const stored = file.chain.blockByHeight(height);
             const begun = stored === null ? null : { digest: stored.digest, timeMs: stored.timeMs, rules };
             insertEpoch(epoch + 1, height, begun, validators);
-            insertTarget(height - genesis.parameters.checkpointLag, validators, rules);
+            const sinceHeight = round === restartRound ? height : height - genesis.parameters.checkpointLag;
+            insertTarget(sinceHeight, validators, rules);
           }
         }),
       );
@@ -121,6 +124,12 @@ export function createRemoteCopy(tempDir: string, { genesis, ledgerHash, set }: 
       .prepare('INSERT OR REPLACE INTO targets VALUES (?, ?, ?)')
       .run(Math.max(0, height), setBytes(validators), rules);
   }
+}
+
+/** 0 also for what is no statement: that is found when it is read. */
+function roundOf(statement: Uint8Array): number {
+  const decoded = decodeCheckpointStatement(statement);
+  return decoded.ok ? decoded.value.round : 0;
 }
 
 function setBytes(validators: readonly Validator[]): Uint8Array {

@@ -31,7 +31,7 @@ const refusedKinds = new Set([
   'validator',
   'ready',
 ]);
-const untrueKinds = new Set(['anchor', 'proof', 'receipt', 'checkpoint', 'verify', 'doctor', 'join']);
+const untrueKinds = new Set(['anchor', 'proof', 'receipt', 'checkpoint', 'verify', 'doctor', 'join', 'restart']);
 
 /** The exit code of an error, by the part of its code before the dot. */
 export function exitCodeOf(error: CairnError): ExitCode {

@@ -8,12 +8,17 @@ import {
   anchorFileBytesMax,
   decodeAnchorFile,
   decodeEpochsFile,
+  decodeSignedRestart,
   type EpochProof,
   encodeAnchorFile,
   encodeEpochsFile,
   epochsFileBytesMax,
   receiptBytesMax,
+  restartBytesMax,
+  type SignedRestart,
+  setToTrustAnchor,
   type TrustAnchor,
+  toEpoch,
   transactionBytesMax,
 } from '@cairn-ledger/core';
 import type { Delivered } from '@cairn-ledger/sdk';
@@ -67,8 +72,18 @@ export function readReceiptFiles(receiptPath: string, transactionPath?: string, 
   };
 }
 
+/** An anchor, or a restart document: who trusts that the members signed it trusts the set that it names. */
 export function readAnchorFile(path: string): TrustAnchor {
-  return orFail(decodeAnchorFile(readBytes(path, anchorFileBytesMax)));
+  const anchor = decodeAnchorFile(readBytes(path, anchorFileBytesMax));
+  if (anchor.ok) return anchor.value;
+  const restart = decodeSignedRestart(readBytes(path, restartBytesMax));
+  return restart.ok ? restartToAnchor(restart.value) : orFail(anchor);
+}
+
+/** The anchor of the epoch that a restart document begins. */
+export function restartToAnchor({ restart: { ledgerHash, block, validators } }: SignedRestart): TrustAnchor {
+  const { epoch, timeMs } = block.header;
+  return setToTrustAnchor(ledgerHash, toEpoch(epoch + 1), validators, Math.floor(timeMs / 1_000));
 }
 
 export function saveAnchor(path: string, anchor: TrustAnchor): void {

@@ -16,6 +16,7 @@ import {
   type TrustAnchor,
 } from '@cairn-ledger/core';
 import { type NodeKeys, readNodeKeys } from '../keys/node-keys.ts';
+import { type Restarts, readRestarts } from '../restart/restart-files.ts';
 import type { NodeConfig } from './node-config.ts';
 
 export type Founding = {
@@ -25,13 +26,15 @@ export type Founding = {
   readonly ledgerHash: Hash;
   /** A later set of validators that is trusted as well; null: the genesis alone. */
   readonly anchor: TrustAnchor | null;
+  /** Epochs that the members have ended outside of the ledger. */
+  readonly restarts: Restarts;
 };
 
 /**
  * A node need not be a validator of the genesis: one that joins later follows the chain until the set names it. One that was told
  * whom to ask (`bootstrap`) has joined, perhaps with other keys than the genesis has for its id.
  *
- * Errors: `keyfile.*`, `config.no-genesis`, `config.bad-genesis`, `config.wrong-keys`, `config.bad-anchor`.
+ * Errors: `keyfile.*`, `config.no-genesis`, `config.bad-genesis`, `config.wrong-keys`, `config.bad-anchor`; those of `readRestarts`.
  */
 export function readFounding(config: NodeConfig): Result<Founding, CairnError> {
   const keys = readNodeKeys(config.keysDir);
@@ -60,12 +63,15 @@ export function readFounding(config: NodeConfig): Result<Founding, CairnError> {
   const ledgerHash = sha256(genesisBytes.value);
   const anchor = config.anchorPath === undefined ? ok(null) : readAnchor(config.anchorPath, ledgerHash);
   if (!anchor.ok) return anchor;
+  const restarts = readRestarts(config.keysDir, ledgerHash);
+  if (!restarts.ok) return restarts;
   return ok({
     keys: keys.value,
     genesis: genesis.value,
     genesisBytes: genesisBytes.value,
     ledgerHash,
     anchor: anchor.value,
+    restarts: restarts.value,
   });
 }
 

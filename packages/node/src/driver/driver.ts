@@ -298,6 +298,7 @@ export class Driver {
     if (from === null) return;
     const { set, previous } = this.#view;
     const epoch = epochOfMessage(decoded.value);
+    if (epoch !== null && epoch > set.epoch) this.#ports.onLaterEpoch?.(peer, epoch);
     if (epoch !== null && epoch !== set.epoch)
       return this.input({ type: 'other-epoch', from, epoch, message: decoded.value.type });
     if (decoded.value.type === 'epochs') return this.#ports.onEpochs?.(peer, decoded.value.proofs);

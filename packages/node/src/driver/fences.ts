@@ -2,7 +2,7 @@
 import type { FenceReason } from './ports.ts';
 
 /** The gravest first: where there are several, that is the one that is told. */
-const byGravity: readonly FenceReason[] = ['diverged', 'damaged', 'rolled-back', 'operator'];
+const byGravity: readonly FenceReason[] = ['diverged', 'damaged', 'rolled-back', 'restart', 'operator'];
 
 export class Fences {
   readonly #reasons = new Set<FenceReason>();

@@ -23,9 +23,10 @@ import type { SigningMark } from './signing-mark.ts';
 /**
  * `diverged`: an own result differs from a certified one. `rolled-back`: the safety record remembers less than was signed; this
  * ends by itself in the epoch whose set names the life number of the present record. `damaged`: what is kept is not what was
- * written. `operator`: somebody took the node out.
+ * written. `restart`: the members have ended the epoch at a height that this node has yet to come to. `operator`: somebody took the
+ * node out.
  */
-export type FenceReason = 'diverged' | 'damaged' | 'rolled-back' | 'operator';
+export type FenceReason = 'diverged' | 'damaged' | 'rolled-back' | 'restart' | 'operator';
 
 export type DriverPorts = {
   readonly now: () => Instant;
@@ -64,6 +65,8 @@ export type DriverPorts = {
   readonly onRefused: (peer: string, error: CairnError) => void;
   /** A peer hands transactions over, to be admitted and sealed here. */
   readonly onHandedOver: (peer: string, transactions: readonly Uint8Array[]) => void;
+  /** A peer speaks of an epoch above the own one. */
+  readonly onLaterEpoch?: (peer: string, epoch: number) => void;
   /** A peer tells how epochs ended; a replica has no use for it. */
   readonly onEpochs?: (peer: string, proofs: readonly EpochProof[]) => void;
   /** An epoch begins while the node runs. */

@@ -103,7 +103,7 @@ async function topStatement(
     naming !== undefined && equalBytes(naming.header.checkpoint, checkpointDigest(statement));
   const stored = orNull(() => chain.checkpoint(height));
   const own = stored === null ? null : decodeCheckpointStatement(stored.statement);
-  const isHeight = (statement: CheckpointStatement): boolean => statement.height === height && statement.round === 0;
+  const isHeight = (statement: CheckpointStatement): boolean => statement.height === height;
   if (own?.ok && isHeight(own.value)) {
     if (isNamed(own.value)) return own.value;
     if (quorumOf(own.value, decodeSignatures(stored!.signatures) ?? [], epoch, verifier) !== null) return own.value;

@@ -10,6 +10,7 @@ import { auditEpochs } from '../audit/epoch-audit.ts';
 import { createFindings, type Finding } from '../audit/finding.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { orThrow } from '../failure.ts';
+import { noRestarts } from '../restart/restart-files.ts';
 import { openChainDb } from '../storage/chain-db.ts';
 import { createBackgroundAudit } from './background-audit.ts';
 import { anchorEpochs, epochToSet } from './known-epochs.ts';
@@ -224,7 +225,8 @@ test('a chain that is gone is made again over all boundaries, with nothing missi
 test('the audit of a node at rest knows the boundaries of a founded chain', () => {
   const { genesis, ledgerHash } = made.anchor;
   const [first] = anchorEpochs(made.anchor);
-  const anchor = { genesis, genesisBytes: encodeGenesis(genesis), ledgerHash, set: epochToSet(first!) };
+  const set1 = epochToSet(first!);
+  const anchor = { genesis, genesisBytes: encodeGenesis(genesis), ledgerHash, set: set1, restarts: noRestarts };
   const set = { ...anchor.set, rules: genesis.rules, genesis: { ...anchor.set.genesis, digest: ledgerHash } };
   const told = (damage: string): readonly Finding[] => {
     const chain = orThrow(openChainDb(victimOf(founded, damage), { readOnly: true }));

@@ -20,6 +20,7 @@ import {
   followEpochs,
   type Genesis,
   type Hash,
+  restartRound,
   setToTrustAnchor,
   sha256,
   sortValidators,
@@ -32,6 +33,7 @@ import {
   type Verifier,
   validatorSetDigest,
 } from '@cairn-ledger/core';
+import { noRestarts, type Restarts } from '../restart/restart-files.ts';
 import type { ChainDb } from '../storage/chain-db.ts';
 import { epochProofsFrom } from '../storage/epoch-proofs.ts';
 import { isNothing, isTrue, isWrong, type Peers } from './peers.ts';
@@ -42,6 +44,8 @@ export type SyncAnchor = {
   readonly ledgerHash: Hash;
   /** A later set, trusted as well: whatever does not lead through it is refused. For a genesis whose keys are old. */
   readonly later?: { readonly epoch: number; readonly setDigest: Hash } | undefined;
+  /** Decisions of the members that this node was given: trusted as well. */
+  readonly restarts?: Restarts;
 };
 
 export type KnownEpoch = {
@@ -50,7 +54,7 @@ export type KnownEpoch = {
   readonly genesisHeight: number;
   readonly validators: readonly Validator[];
   readonly digest: Hash;
-  /** Signed by a quorum of the epoch before; null for the first. */
+  /** Signed by a quorum of the epoch before; null for the first, and for one that a restart document alone proves. */
   readonly boundary: {
     readonly statement: CheckpointStatement;
     readonly signatures: readonly CheckpointSignature[];
@@ -64,6 +68,19 @@ export type BoundaryBlock = { readonly block: Block; readonly finalization: Cert
 /** Peers tell histories that exclude each other, each signed by a quorum: nothing a node could decide. */
 export class TwoFutures extends Error {
   override name = 'TwoFutures';
+}
+
+/** Whether the members have ended the epoch before it: then no quorum has finalized the block that it began from. */
+export function isRestarted({ epoch, boundary }: KnownEpoch): boolean {
+  return boundary === null ? epoch > 1 : boundary.statement.round === restartRound;
+}
+
+/** The epoch that follows by a document that this node was given; null where there is none. */
+function restartedAfter({ restarts }: SyncAnchor, { epoch }: KnownEpoch): KnownEpoch | null {
+  const given = restarts?.get(epoch)?.restart;
+  if (given === undefined) return null;
+  const { height, nextSet } = given.block.header;
+  return { epoch: epoch + 1, genesisHeight: height, validators: given.validators, digest: nextSet!, boundary: null };
 }
 
 /** Answers of at most 16 epochs each, of which each has at least L + 1 heights. */
@@ -110,8 +127,9 @@ export async function followToPresent(
         peers.noteWrong(peer, 'an epoch that did not end is said to have ended');
       if (confirmed.length > longest.length) longest = confirmed;
     }
-    if (longest.length === epochs.length) break;
-    epochs = longest;
+    const next = longest.length === epochs.length ? restartedAfter(anchor, epochs.at(-1)!) : null;
+    if (longest.length === epochs.length && next === null) break;
+    epochs = next === null ? longest : [...epochs, next];
   }
   return epochs;
 }
@@ -136,7 +154,12 @@ async function followToLater(
         const followed = follow(anchor, epochs, message.proofs, verifier);
         return followed.ok ? isTrue(followed.value) : isWrong(followed.error);
       });
-      if (answer.type !== 'true' || answer.value.length === epochs.length) break;
+      if (answer.type !== 'true' || answer.value.length === epochs.length) {
+        const next = restartedAfter(anchor, epochs.at(-1)!);
+        if (next === null || !requireLater(anchor, [...epochs, next])) break;
+        epochs = [...epochs, next];
+        continue;
+      }
       const confirmed = await confirmRulesChanges(anchor, answer.value, epochs.length, peers, verifier);
       if (confirmed.length === epochs.length) break;
       epochs = confirmed;
@@ -169,9 +192,16 @@ function follow(
   const all = [...epochs, ...added];
   const ascends = all.every((each, i) => i === 0 || each.genesisHeight > all[i - 1]!.genesisHeight);
   if (!ascends) return { ok: false, error: 'the boundaries of its epochs do not ascend' };
+  if (!added.every((each) => isAsDecided(anchor, each)))
+    return { ok: false, error: 'an epoch ends otherwise than the members have decided' };
   return requireLater(anchor, all)
     ? { ok: true, value: all }
     : { ok: false, error: 'it leads past the validator set that is trusted' };
+}
+
+function isAsDecided({ restarts }: SyncAnchor, { epoch, genesisHeight, digest }: KnownEpoch): boolean {
+  const header = restarts?.get(epoch - 1)?.restart.block.header;
+  return header === undefined || (header.height === genesisHeight && equalBytes(header.nextSet!, digest));
 }
 
 function chainFrom({ ledgerHash }: SyncAnchor, { epoch, validators, boundary }: KnownEpoch): EpochChain {
@@ -190,8 +220,13 @@ export function storedEpochs(anchor: SyncAnchor, chain: ChainDb, verifier: Verif
   for (;;) {
     const proofs = epochProofsFrom(chain, epochs.length, epochProofsMax);
     const followed = proofs.length === 0 ? null : follow(anchor, epochs, proofs, verifier);
-    if (followed === null || !followed.ok || followed.value.length === epochs.length) return epochs;
-    epochs = followed.value;
+    if (followed?.ok && followed.value.length > epochs.length) {
+      epochs = followed.value;
+      continue;
+    }
+    const next = chain.epochs.of(epochs.length + 1) === null ? null : restartedAfter(anchor, epochs.at(-1)!);
+    if (next === null) return epochs;
+    epochs = [...epochs, next];
   }
 }
 
@@ -221,7 +256,7 @@ async function confirmRulesChanges(
   const confirmed = [...epochs];
   for (let i = confirmedCount; i < epochs.length; i++) {
     const { epoch, digest, boundary } = epochs[i]!;
-    if (!equalBytes(digest, epochs[i - 1]!.digest)) continue;
+    if (!equalBytes(digest, epochs[i - 1]!.digest) || isRestarted(epochs[i]!)) continue;
     const block = await fetchBoundary(anchor, epochs, epoch, peers, verifier);
     if (block === null) return confirmed.slice(0, i);
     confirmed[i] = { ...epochs[i]!, boundary: { ...boundary!, block } };
@@ -278,7 +313,8 @@ export function genesisToAnchor(
   genesis: Genesis,
   genesisBytes: Uint8Array,
   later: TrustAnchor | null = null,
+  restarts: Restarts = noRestarts,
 ): SyncAnchor {
-  const anchor = { genesis, ledgerHash: sha256(genesisBytes) };
+  const anchor = { genesis, ledgerHash: sha256(genesisBytes), restarts };
   return later === null ? anchor : { ...anchor, later: { epoch: later.epoch, setDigest: later.setDigest } };
 }

@@ -17,7 +17,7 @@ import { decodeSignatures, encodeSignatures } from '../storage/checkpoint-signat
 import type { KeptBoundary } from '../storage/kept-boundaries.ts';
 import { isFinalization, quorumOf } from './certified.ts';
 import { orNull } from './chain-top.ts';
-import { fetchBoundary, type KnownEpoch } from './known-epochs.ts';
+import { fetchBoundary, isRestarted, type KnownEpoch } from './known-epochs.ts';
 import type { Mending } from './mending.ts';
 
 export type BoundaryChecks = {
@@ -63,7 +63,9 @@ function epochOfFounding(chain: ChainDb, epochs: readonly KnownEpoch[]): KnownEp
   const founded = chain.foundedHeight();
   const first = chain.firstHeight() ?? 0;
   const epoch = epochs.findLast(({ genesisHeight }) => genesisHeight <= founded);
-  return founded === 0 || epoch === undefined || epoch.epoch === 1 || epoch.genesisHeight >= first ? null : epoch;
+  if (founded === 0 || epoch === undefined || epoch.epoch === 1 || epoch.genesisHeight >= first) return null;
+  // Nobody has a finalization of what the members ended an epoch with.
+  return isRestarted(epoch) ? null : epoch;
 }
 
 /** Puts the checkpoints of boundaries below the chain in order; those of its own blocks are mended with them. */
@@ -80,14 +82,14 @@ export function mendBoundaryCheckpoints(
     const encoded = encodeCheckpointStatement(boundary.statement);
     const isTrue =
       stored !== null &&
-      stored.round === 0 &&
+      stored.round === boundary.statement.round &&
       equalBytes(stored.statement, encoded) &&
       quorumOf(boundary.statement, signatures, epochs[i - 1]!, verifier) !== null;
     if (isTrue) continue;
     mending.onDamage('checkpoint', height, `the checkpoint of the boundary at height ${height} is not what was signed`);
     orThrow(
       rows.write('mending a boundary', () =>
-        rows.putCheckpoint(height, encoded, encodeSignatures(boundary.signatures)),
+        rows.putCheckpoint(height, boundary.statement.round, encoded, encodeSignatures(boundary.signatures)),
       ),
     );
     mending.onWritten('checkpoints', 1);
@@ -104,7 +106,7 @@ export async function mendBoundaries(chain: ChainDb, rows: ChainRows, mending: M
   const wanted = epochOfFounding(chain, epochs);
   const boundaries: KeptBoundary[] = [];
   for (const epoch of epochs) {
-    if (epoch.boundary === null || epoch.genesisHeight >= first) continue;
+    if (epoch.boundary === null || isRestarted(epoch) || epoch.genesisHeight >= first) continue;
     const own = kept.find((each) => isBoundaryOf(each, epoch, checks));
     // Of an epoch that went on with the same set it is what proves that it ended.
     const isWanted = epoch === wanted || equalBytes(epoch.digest, epochs[epoch.epoch - 2]!.digest);

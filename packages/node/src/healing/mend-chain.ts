@@ -20,7 +20,7 @@ import { type BlockPages, createBlockPages } from './block-pages.ts';
 import type { ChainFile } from './chain-file.ts';
 import { type ChainTop, orNull } from './chain-top.ts';
 import { genesisOutcome } from './genesis-outcome.ts';
-import type { KnownEpoch } from './known-epochs.ts';
+import { isRestarted, type KnownEpoch } from './known-epochs.ts';
 import { type HeightTask, mendBlock, mendCertified, mendHeight, mendStatement } from './mend-height.ts';
 import type { Peers } from './peers.ts';
 
@@ -134,7 +134,7 @@ export async function mendChain(mend: ChainMend): Promise<MendedChain> {
     orThrow(
       target.write(`mending height ${height}`, () => {
         if (isBlockWritten) target.putBlock(mended.row);
-        if (isCheckpointWritten) target.putCheckpoint(height, mended.statement, mended.signatures);
+        if (isCheckpointWritten) target.putCheckpoint(height, mended.round, mended.statement, mended.signatures);
         for (const place of places) target.putBatch(height, place, mended.batches[place]!);
         if (differs.surplus) target.dropBatches(height, mended.batches.length);
       }),
@@ -164,7 +164,7 @@ export async function mendChain(mend: ChainMend): Promise<MendedChain> {
     orThrow(
       target.write('mending the genesis', () => {
         target.putBlock(row);
-        target.putCheckpoint(0, encodedStatement, null);
+        target.putCheckpoint(0, 0, encodedStatement, null);
       }),
     );
     onWritten('blocks', 1);
@@ -188,8 +188,9 @@ export function epochRowsOf(
     const rules = epoch === 1 ? genesis.rules : (rulesByEpoch.get(epoch) ?? targetRules);
     whole.push({ epoch, genesisHeight, validators, rules, ...begun });
   }
-  const targets = whole.map(({ epoch, genesisHeight, validators, rules }) => ({
-    height: epoch === 1 ? 0 : genesisHeight - lag,
+  const targets = whole.map(({ epoch, genesisHeight, validators, rules }, i) => ({
+    // What the members put in place of the target stands there from the very block on.
+    height: epoch === 1 ? 0 : isRestarted(epochs[i]!) ? genesisHeight : genesisHeight - lag,
     validators,
     rules,
   }));

@@ -43,7 +43,7 @@ import type { BlockPages } from './block-pages.ts';
 import { isFinalization, quorumOf } from './certified.ts';
 import type { ChainFile } from './chain-file.ts';
 import { orNull } from './chain-top.ts';
-import { epochOfHeight, epochToSet, type KnownEpoch } from './known-epochs.ts';
+import { epochOfHeight, epochToSet, isRestarted, type KnownEpoch } from './known-epochs.ts';
 import { isNothing, isTrue, isWrong, type Peers } from './peers.ts';
 
 export type HeightTask = {
@@ -70,6 +70,8 @@ export type TrueHeight = {
   readonly block: Block;
   readonly batches: readonly NewBatch[];
   readonly statement: Uint8Array;
+  /** Of the statement. */
+  readonly round: number;
   readonly signatures: Uint8Array | null;
 };
 
@@ -102,7 +104,7 @@ export async function mendStatement(
 ): Promise<CheckpointStatement | null> {
   const stored = orNull(() => task.source?.chain.checkpoint(height) ?? null);
   const own = stored === null ? null : decodeCheckpointStatement(stored.statement);
-  if (own?.ok && stored!.round === 0 && isRight(own.value)) return own.value;
+  if (own?.ok && stored!.round === own.value.round && isRight(own.value)) return own.value;
   task.onDamage('checkpoint', height, `the checkpoint of height ${height} is not the one that the chain names`);
   const { peers } = task;
   if (peers === null) return null;
@@ -125,7 +127,7 @@ export async function mendCertified(task: HeightTask, height: number): Promise<C
   const stored = orNull(() => source?.chain.checkpoint(height) ?? null);
   const own = stored === null ? null : decodeCheckpointStatement(stored.statement);
   const signatures = orNull(() => decodeSignatures(stored?.signatures ?? null)) ?? [];
-  const isHeight = (statement: CheckpointStatement): boolean => statement.height === height && statement.round === 0;
+  const isHeight = (statement: CheckpointStatement): boolean => statement.height === height;
   if (own?.ok && isHeight(own.value) && quorumOf(own.value, signatures, epoch, verifier) !== null) return own.value;
   const certified = await peers?.askAny({ type: 'request-checkpoint', height: toHeight(height) }, (answer) => {
     const all = answer.type === 'checkpoint-signatures' ? answer.signatures : [];
@@ -183,6 +185,7 @@ export async function mendHeight(
       block,
       batches: whole.map(({ batch, bytes }) => toNewBatch(batch, bytes)),
       statement: checkpoint.statement,
+      round: statement.round,
       signatures: checkpoint.signatures,
     },
     differs: { ...differs, block: !isSame },
@@ -206,7 +209,7 @@ function isSameRow(stored: StoredBlock, row: StoredBlock): boolean {
 
 /** Its own; null where that of a later block covers it. An epoch's last block must have one. */
 async function mendFinalization(
-  { ledgerHash, verifier, peers, pages, topHeight, onDamage }: HeightTask,
+  { ledgerHash, epochs, verifier, peers, pages, topHeight, onDamage }: HeightTask,
   block: Block,
   stored: StoredBlock | null,
   epoch: KnownEpoch,
@@ -226,7 +229,8 @@ async function mendFinalization(
       ? { type: 'request-chain', from: toHeight(height) }
       : { type: 'request-boundary', epoch: toEpoch(block.header.epoch) };
   const isWanted = nextSet !== null || stored?.finalization != null || (stored === null && height === topHeight);
-  if (peers === null || !isWanted) return null;
+  // Nobody has one of what the members ended an epoch with.
+  if (peers === null || !isWanted || isRestartBlock(epochs, height)) return null;
   const certificate = await peers.askAny(request, (answer) => {
     const given =
       answer.type === 'certificate' ? answer.certificate : answer.type === 'chain' ? answer.finalization : null;
@@ -379,6 +383,11 @@ function fitLeaves(
   return index === to;
 }
 
+/** Whether the members ended an epoch with the block of a height. */
+function isRestartBlock(epochs: readonly KnownEpoch[], height: number): boolean {
+  return epochs.some((epoch) => epoch.genesisHeight === height && isRestarted(epoch));
+}
+
 /** @param isKept a boundary's must be held for ever */
 async function mendSignatures(task: HeightTask, statement: CheckpointStatement, isKept: boolean) {
   const { source, epochs, verifier, peers, topHeight, onDamage } = task;
@@ -387,12 +396,16 @@ async function mendSignatures(task: HeightTask, statement: CheckpointStatement, 
   const stored = orNull(() => source?.chain.checkpoint(height) ?? null);
   const own = stored === null ? null : decodeCheckpointStatement(stored.statement);
   const isOwn =
-    own?.ok === true && stored!.round === 0 && equalBytes(checkpointDigest(own.value), checkpointDigest(statement));
+    own?.ok === true &&
+    stored!.round === statement.round &&
+    equalBytes(checkpointDigest(own.value), checkpointDigest(statement));
+  const isRequired = isKept && !isRestartBlock(epochs, height);
   // Of lower heights it has been told already.
   if (!isOwn && height === topHeight)
     onDamage('checkpoint', height, `the checkpoint of height ${height} is not what a quorum signed`);
   const encoded = isOwn ? stored!.statement : encodeCheckpointStatement(statement);
-  if (isOwn && stored!.signatures === null && !isKept) return { statement: encoded, signatures: null, differs: false };
+  if (isOwn && stored!.signatures === null && !isRequired)
+    return { statement: encoded, signatures: null, differs: false };
   const held = orNull(() => decodeSignatures(stored?.signatures ?? null)) ?? [];
   if (isOwn && quorumOf(statement, held, epoch, verifier) !== null)
     return { statement: encoded, signatures: stored!.signatures, differs: false };

@@ -182,7 +182,7 @@ export function createSnapshotServer(options: SnapshotServerOptions): SnapshotSe
     for (let at = height; at >= height - checkpointLag; at--) {
       const stored = chain.checkpoint(at);
       const statement = stored === null ? null : decodeCheckpointStatement(stored.statement);
-      if (statement === null || !statement.ok || stored!.round !== 0) return null;
+      if (statement === null || !statement.ok || stored!.round !== statement.value.round) return null;
       statements.unshift(statement.value);
       const own = decodeSignatures(stored!.signatures);
       if (own !== null && signatures.length + own.length <= snapshotSignaturesMax) signatures.push(...own);

@@ -34,6 +34,7 @@ import {
   type BoundaryBlock,
   fetchBoundary,
   followToPresent,
+  isRestarted,
   type KnownEpoch,
   type SyncAnchor,
 } from './known-epochs.ts';
@@ -170,6 +171,11 @@ async function lastEpoch(
   const { genesis, ledgerHash } = anchor;
   if (next.epoch === 1)
     return { genesis: { digest: ledgerHash, timeMs: genesis.timeMs }, rules: genesis.rules, boundary: null };
+  const given = isRestarted(next) ? anchor.restarts?.get(next.epoch - 1)?.restart.block : undefined;
+  if (given !== undefined) {
+    const { timeMs, rules } = given.header;
+    return { genesis: { digest: given.digest, timeMs }, rules, boundary: null };
+  }
   const blocks = [...heights.map(({ block }) => block), ...blocksAbove];
   const held = heights.find(({ block }) => block.header.height === next.genesisHeight);
   const isHeld = held !== undefined && held.finalization !== null;
@@ -219,6 +225,7 @@ function chainSnapshotOf(found: Found, epochs: readonly KnownEpoch[], cache: Par
       validators,
       genesis: isLast ? last.genesis : null,
       rules: isLast ? last.rules : null,
+      isDecided: boundary === null && epoch > 1,
       boundary:
         boundary === null
           ? null

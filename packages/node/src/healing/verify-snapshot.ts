@@ -74,10 +74,7 @@ export function verifySnapshot(snapshot: Snapshot, checks: SnapshotChecks): Snap
 
   const isComplete =
     statements.length === lag + 1 &&
-    statements.every(
-      (statement, i) =>
-        statement.height === first + i && statement.round === 0 && equalBytes(statement.ledgerHash, ledgerHash),
-    );
+    statements.every((statement, i) => statement.height === first + i && equalBytes(statement.ledgerHash, ledgerHash));
   if (!isComplete) return wrong('it lacks statements');
   const heights: VerifiedHeight[] = [];
   for (const [i, statement] of statements.entries()) {

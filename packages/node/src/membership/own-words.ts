@@ -105,9 +105,10 @@ export function createOwnWords(): OwnWords {
       const isWhole = fences.every((reason) => reason === 'rolled-back');
       const wantsIn = isWhole && (own.isAdmitted || (scene.isMember && fences.length > 0));
       const hasNotice = roster.suspended.some(({ validator, cause }) => validator === selfId && cause === 'own-notice');
-      const isFenced = scene.isMember && fences.length > 0;
+      // In an epoch that the members have ended there is nobody to be told, and in the next one it signs again.
+      const isFenced = scene.isMember && fences.some((reason) => reason !== 'restart');
       if (isDue('fenced', isFenced && !hasNotice && !isSaidReady, nowMs))
-        words.push({ type: 'fenced', reason: fences[0]! });
+        words.push({ type: 'fenced', reason: fences.find((each) => each !== 'restart')! });
       if (isDue('ready', wantsIn && life !== null && scene.isCaughtUp && !isSaidReady, nowMs))
         words.push({ type: 'ready', life: life! });
       const isLongSilent = roster.isSomebodyWaiting && height - (own.presentHeight ?? 0) > presentHeights;

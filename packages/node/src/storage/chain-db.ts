@@ -78,8 +78,10 @@ export type NewBlock = {
   readonly results: readonly TransactionResult[];
   readonly writes: readonly Write[];
   readonly tileWrites: readonly TileWrite[];
-  /** The own checkpoint statement of this height, round 0. */
+  /** The own checkpoint statement of this height. */
   readonly statement: Uint8Array;
+  /** Of the statement; absent: 0. */
+  readonly round?: number;
   readonly historySize: number;
   /** The epoch that starts from this block: with the genesis and with a boundary block. */
   readonly epochStart: NewEpoch | null;
@@ -213,7 +215,7 @@ export class ChainDb {
       for (const [i, batch] of block.batches.entries()) this.#insertBatch(batchIdOf(height, i), batch);
       writeState(this.#statements, block.writes);
       for (const { level, index, hashes } of block.tileWrites) putTile.run(tileIdOf(level, index), hashes);
-      insertCheckpoint.run(height, 0, block.statement, null);
+      insertCheckpoint.run(height, block.round ?? 0, block.statement, null);
       if (block.epochStart !== null) insertEpoch(this.#statements, block.epochStart);
       if (block.target !== null) insertTarget(this.#statements, { height, ...block.target });
       insertNews(this.#statements, height, block.news ?? []);

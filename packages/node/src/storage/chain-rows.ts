@@ -38,7 +38,7 @@ export type ChainRows = {
   /** Takes out batches that a block does not list. */
   dropBatches(height: number, fromPlace: number): void;
   /** In place of all rounds that are there. */
-  putCheckpoint(height: number, statement: Uint8Array, signatures: Uint8Array | null): void;
+  putCheckpoint(height: number, round: number, statement: Uint8Array, signatures: Uint8Array | null): void;
   putTile(tile: Tile): void;
   /** Puts rows in place of everything in these of the 65,536 buckets; returns how many. */
   replaceBuckets(buckets: readonly number[], rows: Iterable<StateRow>): number;
@@ -68,7 +68,7 @@ export function createChainRows({ sqlite, write }: Database): ChainRows {
   const putPart = sqlite.prepare('INSERT OR REPLACE INTO batch_parts (id, bytes) VALUES (?, ?)');
   const dropCheckpoints = sqlite.prepare('DELETE FROM checkpoints WHERE height = ?');
   const putCheckpoint = sqlite.prepare(
-    'INSERT INTO checkpoints (height, round, statement, signatures) VALUES (?, 0, ?, ?)',
+    'INSERT INTO checkpoints (height, round, statement, signatures) VALUES (?, ?, ?, ?)',
   );
   const putTile = sqlite.prepare('INSERT OR REPLACE INTO history_tiles (id, hashes) VALUES (?, ?)');
   const dropBucket = sqlite.prepare('DELETE FROM state WHERE bucket = ?');
@@ -108,9 +108,9 @@ export function createChainRows({ sqlite, write }: Database): ChainRows {
       dropBatches.run(first, last);
       dropParts.run(partsOf(first)[0], partsOf(last)[1]);
     },
-    putCheckpoint(height, statement, signatures) {
+    putCheckpoint(height, round, statement, signatures) {
       dropCheckpoints.run(height);
-      putCheckpoint.run(height, statement, signatures);
+      putCheckpoint.run(height, round, statement, signatures);
     },
     putTile({ level, index, hashes }) {
       putTile.run(level * tilesPerLevelMax + index, hashes);

@@ -36,14 +36,19 @@ export type SnapshotBlock = {
   /** View of the finalization; 0 where there is none of its own. */
   readonly view: number;
   readonly finalization: Uint8Array | null;
-  /** Encoded checkpoint statement of this height, round 0. */
+  /** Encoded checkpoint statement of this height. */
   readonly statement: Uint8Array;
   /** A quorum's, as `ChainDb.putCertified` takes them; null where only a higher height is certified. */
   readonly signatures: Uint8Array | null;
 };
 
 export type SnapshotEpoch = NewEpoch & {
-  /** Checkpoint of `genesisHeight`, with the signatures of the epoch before over it; null for epoch 1. */
+  /** A restart document alone proves it. */
+  readonly isDecided?: boolean;
+  /**
+   * Checkpoint of `genesisHeight`, with the signatures of the epoch before over it; null for epoch 1, and for one that is proven
+   * by a restart document alone.
+   */
   readonly boundary: {
     readonly statement: Uint8Array;
     readonly signatures: Uint8Array;
@@ -123,7 +128,7 @@ function writeBlocks(statements: ChainStatements, { blocks }: ChainSnapshot): Ch
     const statement = decoded.value;
     requireTrue(height > 0, 'the genesis is no block');
     requireTrue(
-      statement.height === height && statement.epoch === epoch && statement.round === 0,
+      statement.height === height && statement.epoch === epoch,
       `the checkpoint of height ${height} is of another one`,
     );
     const follows = last === null || (height === last.statement.height + 1 && equalBytes(parent, last.digest));
@@ -132,7 +137,7 @@ function writeBlocks(statements: ChainStatements, { blocks }: ChainSnapshot): Ch
     const verdicts = encodeCbor([]);
     const { historySize } = statement;
     statements.insertBlock.run(height, digest, header, body, view, finalization, timeMs, historySize, verdicts);
-    statements.insertCheckpoint.run(height, 0, statementBytes, signatures);
+    statements.insertCheckpoint.run(height, statement.round, statementBytes, signatures);
     last = { statement, digest };
   }
   requireTrue(last !== null, 'it has no block');
@@ -151,15 +156,20 @@ function writeEpochs(
     const isInOrder = epoch.epoch === i + 1 && epoch.genesisHeight > above && epoch.genesisHeight <= height;
     requireTrue(isInOrder && (i > 0 || epoch.genesisHeight === 0), `epoch ${epoch.epoch} does not belong there`);
     insertEpoch(statements, epoch);
+    const isWithout = i === 0 || epoch.isDecided === true;
     requireTrue(
-      (epoch.boundary === null) === (i === 0),
+      (epoch.boundary === null) === isWithout,
       `epoch ${epoch.epoch} begins with the signatures of the one before`,
     );
     // That of a block held here was written with it.
     if (epoch.boundary === null) continue;
     const { statement, signatures } = epoch.boundary;
-    if (epoch.genesisHeight < first) statements.insertCheckpoint.run(epoch.genesisHeight, 0, statement, signatures);
-    else statements.certify.run(signatures, epoch.genesisHeight, 0);
+    const { genesisHeight } = epoch;
+    const decoded = decodeCheckpointStatement(statement);
+    requireTrue(decoded.ok, `the checkpoint of height ${genesisHeight} cannot be read`);
+    const { round } = decoded.value;
+    if (genesisHeight < first) statements.insertCheckpoint.run(genesisHeight, round, statement, signatures);
+    else statements.certify.run(signatures, genesisHeight, round);
   }
   const kept = epochs.flatMap((epoch) => keptOf(epoch, first));
   if (kept.length > 0) statements.putMeta.run(boundariesKey, encodeBoundaries(kept));

@@ -29,10 +29,12 @@ import {
   nextEpochSet,
   type Outcome,
   type ProvenFault,
+  restartRound,
   type StateTree,
   sortValidators,
   type Transaction,
   toHeight,
+  type Validator,
   validatorSetDigest,
   type Write,
 } from '@cairn-ledger/core';
@@ -53,6 +55,8 @@ export type FinalizedBlock = {
   readonly finalization: Uint8Array | null;
   readonly batches: readonly PreparedBatch[];
   readonly misbehaviour: readonly ProvenFault[];
+  /** Of a block with which the members end an epoch: by whom the next one is agreed on. */
+  readonly restart?: readonly Validator[];
 };
 
 export type ChainExecutor = {
@@ -149,12 +153,20 @@ export function createChainExecutor(
 
   /**
    * The epoch that begins with this block; null unless it is a boundary block, which it is iff the ledger wanted something
-   * else L heights ago than the block's epoch has (protocol.md section 5).
+   * else L heights ago than the block's epoch has (protocol.md section 5), or the members end the epoch with it (section 6).
    */
-  function epochAfter({ header, digest }: Block, set: EpochSet): EpochSet | null {
-    const wanted = chain.epochs.targetAt(Math.max(0, header.height - lag));
+  function epochAfter(
+    { header, digest }: Block,
+    set: EpochSet,
+    restart: readonly Validator[] | undefined,
+  ): EpochSet | null {
     const { height, timeMs } = header;
-    const next = isChange(set, wanted) ? nextEpochSet(set, wanted, { digest, height, timeMs }) : null;
+    const wanted =
+      restart === undefined
+        ? chain.epochs.targetAt(Math.max(height - lag, set.genesis.height))
+        : createEpochTarget(restart, set.rules);
+    const isEnd = restart !== undefined || isChange(set, wanted);
+    const next = isEnd ? nextEpochSet(set, wanted, { digest, height, timeMs }) : null;
     const isAsAgreed =
       next === null ? header.nextSet === null : header.nextSet !== null && equalBytes(header.nextSet, next.digest);
     assert(isAsAgreed, 'an epoch ends with the block that the ledger says, for the set that it says');
@@ -166,12 +178,12 @@ export function createChainExecutor(
     if (!committed.ok) throw committed.error;
   }
 
-  function execute({ block, view: agreedView, finalization, batches, misbehaviour }: FinalizedBlock) {
+  function execute({ block, view: agreedView, finalization, batches, misbehaviour, restart }: FinalizedBlock) {
     const { header } = block;
     const set = storedToEpochSet(chain.epochs.at(header.height));
     const { validators } = set;
     assert(header.epoch === set.epoch && header.rules === set.rules, 'a block is of the epoch of its height');
-    const next = epochAfter(block, set);
+    const next = epochAfter(block, set, restart);
     noteVerdicts(batches);
     const execution = ledger.execute(store, {
       height: header.height,
@@ -185,6 +197,7 @@ export function createChainExecutor(
       }),
       validators,
       authors: [...new Set(block.batches.map(({ author }) => validators[author]!.id))],
+      ...(restart !== undefined && { restart }),
     });
     const historySizeBefore = historyTree.size();
     const history = historyTree.append(execution.entries);
@@ -193,7 +206,7 @@ export function createChainExecutor(
       ledgerHash,
       epoch: header.epoch,
       height: header.height,
-      round: 0,
+      round: restart === undefined ? 0 : restartRound,
       historySize: history.size,
       historyRoot: history.root,
       stateRoot,
@@ -222,6 +235,7 @@ export function createChainExecutor(
       writes: execution.writes,
       tileWrites: history.tileWrites,
       statement: encodeCheckpointStatement(statement),
+      round: statement.round,
       historySize: history.size,
       epochStart: next === null ? null : epochSetToStored(next),
       target: target === before ? null : target,

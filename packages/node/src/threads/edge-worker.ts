@@ -57,7 +57,7 @@ async function run(): Promise<void> {
   const file = orThrow(openChainDb(join(settings.dataDir, 'chain.db'), { readOnly: true, ledgerHash }));
   const hashes = hashesOfBuckets(readStateHashes(settings.stateHashes), (bucket) => file.stateBucket(bucket));
   const store = createCheckedStore(file.store, hashes);
-  const chain = createProvenChain(file, { genesis, ledgerHash, verifier, store });
+  const chain = createProvenChain(file, { genesis, ledgerHash, restarts: settings.restarts, verifier, store });
   const view = orThrow(openViewDb(join(settings.dataDir, 'view.db'), { readOnly: true }));
   const ledger = createLedger({ genesis, verify: () => false, checkPublicKey: sodiumVerifier.checkPublicKey });
   let status: NodeStatus = settings.status;

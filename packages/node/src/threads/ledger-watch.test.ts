@@ -8,6 +8,7 @@ import { createStateTree, decodeGenesis, toHeight } from '@cairn-ledger/core';
 import type { Finding } from '../audit/finding.ts';
 import { type MadeFolder, makeNodeFolder } from '../audit/testing/node-folder.ts';
 import { orThrow } from '../failure.ts';
+import { noRestarts } from '../restart/restart-files.ts';
 import { openChainDb } from '../storage/chain-db.ts';
 import { openViewDb } from '../storage/view-db.ts';
 import { createLedgerWatch } from './ledger-watch.ts';
@@ -35,6 +36,7 @@ function openWatch() {
     dataDir,
     genesis: orThrow(decodeGenesis(new Uint8Array(readFileSync(join(folder.dir, 'genesis.cbor'))))),
     ledgerHash: folder.ledgerHash,
+    restarts: noRestarts,
     chain,
     view,
     stateTree: createStateTree(chain.entries),

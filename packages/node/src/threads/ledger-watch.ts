@@ -8,6 +8,7 @@ import type { Finding } from '../audit/finding.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { createBackgroundAudit } from '../healing/background-audit.ts';
 import { createSnapshotServer } from '../healing/snapshot-server.ts';
+import type { Restarts } from '../restart/restart-files.ts';
 import type { ChainDb } from '../storage/chain-db.ts';
 import type { ViewDb } from '../storage/view-db.ts';
 
@@ -15,6 +16,7 @@ export type LedgerWatchParts = {
   readonly dataDir: string;
   readonly genesis: Genesis;
   readonly ledgerHash: Hash;
+  readonly restarts: Restarts;
   readonly chain: ChainDb;
   readonly view: Pick<ViewDb, 'isWrittenElsewhere'>;
   readonly stateTree: Pick<StateTree, 'childrenOf' | 'freeze'>;
@@ -43,7 +45,7 @@ const deferMs = 50;
 const defersMax = 10;
 
 export function createLedgerWatch(parts: LedgerWatchParts): LedgerWatch {
-  const { dataDir, genesis, ledgerHash, chain, view, stateTree, onDamage, onFailed } = parts;
+  const { dataDir, genesis, ledgerHash, restarts, chain, view, stateTree, onDamage, onFailed } = parts;
   const path = join(dataDir, 'chain.db');
   const now = () => performance.now();
   let executedMs = -quietMs;
@@ -67,7 +69,7 @@ export function createLedgerWatch(parts: LedgerWatchParts): LedgerWatch {
   const audit = createBackgroundAudit({
     path,
     journalDir: join(dataDir, 'journal'),
-    anchor: { genesis, ledgerHash },
+    anchor: { genesis, ledgerHash, restarts },
     verifier: sodiumVerifier,
     stateTree,
     now,

@@ -23,6 +23,7 @@ import { keepBoundaries, openEpochOf } from '../healing/keep-boundaries.ts';
 import { repairView } from '../healing/repair-view.ts';
 import { createRosterKeeper, type RosterKeeper } from '../membership/roster.ts';
 import { createCounters, createHistogram, createThreadSampler } from '../metrics.ts';
+import { restartChain } from '../restart/restart-chain.ts';
 import { type ChainDb, openChainDb } from '../storage/chain-db.ts';
 import { findingOf } from '../storage/storage-error.ts';
 import { executedToView } from '../storage/view-block.ts';
@@ -61,6 +62,7 @@ function run(): void {
   const ledgerHash = sha256(settings.genesis);
   const chain = orThrow(openChainDb(join(settings.dataDir, 'chain.db'), { ledgerHash }));
   const executor = createChainExecutor(genesis, ledgerHash, chain, settings.stateHashes);
+  orThrow(restartChain(chain, executor, settings.restarts, genesis.parameters.checkpointLag, sodiumVerifier));
   const view = openView(join(settings.dataDir, 'view.db'), chain);
   const preparer = createBatchPreparer(executor.store, sodiumVerifier, failed);
   let isDamaged = false;
@@ -71,6 +73,7 @@ function run(): void {
     dataDir: settings.dataDir,
     genesis,
     ledgerHash,
+    restarts: settings.restarts,
     chain,
     view,
     stateTree: executor.stateTree,

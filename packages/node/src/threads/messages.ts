@@ -13,6 +13,7 @@ import type { HostPort, LogLevel, NodeConfig } from '../config/node-config.ts';
 import type { NodeStatus } from '../http/edge-port.ts';
 import type { Roster } from '../membership/roster.ts';
 import type { MetricSamples } from '../metrics.ts';
+import type { Restarts } from '../restart/restart-files.ts';
 import type { StoredEpoch } from '../storage/epoch-table.ts';
 
 /** One byte for each transaction of a batch. */
@@ -26,6 +27,8 @@ export type LedgerSettings = {
   readonly self: { readonly id: string; readonly linkKey: Uint8Array };
   /** Written by the ledger thread, see storage/state-hashes.ts. */
   readonly stateHashes: SharedArrayBuffer;
+  /** By the epoch that each ends. */
+  readonly restarts: Restarts;
 };
 
 export type ToLedger =
@@ -152,6 +155,8 @@ export type EdgeSettings = {
   };
   readonly mqtt?: NonNullable<NodeConfig['mqtt']>;
   readonly keysDir: string;
+  /** By the epoch that each ends. */
+  readonly restarts: Restarts;
   /** Where peers reach this node, and addresses that take the place of those on the ledger. */
   readonly listen: HostPort;
   readonly peers: Readonly<Record<string, readonly string[]>>;

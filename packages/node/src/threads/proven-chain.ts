@@ -27,10 +27,12 @@ import {
 import { isFinalization, quorumOf } from '../healing/certified.ts';
 import { genesisOutcome } from '../healing/genesis-outcome.ts';
 import type { KnownEpoch } from '../healing/known-epochs.ts';
+import type { Restarts } from '../restart/restart-files.ts';
 import type { ChainDb, StoredBlock, StoredCheckpoint } from '../storage/chain-db.ts';
 import { batchPartBytes } from '../storage/chain-schema.ts';
 import { decodeSignatures } from '../storage/checkpoint-signatures.ts';
 import type { EpochTable, StoredEpoch } from '../storage/epoch-table.ts';
+import { isRestart } from '../storage/restart-block.ts';
 import { damageOf } from '../storage/storage-error.ts';
 
 export type ProvenChain = Pick<
@@ -65,6 +67,8 @@ export type ExecutedDigests = {
 export type ProvenChainOptions = {
   readonly genesis: Genesis;
   readonly ledgerHash: Hash;
+  /** Given to this node, and trusted as the genesis is; by the epoch that each ends. */
+  readonly restarts?: Restarts;
   readonly verifier: Verifier;
   /** The state of the chain, checked by itself (storage/checked-state.ts). */
   readonly store: ListingStore;
@@ -80,7 +84,7 @@ type KnownBlock = { readonly digest: Hash; readonly view: number };
 type KnownCheckpoint = { readonly digest: Hash; readonly signatures: Hash | null };
 
 export function createProvenChain(chain: ChainDb, options: ProvenChainOptions): ProvenChain {
-  const { genesis, ledgerHash, verifier, store } = options;
+  const { genesis, ledgerHash, restarts, verifier, store } = options;
   const blocks = createMemory<number, KnownBlock>();
   const checkpoints = createMemory<number, KnownCheckpoint>();
   /** Hashes of the parts of batches that were found to be those of their block, by height and place. */
@@ -112,6 +116,9 @@ export function createProvenChain(chain: ChainDb, options: ProvenChainOptions): 
   function isEpochTrue(row: StoredEpoch): boolean | null {
     const { epoch, genesisHeight, digest } = row;
     if (epoch === 1) return genesisHeight === 0 && equalBytes(digest, validatorSetDigest(genesis.validators));
+    const given = restarts?.get(epoch - 1)?.restart;
+    if (given !== undefined)
+      return genesisHeight === given.block.header.height && equalBytes(digest, given.block.header.nextSet!);
     const before = toKnown(chain.epochs.of(epoch - 1)!);
     if (genesisHeight <= before.genesisHeight) return false;
     const stored = chain.checkpoint(genesisHeight);
@@ -122,6 +129,8 @@ export function createProvenChain(chain: ChainDb, options: ProvenChainOptions): 
       const isQuorum = quorumOf(statement.value, signatures, before, verifier) !== null;
       return isQuorum && equalBytes(statement.value.validatorSet, digest);
     }
+    // Who was not given the document waits for the signatures.
+    if (isRestart(chain, genesisHeight)) return null;
     // Its signatures are still to come; the block that named the set is final.
     const boundary = blockByHeight(genesisHeight);
     if (boundary === null) return null;
@@ -162,13 +171,25 @@ export function createProvenChain(chain: ChainDb, options: ProvenChainOptions): 
     throw damageOf('block', `block ${height} is not the one that was finalized`);
   }
 
+  /**
+   * Whose finalization of one height covers another one: a boundary block has one of its own, and what comes after it is another
+   * epoch's. With a block that the members ended an epoch with, the next epoch's covers what lies below.
+   */
+  function finalizingEpoch(height: number, coveringHeight: number): KnownEpoch | null {
+    for (let epoch: StoredEpoch = epochs.at(height); ; ) {
+      const next = epochs.of(epoch.epoch + 1);
+      if (next === null || coveringHeight <= next.genesisHeight) return toKnown(epoch);
+      if (!isRestart(chain, next.genesisHeight)) return null;
+      epoch = next;
+    }
+  }
+
   /** Up to the finalization that covers it; null while none has come. */
   function proveBlock(height: number): KnownBlock | null {
     const covering = chain.finalizedFrom(height);
-    const epoch = toKnown(epochs.at(height));
-    // A boundary block has a finalization of its own: what comes after it is another epoch's.
-    const end = chain.epochs.of(epoch.epoch + 1)?.genesisHeight ?? Number.MAX_SAFE_INTEGER;
-    if (covering === null || covering.height > end) return null;
+    if (covering === null) return null;
+    const epoch = finalizingEpoch(height, covering.height);
+    if (epoch === null) return null;
     if (covering.height - height > unfinalizedMax)
       throw damageOf('certificate', `block ${height} has lost its finalization`);
     const covered: Block[] = [];

@@ -17,6 +17,7 @@ import type { ChainDb, StoredBlock } from '../storage/chain-db.ts';
 import { decodeSignatures } from '../storage/checkpoint-signatures.ts';
 import { epochProofsFrom } from '../storage/epoch-proofs.ts';
 import type { KeptBoundary } from '../storage/kept-boundaries.ts';
+import { isRestart } from '../storage/restart-block.ts';
 import { damageOf } from '../storage/storage-error.ts';
 
 /**
@@ -64,11 +65,12 @@ function checkpointFrom(chain: ChainDb, height: number): Message | null {
   return signatures === null ? null : { type: 'checkpoint-signatures', signatures };
 }
 
-/** The finalization of the block that an epoch ended with. */
+/** The finalization of the block that an epoch ended with; where the members ended it, of the last one that was agreed on. */
 function boundaryOf(chain: ChainDb, epoch: number): Message | null {
   const next = chain.epochs.of(epoch + 1);
   if (next === null || epoch < 1) return null;
-  const stored = chain.blockByHeight(next.genesisHeight);
+  const { genesisHeight } = next;
+  const stored = chain.blockByHeight(isRestart(chain, genesisHeight) ? genesisHeight - 1 : genesisHeight);
   const kept = chain.keptBoundaries().find(({ block }) => block.header.epoch === epoch);
   const finalization = stored?.finalization ?? kept?.finalization ?? null;
   const certificate = finalization === null ? null : decodeCertificate(finalization);

@@ -17,6 +17,7 @@ import {
 import { orThrow } from '../failure.ts';
 import type { ChainDb } from '../storage/chain-db.ts';
 import { storedToEpochSet } from '../storage/epoch-table.ts';
+import { isRestart } from '../storage/restart-block.ts';
 import { StorageError } from '../storage/storage-error.ts';
 import type { StoredOrigin, StoredOutcome } from './messages.ts';
 
@@ -49,10 +50,15 @@ export function originOf(chain: ChainDb, checkpointLag: number): StoredOrigin {
     floors: floorsOf(chain, epoch).map(({ seq, digest }) => ({ seq, digest })),
     finalization: chain.latestFinalized(epoch.genesisHeight)?.finalization ?? null,
     outcomes,
-    certifiedHeight: chain.latestCertified()?.height ?? 0,
+    certifiedHeight: Math.max(chain.latestCertified()?.height ?? 0, vouchedHeightOf(chain, epoch)),
     accused: suspensions.flatMap(({ cause, validator }) => (cause === 'proven-fault' ? [validator] : [])),
     suspended: suspensions.map(({ validator }) => validator),
   };
+}
+
+/** Of what an epoch that was restarted began with the members have vouched for the result. */
+function vouchedHeightOf(chain: ChainDb, { genesisHeight }: StoredOrigin['epoch']): number {
+  return isRestart(chain, genesisHeight) ? genesisHeight : 0;
 }
 
 function previousOf(chain: ChainDb, number: number): StoredOrigin['previous'] {

@@ -1,0 +1,250 @@
+/**
+ * How a stopped node stands, for members who decide on a restart (protocol.md section 6): where its chain ends and with what result, and
+ * by which life number its safety record is known. Whether the record was lost is found out as at every start, by the same code;
+ * one that was gets its number here, durably, before anybody is told of it.
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type CairnError,
+  type CheckpointStatement,
+  checkpointDigest,
+  decodeCheckpointStatement,
+  fail,
+  type Hash,
+  lifeSizeBytes,
+  ok,
+  type RestartPoint,
+  type Result,
+  readParameters,
+  readTarget,
+  type SignedRestart,
+  toEpoch,
+  toHash,
+  toHeight,
+  type Validator,
+} from '@cairn-ledger/core';
+import { type Founding, readFounding } from '../config/founding.ts';
+import { type NodeConfig, readNodeConfig } from '../config/node-config.ts';
+import { installNodeSha256 } from '../crypto/sha256.ts';
+import { createNodeSigner } from '../crypto/signer.ts';
+import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
+import { Driver } from '../driver/driver.ts';
+import { bytesToRecord, recordToBytes } from '../driver/journal-record.ts';
+import type { SigningMark } from '../driver/signing-mark.ts';
+import { errorOf, NodeFailed, orThrow } from '../failure.ts';
+import { type Journal, openJournal } from '../journal/journal.ts';
+import { isNotedAsRolledBack, noteRolledBack } from '../keys/rolled-back.ts';
+import { openSigningMark, type SigningMarkFile, signingMarkPath } from '../keys/signing-mark-file.ts';
+import { type ChainDb, openChainDb } from '../storage/chain-db.ts';
+import { StorageError } from '../storage/storage-error.ts';
+import { originOf, readOrigin } from '../threads/stored-origin.ts';
+import { type RestartState, restartStateOf } from './restart-chain.ts';
+
+export type NodeStanding = {
+  readonly nodeId: string;
+  readonly point: RestartPoint;
+  /** Whom the ledger wants after that height, ascending. */
+  readonly validators: readonly Validator[];
+  /** Of its safety record; null for the first one of a validator of the genesis. */
+  readonly life: Uint8Array | null;
+  /** The set of the present epoch does not name that number, or the record remembers less than was signed. */
+  readonly isLost: boolean;
+  /** The last epoch that it has signed in, by the mark beside its keys. */
+  readonly signedEpoch: number;
+  /** The highest height of which it has signed a result, by the mark beside its keys. */
+  readonly signedHeight: number;
+  /** The highest that it knows to be final. */
+  readonly finalizedHeight: number;
+};
+
+const recordPollMs = 5;
+const recordWaitMs = 30_000;
+
+/**
+ * Looks at a stopped node, and gives its record a life number if it needs one.
+ *
+ * Errors: those of settings, founding, journal, mark and chain.db; `restart.no-chain`.
+ */
+export function standingOf(dir: string): Promise<Result<NodeStanding, CairnError>> {
+  return withStopped(dir, ({ standing }) => ok(standing));
+}
+
+/**
+ * How the chain of a stopped node stands to a document; `below` also where it has no chain.
+ *
+ * Errors: as for `standingOf`; those of `restartStateOf`; `restart.finalized-above` also for what is final and not executed.
+ */
+export async function restartStateIn(dir: string, signed: SignedRestart): Promise<Result<RestartState, CairnError>> {
+  const found = await withStopped(dir, ({ standing, chain, checkpointLag }) => {
+    const { header } = signed.restart.block;
+    const isAbove = standing.point.epoch === header.epoch && standing.finalizedHeight >= header.height;
+    if (!isAbove) return restartStateOf(chain, signed, checkpointLag, sodiumVerifier);
+    const what = `block ${standing.finalizedHeight} is final here, and the document ends the epoch above block ${header.height - 1}`;
+    return fail({ code: 'restart.finalized-above', message: what });
+  });
+  return !found.ok && found.error.code === 'restart.no-chain' ? ok('below') : found;
+}
+
+/** The settings of a node, and what it is founded on. */
+export function readStopped(dir: string): Result<{ config: NodeConfig; founding: Founding }, CairnError> {
+  installNodeSha256();
+  const config = readNodeConfig(dir);
+  if (!config.ok) return config;
+  const founding = readFounding(config.value);
+  return founding.ok ? ok({ config: config.value, founding: founding.value }) : founding;
+}
+
+type Looked = { readonly standing: NodeStanding; readonly chain: ChainDb; readonly checkpointLag: number };
+
+async function withStopped<T>(
+  dir: string,
+  use: (looked: Looked) => Result<T, CairnError>,
+): Promise<Result<T, CairnError>> {
+  const stopped = readStopped(dir);
+  if (!stopped.ok) return stopped;
+  const { config, founding } = stopped.value;
+  const chainPath = join(config.dataDir, 'chain.db');
+  if (!existsSync(chainPath))
+    return fail({
+      code: 'restart.no-chain',
+      message: `${config.dataDir} holds no chain: start the node, so that it gets one from its peers, or begins at the genesis`,
+    });
+  let journal: Journal | null = null;
+  let mark: SigningMarkFile | null = null;
+  let chain: ChainDb | null = null;
+  try {
+    // Its lock keeps a node that runs out.
+    journal = orThrow(await openJournal(join(config.dataDir, 'journal'))).journal;
+    mark = orThrow(openSigningMark(signingMarkPath(config.keysDir, founding.ledgerHash)));
+    chain = orThrow(openChainDb(chainPath, { ledgerHash: founding.ledgerHash }));
+    if (chain.tip() === null)
+      return fail({ code: 'restart.no-chain', message: `${chainPath} is empty: start the node first` });
+    const parts = { config, founding, journal, mark, chain };
+    const standing = await lookAt(parts);
+    return use({ standing, chain, checkpointLag: founding.genesis.parameters.checkpointLag });
+  } catch (cause) {
+    return fail(errorOf(cause));
+  } finally {
+    chain?.close();
+    mark?.close();
+    await journal?.close();
+  }
+}
+
+type Opened = {
+  readonly config: NodeConfig;
+  readonly founding: Founding;
+  readonly journal: Journal;
+  readonly mark: SigningMarkFile;
+  readonly chain: ChainDb;
+};
+
+async function lookAt({ config, founding, journal, mark, chain }: Opened): Promise<NodeStanding> {
+  const { genesis, keys, ledgerHash } = founding;
+  const { checkpointLag } = genesis.parameters;
+  const stored = originOf(chain, checkpointLag);
+  const constants = readParameters(chain.store) ?? genesis.parameters;
+  const origin = { ...readOrigin(stored, config.validatorId), ledgerHash, constants };
+  const isMarkLost = mark.isNew && journal.nextSequence !== 1;
+  const before: SigningMark = mark.value;
+  const failed: Failed = { error: null };
+  const driver = deafDriver(origin, isMarkLost ? null : before, journal, keys, failed);
+  for await (const { type, payload } of journal.records()) driver.restore(orThrow(bytesToRecord(type, payload)));
+  if (isNotedAsRolledBack(config.dataDir) && !driver.isTakenBack) driver.fence('rolled-back');
+  driver.start();
+  const isLost = driver.fences.includes('rolled-back');
+  if (isLost) {
+    if (!isNotedAsRolledBack(config.dataDir)) noteRolledBack(config.dataDir, before);
+    await untilDurable(driver, failed);
+  }
+  const { finalizedHeight } = driver.replica.status();
+  driver.stop();
+  const { height } = stored;
+  const digestAt = (at: number): Hash => checkpointDigest(statementOf(chain, at));
+  return {
+    nodeId: config.validatorId,
+    point: {
+      ledgerHash,
+      epoch: toEpoch(stored.epoch.epoch),
+      rules: origin.set.rules,
+      height: toHeight(height),
+      parent: toHash(stored.digest),
+      timeMs: stored.timeMs,
+      result: digestAt(height),
+      checkpoint: digestAt(Math.max(0, height + 1 - checkpointLag)),
+    },
+    validators: readTarget(chain.store).validators,
+    life: driver.life,
+    isLost,
+    signedEpoch: before.epoch,
+    signedHeight: before.checkpointHeight,
+    finalizedHeight,
+  };
+}
+
+type Failed = { error: CairnError | null };
+
+/** It is linked with nobody, hears nothing and signs nothing; its journal is the real one. */
+function deafDriver(
+  origin: ConstructorParameters<typeof Driver>[0],
+  mark: SigningMark | null,
+  journal: Journal,
+  keys: Founding['keys'],
+  failed: Failed,
+): Driver {
+  return new Driver(
+    origin,
+    {
+      now: () => ({ ms: performance.now(), wallMs: Date.now() }),
+      defer: (callback) => void setImmediate(callback),
+      setTimer: () => undefined,
+      journal: {
+        append: (record) => {
+          const { type, payload } = recordToBytes(record);
+          journal.append(type, payload);
+        },
+        sync: (done) => void journal.sync().then(() => done(null), done),
+      },
+      // What is remembered without being in the mark is written there by the node itself, at its start.
+      writeMark: () => undefined,
+      send: () => undefined,
+      drawLife: () => randomBytes(lifeSizeBytes),
+      votingSigner: createNodeSigner('ed25519', keys.voting.secretKey),
+      checkpointSigner: createNodeSigner('ed25519', keys.checkpoint.secretKey),
+      verifier: sodiumVerifier,
+      ledger: { execute: () => undefined, keepCertified: () => undefined, serve: () => undefined },
+      onBatch: () => undefined,
+      onFact: () => undefined,
+      onRefused: () => undefined,
+      onHandedOver: () => undefined,
+      onEpoch: () => undefined,
+      onFenced: () => undefined,
+      onUnfenced: () => undefined,
+      onFailed: (error) => {
+        failed.error = error;
+      },
+    },
+    mark,
+  );
+}
+
+/** A number counts, and may be told, once the journal holds it. */
+async function untilDurable(driver: Driver, failed: Failed): Promise<void> {
+  const sinceMs = performance.now();
+  while (driver.life === null) {
+    if (failed.error !== null) throw new NodeFailed(failed.error);
+    if (performance.now() - sinceMs > recordWaitMs)
+      throw new NodeFailed({ code: 'journal.failed', message: 'the life number does not become durable' });
+    await sleep(recordPollMs);
+  }
+}
+
+function statementOf(chain: ChainDb, height: number): CheckpointStatement {
+  const stored = chain.checkpoint(height);
+  const statement = stored === null ? null : decodeCheckpointStatement(stored.statement);
+  if (statement?.ok) return statement.value;
+  throw new StorageError('storage.damaged', `the checkpoint of height ${height} is missing: repair it from peers`);
+}
