@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
+import { markUnused } from '../packages/node/src/keys/unused-record.ts';
 import { compileDiskFault, createDiskFault, type FaultCode, type FaultKind, mountSmallDisk } from './disk-fault.ts';
 import { createChecks } from './kills-check.ts';
 import { loadDevices, startLoad } from './kills-load.ts';
@@ -71,7 +72,10 @@ networkTest(
     timeoutMs: 400_000,
     wrapOf: (i) => ({ env: faults[i]?.env ?? {} }),
     onFounded: async ({ nodes }) => {
-      smallDisk = mountSmallDisk(join(nodes[fullAt]!.dir, 'data'), smallDiskMiB);
+      const dataDir = join(nodes[fullAt]!.dir, 'data');
+      smallDisk = mountSmallDisk(dataDir, smallDiskMiB);
+      // The new disk hides that the keys are new.
+      markUnused(dataDir);
     },
     onEnd: async () => {
       rmSync(dir, { recursive: true, force: true });

@@ -2,7 +2,7 @@
  * Keeps a node alive: when one of its lives ends for a reason that can be mended, closes everything, mends it, and begins another
  * one, with growing pauses where that fails again and again. What needs people ends the process.
  */
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CairnError } from '@cairn-ledger/core';
@@ -15,14 +15,15 @@ import { createPatience, fruitlessMax, type GivenUpReason } from './healing/pati
 import type { ChainRepair } from './healing/repair-chain.ts';
 import type { NodeStatus } from './http/edge-port.ts';
 import { openRepairDoor } from './http/repair-door.ts';
-import { noteRolledBack } from './keys/rolled-back.ts';
-import { signingMarkPath } from './keys/signing-mark-file.ts';
+import { forgetRolledBack, isNotedAsRolledBack, noteRolledBack } from './keys/rolled-back.ts';
+import { isMarkedUnused } from './keys/unused-record.ts';
 import type { Log } from './logging.ts';
 import { createHealingFacts } from './node-healing.ts';
 import { beginLife, type Life } from './node-life.ts';
 import {
   foundFromPeers,
   hasChain,
+  hasRecord,
   isForAnotherTry,
   type RepairParts,
   repairNode,
@@ -31,7 +32,7 @@ import {
 import type { PeerAddress } from './transport/transport.ts';
 
 export type NodeKeeper = {
-  /** Rejects with a NodeFailed, all that was opened closed again. */
+  /** Rejects with a NodeFailed, all that was opened closed again; `node.stopping` where it was stopped before it had begun. */
   begin(): Promise<void>;
   /** Of the present life, or the last one. */
   httpUrl(): string;
@@ -69,6 +70,7 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
   let givenUpFor: GivenUpReason | null = null;
   let stallMs = firstStallMs;
   let begunAtMs = 0;
+  let beginning: Promise<void> = Promise.resolve();
   let recovering: Promise<void> = Promise.resolve();
 
   /** What may be mended by itself; null for what needs people. */
@@ -248,25 +250,48 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
     }
   }
 
-  /** A node that lost its chain, or never had one while others do, takes over what they have. */
+  /**
+   * A node that lost its chain, or never had one while others do, takes over what they have. Keys of a validator of the genesis that lie
+   * here alone were used elsewhere, unless the network is new.
+   */
   async function foundIfMissing(): Promise<void> {
-    if (config.sync === 'full' || hasChain(config)) return;
-    const hasSigned = existsSync(signingMarkPath(config.keysDir, founding.ledgerHash));
-    if (!hasSigned && config.bootstrap === undefined && config.sync !== 'state') return;
-    mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+    const { dataDir, bootstrap, sync, validatorId } = config;
+    if (hasChain(config)) return;
+    const isOfGenesis = founding.genesis.validators.some(({ id }) => id === validatorId);
+    const isRecordLeft = hasRecord(config, founding.ledgerHash);
+    const isUsed = isRecordLeft || (isOfGenesis && !isMarkedUnused(dataDir));
+    if (sync === 'full' ? !isOfGenesis || !isUsed : !isUsed && bootstrap === undefined && sync !== 'state') return;
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     log.info('node.repairing', { what: 'missing' });
-    const founded = await withDoor(() => foundFromPeers(repairParts()));
-    if (founded === null) return log.info('repair.done', { what: 'nothing', why: 'the network is new' });
-    if (!founded.ok) throw new NodeFailed(founded.error);
     // A validator of the genesis that has to be given the chain has lost its record as well, whatever is left beside its keys.
-    if (founding.genesis.validators.some(({ id }) => id === config.validatorId))
-      noteRolledBack(config.dataDir, nothingSigned);
+    const isNoted = isNotedAsRolledBack(dataDir);
+    if (isOfGenesis && !isNoted) noteRolledBack(dataDir, nothingSigned);
+    const founded = await withDoor(() => foundFromPeers(repairParts()));
+    // Where nothing is left but keys, only a start that waited as well can have noted it.
+    if (founded === null && isOfGenesis && !(isNoted && isRecordLeft)) forgetRolledBack(dataDir);
+    if (founded === null) return log.info('repair.done', { what: 'nothing', why: 'the network is new' });
+    if (founded === 'held') return log.info('repair.done', { what: 'nothing', why: 'every block is executed here' });
+    if (!founded.ok) throw new NodeFailed(founded.error);
     onRepaired(founded.value);
+  }
+
+  async function begin(): Promise<void> {
+    try {
+      await foundIfMissing();
+      stopping.signal.throwIfAborted();
+      await live(false);
+      stopping.signal.throwIfAborted();
+    } catch (cause) {
+      log.flush();
+      throw new NodeFailed(errorOf(stopping.signal.aborted ? stopping.signal.reason : cause));
+    }
   }
 
   async function stop(): Promise<void> {
     stopping.abort(new NodeFailed({ code: 'node.stopping', message: 'the node is stopping' }));
     if (life !== null) life.phase = 'stopping';
+    // What waits for peers ends at once, what opens files when they are open: then they are closed in order.
+    await beginning.catch(() => undefined);
     await recovering;
     try {
       await closers.closeAll();
@@ -277,14 +302,9 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
   }
 
   return {
-    async begin() {
-      try {
-        await foundIfMissing();
-        await live(false);
-      } catch (cause) {
-        log.flush();
-        throw new NodeFailed(errorOf(cause));
-      }
+    begin() {
+      beginning = begin();
+      return beginning;
     },
     httpUrl: () => httpUrl,
     stop,

@@ -29,6 +29,7 @@ import { createCompaction } from './journal/compaction.ts';
 import { type Journal, openJournal } from './journal/journal.ts';
 import { forgetRolledBack, isNotedAsRolledBack, noteRolledBack } from './keys/rolled-back.ts';
 import { openSigningMark, signingMarkPath } from './keys/signing-mark-file.ts';
+import { markUsed } from './keys/unused-record.ts';
 import type { Log } from './logging.ts';
 import { operatorFenceReason } from './membership/operator-fence.ts';
 import { createOperatorFencing } from './membership/operator-fencing.ts';
@@ -101,6 +102,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
   closers.add(() => compaction.idle());
   const mark = orThrow(openSigningMark(signingMarkPath(config.keysDir, ledgerHash)));
   closers.add(() => mark.close());
+  markUsed(config.dataDir);
 
   const { port1: newsOut, port2: newsIn } = new MessageChannel();
   const { client: ledger, verification } = await startLedgerClient(

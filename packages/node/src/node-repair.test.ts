@@ -13,7 +13,9 @@ import { readNodeConfig } from './config/node-config.ts';
 import { installNodeSha256 } from './crypto/sha256.ts';
 import { orThrow } from './failure.ts';
 import { isNotedAsRolledBack } from './keys/rolled-back.ts';
+import { isMarkedUnused } from './keys/unused-record.ts';
 import { createLog } from './logging.ts';
+import { createNode } from './node.ts';
 import { foundFromPeers, type RepairParts, setJournalAside } from './node-repair.ts';
 
 installNodeSha256();
@@ -90,4 +92,45 @@ test('a journal is noted as lost before it is moved: a crash in between forgets 
   const { config } = partsOf('node-3', new AbortController().signal);
   assert.throws(() => setJournalAside(config), /ENOENT/, 'there is no journal to move');
   assert.ok(isNotedAsRolledBack(config.dataDir));
+});
+
+test('keys of the genesis that lie alone are used ones: they wait for what peers say, and stop in order while they wait', async () => {
+  const nodeDir = nodeDirs['node-4']!;
+  const config = orThrow(readNodeConfig(nodeDir));
+  assert.ok(isMarkedUnused(config.dataDir), 'founding says that they are new');
+  rmSync(config.dataDir, { recursive: true });
+  const node = createNode({ ...config, logLevel: 'fatal' });
+  const begun = node.begin().then(
+    () => null,
+    (error: unknown) => error,
+  );
+  assert.equal(await Promise.race([begun, sleep(1_000, 'waits')]), 'waits');
+  assert.ok(isNotedAsRolledBack(config.dataDir), 'a crash in between leaves it known');
+  assert.ok(!existsSync(join(config.dataDir, 'chain.db')));
+  await node.stop();
+  assert.equal(((await begun) as { code?: string }).code, 'node.stopping');
+});
+
+test('new keys start at once, and have been used from then on', async () => {
+  const config = orThrow(readNodeConfig(nodeDirs['node-2']!));
+  assert.ok(isMarkedUnused(config.dataDir));
+  const node = createNode({ ...config, logLevel: 'fatal', workers: 0 });
+  await node.begin();
+  assert.ok(!isMarkedUnused(config.dataDir) && existsSync(join(config.dataDir, 'journal')));
+  assert.ok(!isNotedAsRolledBack(config.dataDir));
+  await node.stop();
+});
+
+test('keys alone are new after all where a quorum has nothing either', async () => {
+  for (const id of ['node-1', 'node-2', 'node-3'])
+    rmSync(orThrow(readNodeConfig(nodeDirs[id]!)).dataDir, { recursive: true, force: true });
+  // The one that ran before has left a mark beside its keys: of the others nothing is known.
+  const nodes = ['node-1', 'node-3', 'node-4'].map((id) => {
+    const config = orThrow(readNodeConfig(nodeDirs[id]!));
+    return { node: createNode({ ...config, logLevel: 'fatal', workers: 0 }), config };
+  });
+  const others = foundFromPeers(partsOf('node-2', AbortSignal.timeout(60_000)));
+  await Promise.all([...nodes.map(({ node }) => node.begin()), others]);
+  for (const { config } of nodes) assert.ok(!isNotedAsRolledBack(config.dataDir));
+  await Promise.all(nodes.map(({ node }) => node.stop()));
 });

@@ -18,6 +18,7 @@ import { type ChainRepair, repairChain } from './healing/repair-chain.ts';
 import { repairView } from './healing/repair-view.ts';
 import type { HealingProgress } from './healing/report.ts';
 import { noteRolledBack } from './keys/rolled-back.ts';
+import { signingMarkPath } from './keys/signing-mark-file.ts';
 import type { Log } from './logging.ts';
 import { peersToLink } from './node-peers.ts';
 import { createTlsTransport } from './transport/tls-transport.ts';
@@ -70,11 +71,12 @@ export async function repairNode(parts: RepairParts): Promise<Result<ChainRepair
 
 /**
  * For a node that has no chain: founds one from what a peer has, and waits for peers as long as it takes. Null where a quorum of the
- * genesis, this node included, has no snapshot: the network is new, and all begin at the genesis.
+ * genesis, this node included, has no snapshot: the network is new, and all begin at the genesis. `held` where others have one, and
+ * this node wants to execute all of it itself.
  *
  * Errors: as for `repairNode`, but for those that another try mends. Throws the signal's reason.
  */
-export async function foundFromPeers(parts: RepairParts): Promise<Result<ChainRepair, CairnError> | null> {
+export async function foundFromPeers(parts: RepairParts): Promise<Result<ChainRepair, CairnError> | 'held' | null> {
   const { config, founding, log } = parts;
   const { validators } = founding.genesis;
   const path = chainPathOf(config);
@@ -91,6 +93,7 @@ export async function foundFromPeers(parts: RepairParts): Promise<Result<ChainRe
       );
       let pauseMs = linkPollMs;
       if ([...snapshots.values()].includes(true)) {
+        if (config.sync === 'full') return 'held';
         const founded = await repairWith(path, peers, parts);
         if (founded.ok || !isForAnotherTry(founded.error)) return founded;
         log.warn('repair.failed', { code: founded.error.code, message: founded.error.message });
@@ -115,6 +118,11 @@ export async function foundFromPeers(parts: RepairParts): Promise<Result<ChainRe
 /** What peers may have a little later. */
 export function isForAnotherTry({ code }: CairnError): boolean {
   return code === 'snapshot.unavailable' || code === 'repair.no-peers';
+}
+
+/** Whether anything is left of what a node has signed, beside its chain. */
+export function hasRecord(config: NodeConfig, ledgerHash: Uint8Array): boolean {
+  return existsSync(signingMarkPath(config.keysDir, ledgerHash)) || existsSync(join(config.dataDir, 'journal'));
 }
 
 export function hasChain(config: NodeConfig): boolean {

@@ -16,19 +16,31 @@ export type RunningNode = {
   stop(): Promise<void>;
 };
 
-/**
- * Starts a node; resolves when it listens, after it has mended what kept it from that. Rejects with a NodeFailed, all that was
- * opened closed again. What fails later and cannot be mended is logged, and ends the process with exit code 1.
- */
+export type NodeToBegin = RunningNode & {
+  /**
+   * Resolves when it listens, after it has mended what kept it from that, and waited for peers where it needs them. Rejects with a
+   * NodeFailed, all that was opened closed again; `node.stopping` where it was stopped meanwhile.
+   */
+  begin(): Promise<void>;
+};
+
+/** Starts a node, as `begin`. What fails later and cannot be mended is logged, and ends the process with exit code 1. */
 export async function startNode(config: NodeConfig): Promise<RunningNode> {
+  const node = createNode(config);
+  await node.begin();
+  return node;
+}
+
+/** Throws a NodeFailed where settings, keys and genesis are none to begin with. */
+export function createNode(config: NodeConfig): NodeToBegin {
   installNodeSha256();
   const founding = orThrow(readFounding(config));
   const log = createLog({ level: config.logLevel, base: { node: config.validatorId } });
   const keeper = createNodeKeeper(config, founding, log);
-  await keeper.begin();
   let stopped: Promise<void> | null = null;
   return {
     id: config.validatorId,
+    begin: () => keeper.begin(),
     get httpUrl() {
       return keeper.httpUrl();
     },

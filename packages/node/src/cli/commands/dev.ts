@@ -22,7 +22,7 @@ export function devCommand(): Command {
       parsePort,
     )
     .option('--no-fleet', 'no simulated devices')
-    .option('--restart', 'start a node again when it ends by itself')
+    .option('--restart', 'start a node again also when somebody has stopped or killed it')
     .option(
       '--json',
       'one JSON object per line: {"event":"ready","nodes":[...],"mqtt":"..."} first, when all are in sync',
@@ -35,8 +35,8 @@ Examples:
   $ cairn dev --nodes 7 --dir /tmp/seven --no-fleet
   $ cairn dev --json | jq -r 'select(.event=="ready").nodes[].http'
 
-Ctrl-C stops everything. A node that is killed stays down until \`cairn node <its folder>\` brings it back (or --restart does);
-the others go on. Deleting the folder makes a new network. It is for development: no tokens, keys on one disk.`,
+Ctrl-C stops everything. A node that fails is started again, after pauses that grow. One that you kill or stop stays down until
+\`cairn node <its folder>\` brings it back (or --restart does); the others go on. Deleting the folder makes a new network. It is for development: no tokens, keys on one disk.`,
     )
     .action(async (options: DevCommandOptions) => {
       const { runDev } = await import('../dev/run-dev.ts');

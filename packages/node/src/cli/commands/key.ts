@@ -5,6 +5,7 @@ import { createKey, publicKeyToText } from '@cairn-ledger/sdk';
 import { Command, Option } from 'commander';
 import { readKeyFile, writeKeyFile } from '../../keys/key-file.ts';
 import { createNodeKeys } from '../../keys/node-keys.ts';
+import { markUnused } from '../../keys/unused-record.ts';
 import { orFail } from '../exit-code.ts';
 import { nodePublicKeys } from '../founding/node-public-keys.ts';
 import { say, sayJson } from '../output.ts';
@@ -62,6 +63,7 @@ function printKey(file: string, key: ReturnType<typeof createKey>, options: { js
 function newNodeKeys(dir: string, options: { json?: boolean }): void {
   if (!existsSync(dir)) mkdirSync(dir, { recursive: true });
   const keys = orFail(createNodeKeys(join(dir, 'keys')));
+  markUnused(join(dir, 'data'));
   const publicKeys = nodePublicKeys(keys);
   const path = join(dir, 'public.json');
   writeFileSync(path, `${JSON.stringify(publicKeys, null, 2)}\n`);

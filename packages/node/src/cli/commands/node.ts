@@ -26,15 +26,25 @@ The keys folder must be readable by its owner alone. It is what to back up.`,
       const config = orFail(readNodeConfig(dir));
       // Said here, before threads and sockets: a node does not start with keys that others may read.
       orFail(readNodeKeys(config.keysDir));
-      const { startNode } = await import('../../node.ts');
-      const node = await startNode(config).catch((error: unknown) => {
-        throw startFailure(error);
-      });
+      const { createNode } = await import('../../node.ts');
+      const node = await Promise.resolve(config).then(createNode).catch(startFailed);
+      // From here on: a node may wait for its peers for long before it has begun.
       const stopped = stopOnSignals(() => node.stop());
-      tellParent({ type: 'started', id: node.id, http: node.httpUrl });
+      const hasBegun = await node.begin().then(() => true, notBegun);
+      if (hasBegun) tellParent({ type: 'started', id: node.id, http: node.httpUrl });
       await stopped;
       process.exit(exitCodes.done);
     });
+}
+
+/** Stopped before it had begun, which is no failure. */
+function notBegun(error: unknown): false {
+  if ((error as { code?: unknown } | null)?.code === 'node.stopping') return false;
+  return startFailed(error);
+}
+
+function startFailed(error: unknown): never {
+  throw startFailure(error);
 }
 
 /** A known error keeps its code; anything else is shown whole. */

@@ -15,15 +15,15 @@ import { type Fleet, startFleet } from './fleet.ts';
 import { createLiveView, type LiveView, type Picture } from './live-view.ts';
 import { nextStepLines, shortPath } from './next-steps.ts';
 import { logTail, type NodeExit, type NodeProcess, startNodeProcess } from './node-process.ts';
+import { createRestartPauses, isEndedByPeople, type RestartPauses } from './restarts.ts';
 
 const READY_TIMEOUT_MS = 120_000;
 const POLL_MS = 150;
 const PICTURE_EVERY_MS = 1_000;
 const STATUS_TIMEOUT_MS = 2_000;
 const JSON_STATUS_EVERY_MS = 5_000;
-const RESTART_PAUSE_MS = 1_000;
 
-type Running = { readonly node: DevNode; process: NodeProcess | null };
+type Running = { readonly node: DevNode; process: NodeProcess | null; readonly pauses: RestartPauses };
 
 export async function runDev(options: DevCommandOptions): Promise<void> {
   const network = await requireDevNetwork({
@@ -56,7 +56,11 @@ class DevSession {
     this.#network = network;
     this.#options = options;
     this.#view = createLiveView();
-    this.#running = network.nodes.map((node) => ({ node, process: null }));
+    this.#running = network.nodes.map((node) => ({
+      node,
+      process: null,
+      pauses: createRestartPauses(),
+    }));
     this.#clients = new Map(
       network.nodes.map((node) => [node.id, createClient({ nodes: [node.http], timeoutMs: STATUS_TIMEOUT_MS })]),
     );
@@ -105,26 +109,29 @@ class DevSession {
   };
 
   #start(running: Running): void {
+    const startedMs = performance.now();
     const started = startNodeProcess(running.node.dir);
     running.process = started;
-    void started.exited.then((exit) => this.#nodeExited(running, started, exit));
+    void started.exited.then((exit) => this.#nodeExited(running, started, exit, performance.now() - startedMs));
   }
 
-  async #nodeExited(running: Running, ended: NodeProcess, exit: NodeExit): Promise<void> {
+  async #nodeExited(running: Running, ended: NodeProcess, exit: NodeExit, ranMs: number): Promise<void> {
     running.process = null;
     // Before all were ready once, a node that ends is told with its reason by who waits for it.
     if (this.#stopping.signal.aborted || !this.#isReady) return;
     const { id, dir } = running.node;
+    const pauseMs = this.#options.restart !== true && isEndedByPeople(exit) ? null : running.pauses.next(ranMs);
     if (this.#options.json === true) {
-      sayJson({ event: 'node-exited', id, pid: ended.pid, ...exit });
+      sayJson({ event: 'node-exited', id, pid: ended.pid, ...exit, restartsInMs: pauseMs });
     } else {
       const how = exit.signal === null ? `ended with code ${exit.code}` : `was ended by ${exit.signal}`;
       this.#view.say(style('yellow', `${id} (process ${ended.pid}) ${how}; the others go on.`));
-      if (this.#options.restart !== true)
-        this.#view.say(`  bring it back: npx cairn node ${shortPath(dir)}      its log: ${ended.logPath}`);
+      const back = `bring it back: npx cairn node ${shortPath(dir)}`;
+      const next = pauseMs === null ? back : `it is started again in ${pauseMs / 1_000} s`;
+      this.#view.say(`  ${next}      its log: ${ended.logPath}`);
     }
-    if (this.#options.restart !== true) return;
-    await sleep(RESTART_PAUSE_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+    if (pauseMs === null) return;
+    await sleep(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
     if (!this.#stopping.signal.aborted) this.#restart(running);
   }
 

@@ -25,6 +25,7 @@ import { type NetworkFile, writeNetworkFile } from '../../config/network-file.ts
 import { nodeConfigIn, parseAddress, writeNodeConfig } from '../../config/node-config.ts';
 import { writeKeyFile } from '../../keys/key-file.ts';
 import { createNodeKeys } from '../../keys/node-keys.ts';
+import { markUnused } from '../../keys/unused-record.ts';
 import { CommandFailed, orFail } from '../exit-code.ts';
 import { networkPathIn } from '../network.ts';
 import type { NetworkPlan, PlannedNode } from './network-plan.ts';
@@ -147,7 +148,7 @@ function publicPart({ algorithm, publicKey }: PublicKey): PublicKey {
 }
 
 function writeNodeFolder(node: PlannedNode, nodeDir: string, genesis: Uint8Array): void {
-  mkdirSync(join(nodeDir, 'data'), { recursive: true, mode: 0o700 });
+  markUnused(join(nodeDir, 'data'));
   writeFileSync(join(nodeDir, 'genesis.cbor'), genesis);
   const { host, port } = parseAddress(node.address)!;
   const listen = { host: host === '127.0.0.1' || host === 'localhost' ? '127.0.0.1' : '0.0.0.0', port };
