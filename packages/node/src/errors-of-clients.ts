@@ -113,6 +113,10 @@ export const clientErrors = {
     'Readings cannot be added to what was signed before',
     'Leave readings and payments out, or leave --file out.',
   ],
+  'usage.unknown-rules': [
+    'This release does not know these rules',
+    'Upgrade first: a node whose release does not know the rules ends when they begin.',
+  ],
   'usage.nothing-to-audit': ['It is not said what to audit', 'Give the folder of a stopped node, or --node.'],
   'usage.nothing-to-send': ['There is nothing to send', 'Give readings, payments with --pay, or --file.'],
   'usage.no-broker': ['No MQTT broker is named', 'Add --broker mqtt://host:1883.'],

@@ -62,6 +62,10 @@ export const nodeErrors = {
     'The node does not answer',
     'Check that it runs and that its address is right; `cairn doctor` looks at both.',
   ),
+  'node.old-release': inside(
+    'The ledger goes on under rules that this release does not know',
+    'Upgrade this node, and start it again: it goes on where it was.',
+  ),
   'node.behind': inside(
     'The node is behind, and no peer gives the blocks that come next',
     'Nothing: it takes over a certified state of now, where a peer has one. An archive node (`sync: full`) needs a peer that has all blocks.',

@@ -5,7 +5,6 @@
  * This is the main thread: agreement, journal and peer links. Nothing here may block for more than a few milliseconds.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers';
@@ -18,18 +17,13 @@ import type { NodeConfig } from './config/node-config.ts';
 import { createNodeSigner } from './crypto/signer.ts';
 import { sodiumVerifier } from './crypto/sodium-verifier.ts';
 import { Driver, type FenceReason } from './driver/driver.ts';
-import { bytesToRecord, recordToBytes } from './driver/journal-record.ts';
-import { type Failure, NodeFailed, orThrow } from './failure.ts';
+import { type Failure, NodeFailed } from './failure.ts';
 import { createBoundaryAsker } from './healing/boundary-asker.ts';
 import type { GivenUpReason } from './healing/patience.ts';
 import { createStallWatch } from './healing/stall-watch.ts';
 import type { NodeMode, NodeStatus } from './http/edge-port.ts';
 import { createRateLimit } from './http/rate-limit.ts';
-import { createCompaction } from './journal/compaction.ts';
-import { type Journal, openJournal } from './journal/journal.ts';
 import { forgetRolledBack, isNotedAsRolledBack, noteRolledBack } from './keys/rolled-back.ts';
-import { openSigningMark, signingMarkPath } from './keys/signing-mark-file.ts';
-import { markUsed } from './keys/unused-record.ts';
 import type { Log } from './logging.ts';
 import { operatorFenceReason } from './membership/operator-fence.ts';
 import { createOperatorFencing } from './membership/operator-fencing.ts';
@@ -39,7 +33,9 @@ import { fenceError, logFact } from './node-facts.ts';
 import type { HealingFacts } from './node-healing.ts';
 import { createNodeMetrics } from './node-metrics.ts';
 import { peersToLink } from './node-peers.ts';
+import { openRecord } from './node-record.ts';
 import { modeOf, type Phase, refusalOf, statusOf } from './node-status.ts';
+import { oldReleaseError } from './old-release.ts';
 import { createRestartWatch, markAfterRestart } from './restart/restart-watch.ts';
 import { type EdgeClient, startEdgeClient } from './threads/edge-client.ts';
 import { startLedgerClient } from './threads/ledger-client.ts';
@@ -51,7 +47,6 @@ import { createPeerConduct } from './transport/peer-conduct.ts';
 import { createTlsTransport } from './transport/tls-transport.ts';
 import { nodeVersion } from './version.ts';
 
-const journalSegmentBytes = 8 << 20;
 const statusEveryMs = 100;
 /** From a fence that ends this life to its end, in milliseconds. */
 const noticeMs = 300;
@@ -91,18 +86,8 @@ export async function beginLife(parts: LifeParts): Promise<string> {
   const selfId = config.validatorId;
   const startedAtMs = performance.now();
 
-  // First of all: its lock keeps a second process off everything else in the folder.
-  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
-  const opened = orThrow(await openJournal(join(config.dataDir, 'journal'), { segmentBytes: journalSegmentBytes }));
-  const { journal, truncatedBytes } = opened;
-  closers.add(() => journal.close());
-  if (truncatedBytes > 0) log.info('journal.tail-cut', { truncatedBytes });
-  const isJournalNew = journal.nextSequence === 1;
-  const compaction = createCompaction(journal, failure.fail);
-  closers.add(() => compaction.idle());
-  const mark = orThrow(openSigningMark(signingMarkPath(config.keysDir, ledgerHash)));
-  closers.add(() => mark.close());
-  markUsed(config.dataDir);
+  const record = await openRecord({ config, ledgerHash, log, closers, failure });
+  const { mark } = record;
 
   const { port1: newsOut, port2: newsIn } = new MessageChannel();
   const { client: ledger, verification } = await startLedgerClient(
@@ -144,6 +129,8 @@ export async function beginLife(parts: LifeParts): Promise<string> {
     ledgerHash,
     constants: roster.parameters,
   };
+  const tooOld = oldReleaseError(origin.set.rules);
+  if (tooOld !== null) throw new NodeFailed(tooOld);
   let lastOutcome = origin.outcomes.at(-1)!;
   const metrics = createNodeMetrics(origin.set.validators);
 
@@ -208,9 +195,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
   });
   const secondInstances = createRateLimit(secondInstanceLinesPerSecond, 1);
   const restart = createRestartWatch({ restarts, log, fence: () => driver.fence('restart'), end: failure.fail });
-  // Where a journal tells of signing and the mark beside the keys does not, the mark was lost.
-  const isMarkLost = mark.isNew && !isJournalNew;
-  const isUnknown = isMarkLost && !isNotedAsRolledBack(config.dataDir);
+  const isUnknown = record.isMarkLost && !isNotedAsRolledBack(config.dataDir);
   const restartMark = markAfterRestart(origin.set, restarts, mark.value, isUnknown);
   const unwritten = restartMark === null ? null : mark.write(restartMark);
   if (unwritten !== null) throw new NodeFailed(unwritten);
@@ -222,22 +207,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
       now: () => ({ ms: performance.now(), wallMs: Date.now() }),
       defer: (callback) => void setImmediate(callback),
       setTimer: (atMs, callback) => timer.set(atMs, callback),
-      journal: {
-        append: (record) => {
-          const { type, payload } = recordToBytes(record);
-          journal.append(type, payload);
-        },
-        sync: (done) => {
-          const beganMs = performance.now();
-          journal.sync().then(
-            () => {
-              metrics.onSynced(beganMs);
-              done(null);
-            },
-            (error: CairnError) => done(error),
-          );
-        },
-      },
+      journal: record.port((beganMs) => metrics.onSynced(beganMs)),
       writeMark: (value) => {
         // It stops the driver before anything of this turn is signed.
         const error = mark.write(value);
@@ -279,7 +249,10 @@ export async function beginLife(parts: LifeParts): Promise<string> {
       },
       onEpochs: (peer, proofs) => boundaries.onEpochs(peer, proofs),
       onLaterEpoch: (peer, epoch) => restart.onLaterEpoch(peer, epoch, performance.now()),
-      onEpoch: ({ epoch, validators }) => {
+      onEpoch: ({ epoch, validators, rules }) => {
+        // Nothing of the new epoch has been signed or executed yet.
+        const tooOldNow = oldReleaseError(rules);
+        if (tooOldNow !== null) return failure.fail(tooOldNow);
         restart.onEpoch(epoch);
         metrics.onEpoch(validators);
         spokesman.onEpoch();
@@ -296,7 +269,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
       },
       onFailed: failure.fail,
     },
-    restartMark ?? (isMarkLost ? null : mark.value),
+    restartMark ?? (record.isMarkLost ? null : mark.value),
   );
   life.driver = driver;
   closers.add(() => {
@@ -403,7 +376,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
     }
   }
 
-  await restoreJournal(journal, driver);
+  await record.restore(driver);
   restart.onEpoch(origin.set.epoch);
   if (isNotedAsRolledBack(config.dataDir)) {
     if (driver.isTakenBack) forgetRolledBack(config.dataDir);
@@ -445,7 +418,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
           transport,
           ledger,
           verification,
-          journalBytes: journal.sizeBytes,
+          journalBytes: record.sizeBytes(),
           healing: parts.facts.samples(),
         }),
       onDamaged,
@@ -476,7 +449,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
       isAtTip = true;
       linkPeers();
     }
-    compaction.runIfDue(() => Array.from(driver.liveRecords(), (record) => () => recordToBytes(record)));
+    record.compactIfDue(driver);
   }, statusEveryMs);
   closers.add(() => clearInterval(statusTimer));
   log.info('node.started', { http: httpUrl, ledger: ledgerHash, height: origin.executed.height, version: nodeVersion });
@@ -487,11 +460,6 @@ const behindError: CairnError = {
   code: 'node.behind',
   message: 'no peer gives the blocks that come next: a certified state of now takes their place, where there is one',
 };
-
-/** One record after the other: only what the replica still needs of them stays in memory. */
-async function restoreJournal(journal: Journal, driver: Driver): Promise<void> {
-  for await (const { type, payload } of journal.records()) driver.restore(orThrow(bytesToRecord(type, payload)));
-}
 
 /** Agreement, ledger and edge take two cores; what is left can check signatures beside them. */
 function spareCores(): number {

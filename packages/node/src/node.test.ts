@@ -3,6 +3,7 @@ import { strict as assert } from 'node:assert';
 import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, test } from 'node:test';
 import { defaultParameters, genesisToTrustAnchor } from '@cairn-ledger/core';
 import { createClient, signTransaction } from '@cairn-ledger/sdk';
@@ -137,5 +138,25 @@ test('a node whose data folder is lost follows and answers, and takes and signs 
   renameSync(`${config.dataDir}.kept`, config.dataDir);
   await withNode(async (node) => {
     assert.ok((await clientOf(node).deliver(reading('4.75'))).ok);
+  });
+});
+
+test('a node whose release does not know the rules of its epoch says that it must be upgraded, and changes nothing', async () => {
+  const path = join(config.dataDir, 'chain.db');
+  const rulesAre = (rules: number) => {
+    const sqlite = new DatabaseSync(path);
+    sqlite.exec(`UPDATE epochs SET rules = ${rules}`);
+    sqlite.close();
+  };
+  rulesAre(2);
+  await assert.rejects(startNode(config), (error: unknown) => {
+    assert.ok(error instanceof NodeFailed);
+    assert.equal(error.code, 'node.old-release');
+    assert.match(error.message, /upgrade this node.* rules 2/);
+    return true;
+  });
+  rulesAre(1);
+  await withNode(async (node) => {
+    assert.ok((await clientOf(node).deliver(reading('5'))).ok);
   });
 });

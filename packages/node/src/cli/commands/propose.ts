@@ -11,6 +11,7 @@ import {
   membershipOf,
   personKeysOf,
   proposalOf,
+  requireKnownRules,
   requirePassed,
   type VotingOptions,
   voteOfAll,
@@ -137,7 +138,10 @@ A person of a member proposes, and so votes yes. \`cairn members\` shows what is
 
   kind('rules', 'the next rules, from the next epoch on', 'rules 2')
     .argument('<number>', 'one more than the present number', parsePositive)
-    .action(async (rules: number, options: Options) => run({ type: 'change-rules', rules }, options));
+    .action(async (rules: number, options: Options) => {
+      requireKnownRules(rules);
+      await run({ type: 'change-rules', rules }, options);
+    });
   return command;
 }
 

@@ -7,6 +7,7 @@ import {
   membershipOf,
   personKeysOf,
   proposalOf,
+  requireKnownRules,
   requirePassed,
   type VotingOptions,
   voteOfAll,
@@ -43,6 +44,10 @@ Every member has one vote, whichever of its persons casts it.`,
       const isYes = options.yes === true;
       const client = connect(options);
       const id = await findProposal(client, text);
+      if (isYes) {
+        const { change } = orFail(await proposalOf(client, id));
+        if (change.kind === 'change-rules') requireKnownRules(change.rules);
+      }
       const voters = options.allMembers === true ? personKeysOf(options) : null;
       const voting = votingOf(client, voters === null ? options : { ...options, key: options.key ?? voters[0]!.path });
       const votes = voters === null ? 1 : await voteOfAll(voting, voters, id, isYes);

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CairnError, fail, fromHex, ok, type Result, vote } from '@cairn-ledger/core';
+import { type CairnError, fail, fromHex, isKnownRules, ok, type Result, rulesLatest, vote } from '@cairn-ledger/core';
 import type { Client } from '@cairn-ledger/sdk';
 import { CommandFailed, orFail } from '../exit-code.ts';
 import { findNetworkFile, genesisOf, type NetworkOptions } from '../network.ts';
@@ -123,6 +123,15 @@ export async function waitFor<T>(
       return fail({ code: 'client.timeout', message: `waited in vain for ${what}; nothing is lost, ask again later` });
     await sleep(POLL_MS);
   }
+}
+
+/** Whoever wants rules must have a release that knows them: every node without ends at the boundary. Error: `usage.unknown-rules`. */
+export function requireKnownRules(rules: number): void {
+  if (isKnownRules(rules)) return;
+  throw new CommandFailed({
+    code: 'usage.unknown-rules',
+    message: `this release knows rules ${rulesLatest}, and not ${rules}: nodes of it would end when they begin. Upgrade, and decide then`,
+  });
 }
 
 /** A proposal that did not pass ends the command with 3. */

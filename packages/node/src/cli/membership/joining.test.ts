@@ -44,6 +44,20 @@ const server = await startHttpServer(
     invitations: async () => inviting.invitations(),
     cancelInvitation: async (id) => inviting.cancel(id),
     join: async (secret, request) => inviting.join(secret, request),
+    proposal: async (id) => ({
+      proposal: {
+        id,
+        member: 'alder',
+        openedHeight: 1,
+        lapsesHeight: 9,
+        outcome: 'open',
+        closedHeight: null,
+        change: { kind: 'change-rules', rules: 2 },
+        yes: ['alder'],
+        no: [],
+      },
+      votesNeeded: 3,
+    }),
   }),
 );
 assert.ok(server.ok);
@@ -206,4 +220,21 @@ test('what is called wrongly says how it is done', async () => {
     assert.equal(ended.code, 2, `${args.join(' ').slice(0, 60)}: ${ended.stderr}`);
     assert.match(ended.stderr, message);
   }
+});
+
+test('nobody proposes rules, or votes for them, with a release that does not know them', async () => {
+  writeFileSync(join(dir, 'genesis.cbor'), network.genesis);
+  const made = await cairn('key', 'new', 'person.key');
+  assert.equal(made.code, 0, made.stderr);
+  const where = ['--node', url, '--genesis', 'genesis.cbor', '--key', 'person.key', '--timeout', '2'];
+  for (const args of [
+    ['propose', 'rules', '2', ...where],
+    ['vote', 'ab'.repeat(32), '--yes', ...where],
+  ]) {
+    const refused = await cairn(...args);
+    assert.deepEqual([refused.code, /usage\.unknown-rules/.test(refused.stderr)], [2, true], refused.stderr);
+  }
+  // Against them anybody may vote.
+  const against = await cairn('vote', 'ab'.repeat(32), '--no', ...where);
+  assert.doesNotMatch(against.stderr, /usage\.unknown-rules/);
 });
