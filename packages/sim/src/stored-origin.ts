@@ -17,18 +17,20 @@ import type { Executed } from './virtual-disk.ts';
 const outcomesKept = 40;
 
 type StoredChain = Pick<VirtualChain, 'ledgerHash' | 'set' | 'constants' | 'genesis'>;
-type Stored = Pick<Executed, 'block' | 'finalization' | 'outcome' | 'accused'>;
+type Stored = Pick<Executed, 'block' | 'finalization' | 'outcome' | 'accused' | 'isRestart'>;
 
 /** The set of the epoch that goes on after these blocks, and the one before. */
 export function epochAfter(
   { set: first, constants, genesis }: StoredChain,
-  executed: readonly Pick<Executed, 'block' | 'outcome'>[],
+  executed: readonly Pick<Executed, 'block' | 'outcome' | 'isRestart'>[],
 ): { readonly set: EpochSet; readonly before: EpochSet | null } {
   let set = first;
   let before: EpochSet | null = null;
-  executed.forEach(({ block }, i) => {
+  executed.forEach(({ block, outcome, isRestart }, i) => {
     if (block.header.nextSet === null) return;
-    const wanted = executed[i - constants.checkpointLag]?.outcome ?? genesis;
+    // What was wanted before an epoch began counts for nothing in it.
+    const named = Math.max(i - constants.checkpointLag, set.genesis.height - 1);
+    const wanted = isRestart === true ? outcome : (executed[named]?.outcome ?? genesis);
     const { height, timeMs } = block.header;
     before = set;
     set = nextEpochSet(set, wanted.target, { digest: block.digest, height, timeMs });

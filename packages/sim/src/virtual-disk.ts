@@ -37,6 +37,8 @@ export type Executed = {
   readonly policy: Policy;
   /** Ids of the validators that the block accuses. */
   readonly accused: readonly string[];
+  /** The members ended the epoch with it. */
+  readonly isRestart?: boolean;
 };
 
 type Contents = {

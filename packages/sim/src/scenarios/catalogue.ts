@@ -117,4 +117,10 @@ export const found: readonly Scenario[] = [
   { number: 28, what: 'a leaver that is switched off when its epoch is over', places: setChanges, waitsFor: null },
   { number: 29, what: 'two fenced of four', places: setChanges, waitsFor: null },
   { number: 30, what: 'a node that was away for two changes of the set', places: setChanges, waitsFor: null },
+  {
+    number: 31,
+    what: 'a restart by the members, after two of four lost their records',
+    places: setChanges,
+    waitsFor: null,
+  },
 ];

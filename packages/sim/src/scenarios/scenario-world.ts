@@ -36,6 +36,7 @@ import { messageOf } from '../trace-story.ts';
 import { createVirtualChain, indexOfName, type VirtualChain } from '../virtual-chain.ts';
 import { VirtualNetwork } from '../virtual-network.ts';
 import { type NodeWorld, VirtualNode } from '../virtual-node.ts';
+import { restartDisk } from '../virtual-restart.ts';
 import { compareWithGolden } from './golden.ts';
 
 installQuickPlatform();
@@ -196,6 +197,16 @@ export class ScenarioWorld {
     const { executed } = this.nodes[place]!.disk;
     this.#agreement.onRolledBack(place, executed.length);
     this.#executed[place] = new Set(executed.flatMap(({ batches }) => namesIn(batches)));
+  }
+
+  /** All nodes are down, and have executed the same: the members end the epoch there. The first of the present set go on with these lives. */
+  restart(lives: readonly (Uint8Array | null)[]): void {
+    const validators = this.chain.everybody.slice(0, lives.length).map((each, i) => ({ ...each, life: lives[i]! }));
+    for (const { place, disk } of this.nodes) {
+      restartDisk(disk, this.chain, validators);
+      this.forgetExecuted(place);
+    }
+    this.note(`the members restart the network above height ${this.nodes[0]!.disk.executed.length - 1}`);
   }
 
   crash(...places: readonly number[]): void {

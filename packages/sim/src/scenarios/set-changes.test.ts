@@ -154,3 +154,58 @@ test('30: a node that was away for two changes of the set follows them one after
   world.commit(3, 'three');
   world.finish();
 });
+
+test('31: two of four lose their records, the members restart the network, and all sign again, with nothing lost', () => {
+  const world = new ScenarioWorld({
+    name: '31-restart-by-the-members',
+    tells: `Nodes 2 and 3 lose everything but their keys and marks. They follow, and sign nothing; two are no quorum, so nothing is ordered, and
+what node 0 has sealed waits. The members end the epoch at the height that all have, and name the life numbers that the two have
+drawn. Epoch 2 begins right there: all vote, and what waited is ordered.`,
+  });
+  world.start();
+  world.commit(0, 'one');
+  world.crash(2, 3);
+  for (const place of [2, 3]) {
+    world.nodes[place]!.disk.lose(false);
+    world.forgetExecuted(place);
+  }
+  world.note('the disks of nodes 2 and 3 are empty');
+  world.untold(
+    () => 'nodes 2 and 3 have followed, and are fenced; "two" is sealed at node 0, and for 3 s nothing was ordered',
+    () => {
+      world.start(2, 3);
+      world.submit(0, 'two');
+      world.pass(3_000);
+    },
+  );
+  for (const place of [0, 1, 2, 3]) assert.deepEqual(world.executed(place), ['one'], String(place));
+  assert.deepEqual(
+    world.nodes.map(({ fencedFor }) => fencedFor),
+    [null, null, 'rolled-back', 'rolled-back'],
+  );
+  const lives = world.nodes.map(({ driver }) => driver!.life);
+  assert.deepEqual(
+    lives.map((life) => life === null),
+    [true, true, false, false],
+  );
+  const height = world.blocks(0).length;
+  world.crash(0, 1, 2, 3);
+  world.restart(lives);
+  world.untold(
+    () => 'all have begun epoch 2, sign in it, and have ordered "two"',
+    () => {
+      world.start();
+      world.untilExecuted('two');
+    },
+  );
+  for (const place of [0, 1, 2, 3]) {
+    assert.deepEqual([world.epoch(place).number, world.nodes[place]!.driver!.fencedFor], [2, null], String(place));
+    assert.equal(world.nodes[place]!.driver!.replica.status().maySign, true);
+    assert.equal(world.blocks(place)[height]!.header.nextSet === null, false, 'the block of the members');
+  }
+  world.commit(3, 'three');
+  world.until('the end of epoch 1 is signed by a quorum of it', () =>
+    world.nodes.every(({ disk }) => (disk.certified.get(height + 1)?.length ?? 0) >= 3),
+  );
+  world.finish();
+});
