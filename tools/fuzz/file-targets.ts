@@ -229,7 +229,14 @@ export const fileTargets: readonly Target[] = [
       good.restarts.flatMap(({ restart: { ledgerHash, block, validators, result } }) => {
         const { epoch, rules, height, parent, timeMs, checkpoint } = block.header;
         const point = { ledgerHash, epoch, rules, height, parent, timeMs, result, checkpoint };
-        const rest = { life: validators[0]!.life, isLost: false, signedEpoch: 1, signedHeight: 3, finalizedHeight: 4 };
+        const rest = {
+          life: validators[0]!.life,
+          isLost: false,
+          signedEpoch: 1,
+          signedHeight: 3,
+          finalizedHeight: 4,
+          votedHeight: 5,
+        };
         return jsonOf(preparationToJson({ nodeId: 'alder-1', point, validators, ...rest }));
       }),
     run: (bytes) => verdictOf(parsePreparation(textOf(bytes))),

@@ -405,6 +405,10 @@ export const clientErrors = {
     'The node holds a finalized block above the one that the restart document ends the epoch with',
     'Do not restart below it: prepare at this node, and draft the document anew. Nothing final may be taken back.',
   ],
+  'restart.voted-above': [
+    'The node has voted to finalize a block above the one that the restart document ends the epoch with',
+    'That block may be final where nobody looks. Find a node that has it; with --lose this one gives it up, as the members must have decided.',
+  ],
   'restart.other-block': [
     'The node has another block at the height that the restart document names',
     'That is a fork: docs/threat-model.md. Compare the blocks of all nodes before anything else.',

@@ -6,7 +6,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { defaultParameters } from '@cairn-ledger/core';
+import {
+  channelOf,
+  createBlock,
+  createCertificate,
+  decodeMessage,
+  defaultParameters,
+  encodeMessage,
+  type Message,
+  toEpoch,
+  toHeight,
+  toValidatorIndex,
+  toView,
+} from '@cairn-ledger/core';
 import { foundNetwork } from './cli/founding/found-network.ts';
 import { readFounding } from './config/founding.ts';
 import { readNodeConfig } from './config/node-config.ts';
@@ -17,6 +29,7 @@ import { isMarkedUnused } from './keys/unused-record.ts';
 import { createLog } from './logging.ts';
 import { createNode } from './node.ts';
 import { foundFromPeers, type RepairParts, setJournalAside } from './node-repair.ts';
+import { createTlsTransport } from './transport/tls-transport.ts';
 
 installNodeSha256();
 const dir = mkdtempSync(join(tmpdir(), 'cairn-founding-'));
@@ -86,6 +99,48 @@ test('a node that waits for its peers stops when it is told to', async () => {
   await sleep(300);
   stopping.abort(new Error('enough'));
   await assert.rejects(waiting, /enough|abort/);
+});
+
+test('where peers have a chain and nobody a certified state, every block is executed', async () => {
+  const { config, founding } = partsOf('node-2', new AbortController().signal);
+  const { ledgerHash, keys, genesis } = founding;
+  const fields = { epoch: toEpoch(1), height: toHeight(1), rules: 1, parent: ledgerHash, timeMs: 1 };
+  const block = createBlock({ ...fields, checkpoint: ledgerHash, nextSet: null }, [], []);
+  const proposal = { epoch: toEpoch(1), view: toView(1), parentView: toView(0), digest: block.digest };
+  const vote = { type: 'finalize' as const, proposal };
+  const finalization = createCertificate([{ vote, signer: toValidatorIndex(0), signature: new Uint8Array(64) }]);
+  let isWhole = false;
+  const answerTo = ({ type }: Message): Message | null => {
+    if (type === 'request-snapshot') return { type: 'snapshot', snapshot: null };
+    return type === 'request-chain' && isWhole ? { type: 'chain', blocks: [block], finalization } : null;
+  };
+  const transport = createTlsTransport({
+    id: 'node-2',
+    linkSecretKey: keys.link.secretKey,
+    ledgerHash,
+    listen: config.listen,
+    peers: genesis.validators.filter(({ id }) => id !== 'node-2'),
+    events: {
+      onFrame: (peer, _channel, frame) => {
+        const request = decodeMessage(frame);
+        const answer = request.ok ? answerTo(request.value) : null;
+        if (answer !== null) transport.send(peer, channelOf(answer), encodeMessage(answer));
+      },
+      onConnected: () => undefined,
+      onDisconnected: () => undefined,
+    },
+  });
+  await transport.start();
+  const stopping = new AbortController();
+  try {
+    const founding = foundFromPeers(partsOf('node-4', stopping.signal), 500);
+    assert.equal(await Promise.race([founding, sleep(1_500, 'waits')]), 'waits', 'nobody has the first blocks');
+    isWhole = true;
+    assert.equal(await founding, 'held');
+  } finally {
+    stopping.abort(new Error('enough'));
+    await transport.stop();
+  }
 });
 
 test('a journal is noted as lost before it is moved: a crash in between forgets nothing', () => {

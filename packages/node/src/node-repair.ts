@@ -49,6 +49,8 @@ const quietMs = 2_000;
 const wordMs = 15_000;
 /** After what a peer offered could not be had to its end. */
 const failurePauseMs = 5_000;
+/** So long nobody may have a snapshot before a node makes do with blocks. Around a change of the set there is none for some seconds. */
+const noStateMs = 120_000;
 /** Between two lines in the log while a node waits for its peers. */
 const waitingLogMs = 30_000;
 /** Journals that were found damaged and moved aside; beyond, the first ones stay and the newest is written over. */
@@ -71,12 +73,16 @@ export async function repairNode(parts: RepairParts): Promise<Result<ChainRepair
 
 /**
  * For a node that has no chain: founds one from what a peer has, and waits for peers as long as it takes. Null where a quorum of the
- * genesis, this node included, has no snapshot: the network is new, and all begin at the genesis. `held` where others have one, and
- * this node wants to execute all of it itself.
+ * genesis, this node included, has no snapshot: the network is new, and all begin at the genesis. `held` where others have a chain, and
+ * this node executes all of it itself: because it wants to, or because none of them has a state that a quorum has certified, as in a
+ * network that stands still.
  *
  * Errors: as for `repairNode`, but for those that another try mends. Throws the signal's reason.
  */
-export async function foundFromPeers(parts: RepairParts): Promise<Result<ChainRepair, CairnError> | 'held' | null> {
+export async function foundFromPeers(
+  parts: RepairParts,
+  patienceMs = noStateMs,
+): Promise<Result<ChainRepair, CairnError> | 'held' | null> {
   const { config, founding, log } = parts;
   const { validators } = founding.genesis;
   const path = chainPathOf(config);
@@ -85,6 +91,7 @@ export async function foundFromPeers(parts: RepairParts): Promise<Result<ChainRe
   const waiting = createWaitingLog(log);
   const saidNoneMs = new Map<string, number>();
   let quietSinceMs: number | null = null;
+  let noStateSinceMs: number | null = null;
   // Others may wait as this one does: that it has nothing either is what they need to know.
   return withPeers({ ...parts, reply: saysNoSnapshot }, async (peers) => {
     for (;;) {
@@ -104,6 +111,10 @@ export async function foundFromPeers(parts: RepairParts): Promise<Result<ChainRe
         if (has) saidNoneMs.delete(peer);
         else saidNoneMs.set(peer, nowMs);
       }
+      const isNoState = snapshots.size > 0 && ![...snapshots.values()].includes(true);
+      noStateSinceMs = isNoState ? (noStateSinceMs ?? nowMs) : null;
+      if (noStateSinceMs !== null && nowMs - noStateSinceMs >= patienceMs && (await hasFirstBlocks(peers)))
+        return 'held';
       const isWithout = ({ id }: { readonly id: string }): boolean =>
         nowMs - (saidNoneMs.get(id) ?? Number.NEGATIVE_INFINITY) < wordMs;
       const without = validators.filter((each) => !isSelf(each) && isWithout(each)).length;
@@ -113,6 +124,14 @@ export async function foundFromPeers(parts: RepairParts): Promise<Result<ChainRe
       await sleep(pauseMs, undefined, { signal: peers.signal });
     }
   });
+}
+
+/** Whether some peer has the chain from its beginning on. */
+async function hasFirstBlocks(peers: Peers): Promise<boolean> {
+  const found = await peers.askAny({ type: 'request-chain', from: toHeight(1) }, (answer) =>
+    answer.type === 'chain' && answer.blocks[0]?.header.height === 1 ? isTrue(true) : isNothing,
+  );
+  return found === true;
 }
 
 /** What peers may have a little later. */

@@ -8,6 +8,7 @@ import {
   equalBytes,
   fail,
   ok,
+  quorum,
   type Result,
   type SignedRestart,
   toHex,
@@ -53,6 +54,10 @@ export function draftRestart(
     const what = `${knowing.nodeId} knows of block ${known}, and no node here has executed more than ${height}`;
     return refuse('restart.more-known', `${what}: bring the node that has, or say that what lies above may be lost`);
   }
+  if (!isLosing && mayBeFinalAbove(top, standings)) {
+    const what = `votes that are known here may have finalized a block above ${height} at a node that is not here`;
+    return refuse('restart.more-known', `${what}: bring more nodes, or say that what lies above may be lost`);
+  }
   const absent = without.find((id) => !top.validators.some((validator) => validator.id === id));
   if (absent !== undefined) return refuse('restart.foreign-validator', `${absent} is no validator`);
   const present = new Map(standings.map((each) => [each.nodeId, each]));
@@ -69,6 +74,20 @@ export function draftRestart(
   }
   if (validators.length === 0) return refuse('restart.nothing', `nobody is left to go on after epoch ${epoch}`);
   return ok({ signed: createRestart(top.point, validators), renewed, unprepared });
+}
+
+/**
+ * Whether a block above may be final, by what is known of votes: a quorum must have voted for that, and whoever has its record and
+ * did not vote so was none of them. Where nobody here did, nothing is known of any such block.
+ */
+function mayBeFinalAbove({ point, validators }: NodeStanding, standings: readonly NodeStanding[]): boolean {
+  const others = new Set<string>();
+  let isVoted = false;
+  for (const { nodeId, isLost, votedHeight } of standings) {
+    if (votedHeight > point.height) isVoted = true;
+    else if (!isLost && validators.some(({ id }) => id === nodeId)) others.add(nodeId);
+  }
+  return isVoted && validators.length - others.size >= quorum(validators.length);
 }
 
 function highestOf(standings: readonly NodeStanding[]): NodeStanding | undefined {

@@ -31,7 +31,7 @@ export const preparationCharsMax = 1 << 23;
 
 /** For people to read, and for `parsePreparation`. */
 export function preparationToJson(standing: NodeStanding): Readonly<Record<string, unknown>> {
-  const { nodeId, point, validators, life, isLost, signedEpoch, signedHeight, finalizedHeight } = standing;
+  const { nodeId, point, validators, life, isLost, signedEpoch, signedHeight, finalizedHeight, votedHeight } = standing;
   return {
     format,
     version,
@@ -45,6 +45,7 @@ export function preparationToJson(standing: NodeStanding): Readonly<Record<strin
     result: toHex(point.result),
     checkpoint: toHex(point.checkpoint),
     finalizedHeight,
+    votedHeight,
     signedEpoch,
     signedHeight,
     life: life === null ? null : toHex(life),
@@ -103,6 +104,7 @@ export function parsePreparation(text: string): Result<NodeStanding, CairnError>
       signedEpoch: count('signedEpoch'),
       signedHeight: count('signedHeight'),
       finalizedHeight: count('finalizedHeight'),
+      votedHeight: count('votedHeight'),
     };
   });
   return read.ok ? ok(read.value) : refuse(read.error.message);

@@ -7,30 +7,36 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import {
+  createBlock,
   decodeGenesis,
   encodeCheckpointStatement,
   restartSignedBytes,
   type SignedRestart,
   sha256,
   signCheckpoint,
+  toHeight,
   toHex,
   toValidatorIndex,
+  toView,
   withRestartSignature,
 } from '@cairn-ledger/core';
 import { auditFolder } from '../audit/audit.ts';
 import { type MadeFolder, makeNodeFolder } from '../audit/testing/node-folder.ts';
 import { signerOf } from '../cli/signing.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
+import { recordToBytes } from '../driver/journal-record.ts';
 import { nothingSigned } from '../driver/signing-mark.ts';
 import { orThrow } from '../failure.ts';
 import { openChainFile } from '../healing/chain-file.ts';
 import { damageOfEpochs } from '../healing/epoch-lane.ts';
 import { genesisToAnchor, isRestarted, storedEpochs } from '../healing/known-epochs.ts';
+import { openJournal } from '../journal/journal.ts';
 import { noteRolledBack } from '../keys/rolled-back.ts';
 import { openChainDb } from '../storage/chain-db.ts';
 import { encodeSignatures } from '../storage/checkpoint-signatures.ts';
 import { isRestart } from '../storage/restart-block.ts';
 import { createChainExecutor } from '../threads/chain-executor.ts';
+import { createProvenChain } from '../threads/proven-chain.ts';
 import { serveFromStorage } from '../threads/serve-from-storage.ts';
 import { originOf, readOrigin } from '../threads/stored-origin.ts';
 import { draftRestart } from './draft.ts';
@@ -110,7 +116,10 @@ test('a node says where its chain ends, in a form that is read back', () => {
     [standing.nodeId, standing.point.epoch, standing.point.height, standing.isLost, standing.life],
     ['node-1', 1, 12, false, null],
   );
-  assert.deepEqual([standing.signedEpoch, standing.signedHeight, standing.finalizedHeight], [1, 12, 12]);
+  assert.deepEqual(
+    [standing.signedEpoch, standing.signedHeight, standing.finalizedHeight, standing.votedHeight],
+    [1, 12, 12, 12],
+  );
   const read = parsePreparation(JSON.stringify(preparationToJson(standing)));
   assert.deepEqual(orThrow(read), standing);
   for (const change of [{ height: -1 }, { block: 'zz' }, { validators: '80' }, { version: 2 }, { life: '00' }]) {
@@ -148,6 +157,11 @@ test('what nodes say that cannot both be true makes no document', () => {
   assert.equal(draft({ ...standing, life: new Uint8Array(16) }), 'restart.contradiction');
   assert.equal(draft({ ...other, signedHeight: 13 }), 'restart.more-known');
   assert.equal(draft({ ...other, finalizedHeight: 13 }), 'restart.more-known');
+  // A block above may be final with the vote of node-2 and those of two that are not here, and not if a third one knows of no vote.
+  const voting = { ...other, votedHeight: 13 };
+  assert.equal(draft(voting), 'restart.more-known');
+  assert.equal(draft(voting, { ...other, nodeId: 'node-3' }), 'drafted');
+  assert.equal(draft(voting, { ...other, nodeId: 'node-3', isLost: true }), 'restart.more-known');
   assert.equal(draft({ ...other, signedEpoch: 2 }), 'restart.later-epoch');
   const later = draftRestart([standing, { ...other, signedEpoch: 2 }], { without: [], isLosing: true });
   assert.equal(!later.ok && later.error.code, 'restart.later-epoch', 'whatever is given up');
@@ -186,6 +200,31 @@ test('a document that does not fit the chain is refused, and says why', async ()
   assert.equal(stateOf(draft({}, rest)), 'restart.too-few-validators');
   const state = await restartStateIn(dir, draft({ height: height(11) }));
   assert.equal(!state.ok && state.error.code, 'restart.finalized-above');
+});
+
+test('a node that has voted to finalize a block above takes the document only when it is told to give that up', async () => {
+  const folder = copyOf('voted');
+  const { point } = standing;
+  const digest = sha256(Uint8Array.of(5));
+  const fields = { epoch: point.epoch, height: toHeight(13), rules: 1, parent: point.parent, timeMs: point.timeMs + 9 };
+  const block = createBlock({ ...fields, checkpoint: digest, nextSet: null }, [], []);
+  const proposal = { epoch: point.epoch, view: toView(13), parentView: toView(12), digest: block.digest };
+  const { journal } = orThrow(await openJournal(join(folder, 'data', 'journal')));
+  for (const record of [
+    { type: 'block', block },
+    { type: 'own-vote', vote: { type: 'finalize', proposal } },
+  ] as const) {
+    const { type, payload } = recordToBytes(record);
+    journal.append(type, payload);
+  }
+  await journal.sync();
+  await journal.close();
+  const voted = orThrow(await standingOf(folder));
+  assert.deepEqual([voted.finalizedHeight, voted.votedHeight], [12, 13]);
+  const document = signedBy(draftOf(7, 'node-3', 'node-4'), ...members);
+  const refused = await restartStateIn(folder, document);
+  assert.equal(!refused.ok && refused.error.code, 'restart.voted-above');
+  assert.equal(orThrow(await restartStateIn(folder, document, true)), 'ready');
 });
 
 test('the epoch ends as decided, once, and everything that is kept of it is sound', async () => {
@@ -254,6 +293,25 @@ test('the validators of the epoch that ended prove its end like any other', () =
   assert.deepEqual(chain.checkpoint(13)!.statement, encodeCheckpointStatement(statement));
   const known = storedEpochs(genesisToAnchor(genesisOf(folder), genesisBytesOf(folder)), chain, sodiumVerifier);
   assert.deepEqual([known.length, isRestarted(known[1]!)], [2, true]);
+  chain.close();
+});
+
+test('who asks a node sees the epoch that the members began once its document, or a quorum, proves it', () => {
+  const folder = copyOf('asked');
+  const document = signedBy(draftOf(7, 'node-3', 'node-4'), ...members);
+  restart(folder, document);
+  const chain = orThrow(openChainDb(join(folder, 'data', 'chain.db'), { ledgerHash: made.ledgerHash }));
+  const genesis = genesisOf(folder);
+  const options = { genesis, ledgerHash: made.ledgerHash, verifier: sodiumVerifier, store: chain.store };
+  const plain = createProvenChain(chain, options);
+  assert.equal(plain.epochs.latest()?.epoch, 1, 'nothing proves it yet');
+  assert.equal(plain.blockByHeight(12)?.height, 12);
+  assert.equal(plain.blockByHeight(13), null);
+  const given = createProvenChain(chain, { ...options, restarts: new Map([[1, document]]) });
+  assert.equal(given.epochs.latest()?.epoch, 2);
+  const other = signedBy(draftOf(8, 'node-3', 'node-4'), ...members);
+  const damaged = createProvenChain(chain, { ...options, restarts: new Map([[1, other]]) });
+  assert.throws(() => damaged.epochs.latest(), /epoch 2 is not the one that began/);
   chain.close();
 });
 

@@ -16,6 +16,7 @@ import {
   type Hash,
   lifeSizeBytes,
   ok,
+  type Proposal,
   type RestartPoint,
   type Result,
   readParameters,
@@ -24,6 +25,7 @@ import {
   toEpoch,
   toHash,
   toHeight,
+  toHex,
   type Validator,
 } from '@cairn-ledger/core';
 import { type Founding, readFounding } from '../config/founding.ts';
@@ -58,6 +60,8 @@ export type NodeStanding = {
   readonly signedHeight: number;
   /** The highest that it knows to be final. */
   readonly finalizedHeight: number;
+  /** The highest that it has voted to finalize, so that it may be final somewhere; `finalizedHeight` where it is no higher. */
+  readonly votedHeight: number;
 };
 
 const recordPollMs = 5;
@@ -75,13 +79,28 @@ export function standingOf(dir: string): Promise<Result<NodeStanding, CairnError
 /**
  * How the chain of a stopped node stands to a document; `below` also where it has no chain.
  *
- * Errors: as for `standingOf`; those of `restartStateOf`; `restart.finalized-above` also for what is final and not executed.
+ * Errors: as for `standingOf`; those of `restartStateOf`; `restart.finalized-above` also for what is final and not executed;
+ * `restart.voted-above`.
+ *
+ * @param isLosing what the node has voted to finalize above it, and does not know to be final, is given up
  */
-export async function restartStateIn(dir: string, signed: SignedRestart): Promise<Result<RestartState, CairnError>> {
+export async function restartStateIn(
+  dir: string,
+  signed: SignedRestart,
+  isLosing = false,
+): Promise<Result<RestartState, CairnError>> {
   const found = await withStopped(dir, ({ standing, chain, checkpointLag }) => {
     const { header } = signed.restart.block;
-    const isAbove = standing.point.epoch === header.epoch && standing.finalizedHeight >= header.height;
-    if (!isAbove) return restartStateOf(chain, signed, checkpointLag, sodiumVerifier);
+    const isPresent = standing.point.epoch === header.epoch;
+    if (isPresent && standing.votedHeight >= header.height && standing.finalizedHeight < header.height && !isLosing) {
+      const how = `this node has voted to finalize block ${standing.votedHeight}, which may be final somewhere`;
+      return fail({
+        code: 'restart.voted-above',
+        message: `${how}, and the document ends the epoch above block ${header.height - 1}`,
+      });
+    }
+    if (!isPresent || standing.finalizedHeight < header.height)
+      return restartStateOf(chain, signed, checkpointLag, sodiumVerifier);
     const what = `block ${standing.finalizedHeight} is final here, and the document ends the epoch above block ${header.height - 1}`;
     return fail({ code: 'restart.finalized-above', message: what });
   });
@@ -152,7 +171,14 @@ async function lookAt({ config, founding, journal, mark, chain }: Opened): Promi
   const before: SigningMark = mark.value;
   const failed: Failed = { error: null };
   const driver = deafDriver(origin, isMarkLost ? null : before, journal, keys, failed);
-  for await (const { type, payload } of journal.records()) driver.restore(orThrow(bytesToRecord(type, payload)));
+  const heights = new Map<string, number>();
+  const votes: Proposal[] = [];
+  for await (const { type, payload } of journal.records()) {
+    const record = orThrow(bytesToRecord(type, payload));
+    driver.restore(record);
+    if (record.type === 'block') heights.set(toHex(record.block.digest), record.block.header.height);
+    if (record.type === 'own-vote' && record.vote.type === 'finalize') votes.push(record.vote.proposal);
+  }
   if (isNotedAsRolledBack(config.dataDir) && !driver.isTakenBack) driver.fence('rolled-back');
   driver.start();
   const isLost = driver.fences.includes('rolled-back');
@@ -160,7 +186,10 @@ async function lookAt({ config, founding, journal, mark, chain }: Opened): Promi
     if (!isNotedAsRolledBack(config.dataDir)) noteRolledBack(config.dataDir, before);
     await untilDurable(driver, failed);
   }
-  const { finalizedHeight } = driver.replica.status();
+  const { finalizedHeight, lastFinalizedView } = driver.replica.status();
+  const open = votes.filter(({ epoch, view }) => epoch === origin.set.epoch && view > lastFinalizedView);
+  // Its block is held before it is voted for.
+  const votedHeights = open.map(({ digest }) => heights.get(toHex(digest)) ?? finalizedHeight + 1);
   driver.stop();
   const { height } = stored;
   const digestAt = (at: number): Hash => checkpointDigest(statementOf(chain, at));
@@ -182,6 +211,7 @@ async function lookAt({ config, founding, journal, mark, chain }: Opened): Promi
     signedEpoch: before.epoch,
     signedHeight: before.checkpointHeight,
     finalizedHeight,
+    votedHeight: Math.max(finalizedHeight, ...votedHeights),
   };
 }
 

@@ -77,6 +77,7 @@ export function restartCommand(): Command {
     .description('give a restart document to a stopped node; it acts on it at its next start')
     .argument('<folder>', 'folder of the node')
     .argument('<document>', 'restart document, signed by more than two thirds of the members')
+    .option('--lose', 'give up what this node has voted to finalize above, and does not know to be final')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -139,7 +140,7 @@ function show(path: string, options: Json & { readonly saveAnchor?: string }): v
   if (options.saveAnchor !== undefined) say(`saved       its validators, as anchor, in ${options.saveAnchor}`);
 }
 
-async function apply(folder: string, path: string, options: Json): Promise<void> {
+async function apply(folder: string, path: string, options: Json & { readonly lose?: boolean }): Promise<void> {
   const { config, founding } = orFail(readStopped(folder));
   const signed = orFail(readRestartFile(path, founding.ledgerHash));
   const { epoch, height } = signed.restart.block.header;
@@ -150,7 +151,7 @@ async function apply(folder: string, path: string, options: Json): Promise<void>
       code: 'restart.other-document',
       message: `${target} ends epoch ${epoch} otherwise: the members have signed two documents for one epoch; find out which one is theirs`,
     });
-  const state = orFail(await restartStateIn(folder, signed));
+  const state = orFail(await restartStateIn(folder, signed, options.lose === true));
   if (before === undefined) orFail(writeRestartFile(target, signed));
   if (options.json === true) return sayJson({ node: config.validatorId, file: target, state, ...factsOf(signed) });
   printDocument(signed);
