@@ -11,16 +11,19 @@ import type { Founding } from './config/founding.ts';
 import type { NodeConfig } from './config/node-config.ts';
 import { sodiumVerifier } from './crypto/sodium-verifier.ts';
 import { nothingSigned } from './driver/signing-mark.ts';
-import { genesisToAnchor, TwoFutures } from './healing/known-epochs.ts';
+import { genesisToAnchor, type SyncAnchor, TwoFutures } from './healing/known-epochs.ts';
 import { createLinkPort } from './healing/link-port.ts';
 import { createPeers, isNothing, isTrue, type Peers } from './healing/peers.ts';
 import { type ChainRepair, repairChain } from './healing/repair-chain.ts';
+import { createRepairServer } from './healing/repair-server.ts';
 import { repairView } from './healing/repair-view.ts';
 import type { HealingProgress } from './healing/report.ts';
+import { createRateLimit } from './http/rate-limit.ts';
 import { noteRolledBack } from './keys/rolled-back.ts';
 import { signingMarkPath } from './keys/signing-mark-file.ts';
 import type { Log } from './logging.ts';
 import { peersToLink } from './node-peers.ts';
+import { finishReplacement } from './storage/chain-replacement.ts';
 import { createTlsTransport } from './transport/tls-transport.ts';
 import type { PeerAddress } from './transport/transport.ts';
 
@@ -39,7 +42,7 @@ export type RepairParts = {
 
 type LinkedParts = RepairParts & {
   /** What peers are told that ask; absent: nothing. */
-  readonly reply?: (request: Message) => Message | null;
+  readonly reply?: (request: Message, peer: string) => Message | null;
 };
 
 const linkPollMs = 250;
@@ -56,19 +59,37 @@ const waitingLogMs = 30_000;
 /** Journals that were found damaged and moved aside; beyond, the first ones stay and the newest is written over. */
 const asideMax = 8;
 
+/** Requests of one peer that a node under repair answers: a steady rate, and as many at once. */
+const repliesPerSecond = 200;
+const repliesBurst = 400;
+
 /**
- * Mends the chain, or founds it where there is none. Waits for peers as long as it takes.
+ * Mends the chain, or founds it where there is none. Waits for peers as long as it takes, and answers them meanwhile from what still
+ * proves itself: they may be under repair as well.
  *
  * Errors: those of `repairChain`; `anchor.two-futures`, which only people can decide. Throws the signal's reason.
  */
 export async function repairNode(parts: RepairParts): Promise<Result<ChainRepair, CairnError>> {
   const path = chainPathOf(parts.config);
-  return withPeers(parts, async (peers) => {
-    await untilLinked(peers, parts.log);
-    const repaired = await repairWith(path, peers, parts);
-    if (repaired.ok) repairView(join(parts.config.dataDir, 'view.db'));
-    return repaired;
-  });
+  finishReplacement(path);
+  const server = createRepairServer(path, anchorOf(parts.founding), sodiumVerifier);
+  const replies = createRateLimit(repliesPerSecond, repliesBurst);
+  const reply = (request: Message, peer: string): Message | null =>
+    replies.take(peer, performance.now()) > 0 ? null : server.reply(request);
+  try {
+    return await withPeers({ ...parts, reply }, async (peers) => {
+      await untilLinked(peers, parts.log);
+      const repaired = await repairWith(path, peers, parts, () => server.close());
+      if (repaired.ok) repairView(join(parts.config.dataDir, 'view.db'));
+      return repaired;
+    });
+  } finally {
+    server.close();
+  }
+}
+
+function anchorOf({ genesis, genesisBytes, anchor, restarts }: Founding): SyncAnchor {
+  return genesisToAnchor(genesis, genesisBytes, anchor, restarts);
 }
 
 /**
@@ -170,15 +191,16 @@ async function repairWith(
   path: string,
   peers: Peers,
   { founding, log, onProgress, isBehind = false }: RepairParts,
+  onReplacing: () => void = () => undefined,
 ): Promise<Result<ChainRepair, CairnError>> {
-  const { genesis, genesisBytes, anchor, restarts } = founding;
   try {
     return await repairChain({
       path,
-      anchor: genesisToAnchor(genesis, genesisBytes, anchor, restarts),
+      anchor: anchorOf(founding),
       peers,
       verifier: sodiumVerifier,
       isBehind,
+      onReplacing,
       onDamage: (kind, height, what) => log.warn('repair.found', { kind, height, what }),
       onProgress,
     });

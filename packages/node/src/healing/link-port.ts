@@ -22,7 +22,7 @@ const openMax = 64;
 /** @param reply what a peer that asks is told; null or absent: nothing */
 export function createLinkPort(
   send: (peer: string, channel: Channel, frame: Uint8Array) => boolean,
-  reply: ((request: Message) => Message | null) | null = null,
+  reply: ((request: Message, peer: string) => Message | null) | null = null,
 ): LinkPort {
   const linked = new Set<string>();
   const open = new Map<string, Asked[]>();
@@ -64,7 +64,7 @@ export function createLinkPort(
       if (waiting.length === 0 && reply === null) return;
       const decoded = decodeMessage(frame);
       if (!decoded.ok) return;
-      const told = reply?.(decoded.value) ?? null;
+      const told = reply?.(decoded.value, peer) ?? null;
       if (told !== null) return void send(peer, channelOf(told), encodeMessage(told));
       // An answer that comes after its time is nobody's: it must not be taken for that to another question.
       const asked = waiting.find(({ request }) => answers(request, decoded.value));

@@ -36,7 +36,7 @@ export async function rebuildChain(
   path: string,
   source: ChainFile | null,
   mending: Mending,
-  sync: Pick<SyncOptions, 'from' | 'pauseMs' | 'roundsMax'>,
+  { onReplacing, ...sync }: Pick<SyncOptions, 'from' | 'pauseMs' | 'roundsMax'> & { readonly onReplacing: () => void },
 ): Promise<Result<Rebuilt, CairnError>> {
   const { anchor, peers, verifier, cache, onProgress } = mending;
   const local = source === null ? null : localStateOf(source);
@@ -63,6 +63,7 @@ export async function rebuildChain(
     file.close();
   }
   source?.close();
+  onReplacing();
   replaceDatabase(path);
   return ok({ height: synced.value.height, isComplete });
 }

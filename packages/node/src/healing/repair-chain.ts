@@ -31,6 +31,8 @@ export type RepairOptions = {
   readonly roundsMax?: number;
   /** The chain is whole, and nobody gives the blocks that come next: a newer state takes its place, where there is one. */
   readonly isBehind?: boolean;
+  /** The file is about to be moved: nobody else may have it open from then on. */
+  readonly onReplacing?: () => void;
 };
 
 export type ChainRepair = HealingReport & {
@@ -110,6 +112,7 @@ export async function repairChain(options: RepairOptions): Promise<Result<ChainR
       ...(pauseMs !== undefined && { pauseMs }),
       ...(roundsMax !== undefined && { roundsMax }),
       ...(isBehind && { from: file!.chain.tip()!.height + 1, roundsMax: roundsMax ?? behindRoundsMax }),
+      onReplacing: () => options.onReplacing?.(),
     });
     // It lives on with what it has, and goes on asking for blocks.
     if (!rebuilt.ok && isBehind && rebuilt.error.code === 'snapshot.unavailable') return endInPlace();
