@@ -95,6 +95,8 @@ class World {
   readonly #sealed: Set<string>[];
   /** Names of transactions that a node has handed over: several others may seal them. */
   readonly #handedOver = new Set<string>();
+  /** The view that honest nodes were in when the first of them had executed the last transaction. */
+  #lastCommittedInView: number | null = null;
   /** Places whose disk is not what it was. */
   readonly #damaged = new Set<number>();
 
@@ -172,6 +174,8 @@ class World {
           if (this.#plan.mode !== 'forks') this.#chainChecker.onExecuted(block, batches, outcome);
         }
         for (const name of namesIn(batches)) this.#executed[node]!.add(name);
+        if (this.#nodes[node]!.isHonest && this.#executed[node]!.has(lastTransaction))
+          this.#lastCommittedInView ??= this.#highestView(this.#nodes.filter(({ isHonest }) => isHonest));
       },
       onMisbehaviour: (node, misbehaviour) => {
         for (const { accused, kind } of misbehaviour)
@@ -324,7 +328,6 @@ class World {
     const lastAtMs = this.#faultsEndMs + lastSubmissionMs + count * pauseMs;
     let fromView = 0;
     const epochsBefore = this.#referee.sets.count;
-    let toView: number | null = null;
     this.#events.at(lastAtMs, () => {
       fromView = this.#highestView(live);
       submit(lastTransaction);
@@ -334,8 +337,6 @@ class World {
     let stalls: string[] = [];
     for (let checkAtMs = lastAtMs; ; checkAtMs += 100) {
       this.#passTimeUntil(checkAtMs);
-      if (toView === null && live.some((node) => this.#executed[node.place]!.has(lastTransaction)))
-        toView = this.#highestView(live);
       stalls = this.#whatLacks(live, voting);
       if (stalls.length === 0) recoveryMs = checkAtMs - lastAtMs;
       if (stalls.length === 0 || checkAtMs >= endMs) break;
@@ -346,6 +347,7 @@ class World {
     const isExecutedInTime = voting.every(({ delays }) => delays.executeMs <= this.#chain.constants.deltaMs);
     // Views begin anew with each epoch.
     const isOneEpoch = this.#referee.sets.count === epochsBefore;
+    const toView = this.#lastCommittedInView;
     const viewsToCommit =
       toView === null || !isExecutedInTime || !isOneEpoch ? null : this.#viewsLedBy(leaders, fromView, toView);
     if ((viewsToCommit ?? 0) > viewsToCommitMax)
