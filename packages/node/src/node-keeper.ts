@@ -147,7 +147,8 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
   /** A life has failed. False where nothing can be done about it. */
   function onFailed(error: CairnError): boolean {
     if (stopping.signal.aborted || ailmentOf(error) === null) return false;
-    log.error('node.ailing', { code: error.code, message: error.message });
+    if (ailmentOf(error) === 'restart') log.info('restart.begins', { message: error.message });
+    else log.error('node.ailing', { code: error.code, message: error.message });
     log.flush();
     recovering = recover(error).catch((cause: unknown) => {
       if (stopping.signal.aborted) return;
@@ -166,13 +167,14 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
     }
     await closers.closeAll().catch((cause: unknown) => log.warn('node.close-failed', { ...errorOf(cause) }));
     const ailment = ailmentOf(error);
-    if (ailment !== 'restart') await heal(error);
+    await heal(error);
     // A chain that was only behind, or has come to where the members restart it, is as true as it was.
     await live(ailment !== 'behind' && ailment !== 'restart');
   }
 
   async function heal(error: CairnError): Promise<void> {
     const ailment = ailmentOf(error)!;
+    if (ailment === 'restart') return;
     failures++;
     const { code, message } = error;
     log.warn('node.repairing', { what: ailment, code, message, attempt: failures });
