@@ -6,6 +6,7 @@ import { mkdirSync } from 'node:fs';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CairnError } from '@cairn-ledger/core';
+import { ailmentOf } from './ailment.ts';
 import { createClosers } from './closers.ts';
 import type { Founding } from './config/founding.ts';
 import type { NodeConfig } from './config/node-config.ts';
@@ -16,15 +17,15 @@ import type { ChainRepair } from './healing/repair-chain.ts';
 import type { NodeStatus } from './http/edge-port.ts';
 import { openRepairDoor } from './http/repair-door.ts';
 import { forgetRolledBack, isNotedAsRolledBack, noteRolledBack } from './keys/rolled-back.ts';
-import { isMarkedUnused } from './keys/unused-record.ts';
 import type { Log } from './logging.ts';
 import { createHealingFacts } from './node-healing.ts';
 import { beginLife, type Life } from './node-life.ts';
 import {
   foundFromPeers,
-  hasChain,
   hasRecord,
   isForAnotherTry,
+  isInGenesis,
+  isToBeFounded,
   type RepairParts,
   repairNode,
   setJournalAside,
@@ -39,15 +40,10 @@ export type NodeKeeper = {
   stop(): Promise<void>;
 };
 
-/** What has gone wrong, by what mends it. */
-type Ailment = 'journal' | 'chain' | 'behind' | 'restart';
-
 const firstPauseMs = 1_000;
 const longestPauseMs = 60_000;
 /** A life that lasted so long was a good one: the next failure is the first again. */
 const goodLifeMs = 600_000;
-/** Failures in a row of which nobody knows whether repair helps. */
-const guessesMax = 3;
 /** Behind without a step forward for so long: then a newer state is looked for; where there is none, after twice as long again. */
 const firstStallMs = 120_000;
 const longestStallMs = 3_600_000;
@@ -72,28 +68,6 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
   let begunAtMs = 0;
   let beginning: Promise<void> = Promise.resolve();
   let recovering: Promise<void> = Promise.resolve();
-
-  /** What may be mended by itself; null for what needs people. */
-  function ailmentOf({ code }: CairnError): Ailment | null {
-    switch (code) {
-      case 'journal.damaged':
-        return 'journal';
-      case 'storage.damaged':
-      case 'node.damaged':
-      case 'node.diverged':
-        return 'chain';
-      case 'node.behind':
-        return 'behind';
-      case 'restart.due':
-        // Nothing is wrong: the next life begins in the epoch that the members have decided.
-        return 'restart';
-      case 'node.chain-failed':
-        // Perhaps what is stored led the ledger thread astray, perhaps it is a bug.
-        return failures < guessesMax ? 'chain' : null;
-      default:
-        return null;
-    }
-  }
 
   async function liveOnce(isRepaired: boolean): Promise<void> {
     closers = createClosers();
@@ -138,7 +112,7 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
         return await liveOnce(isMended);
       } catch (cause) {
         const error = errorOf(cause);
-        if (stopping.signal.aborted || ailmentOf(error) === null) throw cause;
+        if (stopping.signal.aborted || ailmentOf(error, failures) === null) throw cause;
         await heal(error);
       }
     }
@@ -146,8 +120,8 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
 
   /** A life has failed. False where nothing can be done about it. */
   function onFailed(error: CairnError): boolean {
-    if (stopping.signal.aborted || ailmentOf(error) === null) return false;
-    if (ailmentOf(error) === 'restart') log.info('restart.begins', { message: error.message });
+    if (stopping.signal.aborted || ailmentOf(error, failures) === null) return false;
+    if (ailmentOf(error, failures) === 'restart') log.info('restart.begins', { message: error.message });
     else log.error('node.ailing', { code: error.code, message: error.message });
     log.flush();
     recovering = recover(error).catch((cause: unknown) => {
@@ -166,14 +140,14 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
       patience.onGoodLife();
     }
     await closers.closeAll().catch((cause: unknown) => log.warn('node.close-failed', { ...errorOf(cause) }));
-    const ailment = ailmentOf(error);
+    const ailment = ailmentOf(error, failures);
     await heal(error);
     // A chain that was only behind, or has come to where the members restart it, is as true as it was.
     await live(ailment !== 'behind' && ailment !== 'restart');
   }
 
   async function heal(error: CairnError): Promise<void> {
-    const ailment = ailmentOf(error)!;
+    const ailment = ailmentOf(error, failures)!;
     if (ailment === 'restart') return;
     failures++;
     const { code, message } = error;
@@ -257,12 +231,10 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
    * here alone were used elsewhere, unless the network is new.
    */
   async function foundIfMissing(): Promise<void> {
-    const { dataDir, bootstrap, sync, validatorId } = config;
-    if (hasChain(config)) return;
-    const isOfGenesis = founding.genesis.validators.some(({ id }) => id === validatorId);
+    if (!isToBeFounded(config, founding)) return;
+    const { dataDir } = config;
+    const isOfGenesis = isInGenesis(config, founding);
     const isRecordLeft = hasRecord(config, founding.ledgerHash);
-    const isUsed = isRecordLeft || (isOfGenesis && !isMarkedUnused(dataDir));
-    if (sync === 'full' ? !isOfGenesis || !isUsed : !isUsed && bootstrap === undefined && sync !== 'state') return;
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     log.info('node.repairing', { what: 'missing' });
     // A validator of the genesis that has to be given the chain has lost its record as well, whatever is left beside its keys.

@@ -21,6 +21,7 @@ import type { HealingProgress } from './healing/report.ts';
 import { createRateLimit } from './http/rate-limit.ts';
 import { noteRolledBack } from './keys/rolled-back.ts';
 import { signingMarkPath } from './keys/signing-mark-file.ts';
+import { isMarkedUnused } from './keys/unused-record.ts';
 import type { Log } from './logging.ts';
 import { peersToLink } from './node-peers.ts';
 import { finishReplacement } from './storage/chain-replacement.ts';
@@ -39,6 +40,8 @@ export type RepairParts = {
   /** The chain is whole, and a newer state is looked for. */
   readonly isBehind?: boolean;
 };
+
+export type MendParts = Pick<RepairParts, 'config' | 'founding' | 'isBehind' | 'log' | 'onProgress'>;
 
 type LinkedParts = RepairParts & {
   /** What peers are told that ask; absent: nothing. */
@@ -79,9 +82,7 @@ export async function repairNode(parts: RepairParts): Promise<Result<ChainRepair
   try {
     return await withPeers({ ...parts, reply }, async (peers) => {
       await untilLinked(peers, parts.log);
-      const repaired = await repairWith(path, peers, parts, () => server.close());
-      if (repaired.ok) repairView(join(parts.config.dataDir, 'view.db'));
-      return repaired;
+      return mendFrom(peers, parts, () => server.close());
     });
   } finally {
     server.close();
@@ -90,6 +91,21 @@ export async function repairNode(parts: RepairParts): Promise<Result<ChainRepair
 
 function anchorOf({ genesis, genesisBytes, anchor, restarts }: Founding): SyncAnchor {
   return genesisToAnchor(genesis, genesisBytes, anchor, restarts);
+}
+
+/**
+ * Mends what is kept from these peers, as far as they have it: the chain, and the view by being made anew. As `repairNode`.
+ *
+ * @param onReplacing before another file takes the place of chain.db: nobody may have that open then
+ */
+export async function mendFrom(
+  peers: Peers,
+  parts: MendParts,
+  onReplacing: () => void = () => undefined,
+): Promise<Result<ChainRepair, CairnError>> {
+  const repaired = await repairWith(chainPathOf(parts.config), peers, parts, onReplacing);
+  if (repaired.ok) repairView(join(parts.config.dataDir, 'view.db'));
+  return repaired;
 }
 
 /**
@@ -170,6 +186,22 @@ export function hasChain(config: NodeConfig): boolean {
   return existsSync(path) || existsSync(`${path}.next`);
 }
 
+export function isInGenesis({ validatorId }: NodeConfig, { genesis }: Pick<Founding, 'genesis'>): boolean {
+  return genesis.validators.some(({ id }) => id === validatorId);
+}
+
+/**
+ * Whether a node that has no chain is to be given one. Keys of a validator of the genesis that lie here alone were used elsewhere, unless the
+ * network is new.
+ */
+export function isToBeFounded(config: NodeConfig, founding: Pick<Founding, 'genesis' | 'ledgerHash'>): boolean {
+  if (hasChain(config)) return false;
+  const isOfGenesis = isInGenesis(config, founding);
+  const isUsed = hasRecord(config, founding.ledgerHash) || (isOfGenesis && !isMarkedUnused(config.dataDir));
+  if (config.sync === 'full') return isOfGenesis && isUsed;
+  return isUsed || config.bootstrap !== undefined || config.sync === 'state';
+}
+
 /** Moves a journal that cannot be read aside, for people to look at, and notes it as lost. Throws what the system throws. */
 export function setJournalAside(config: NodeConfig): string {
   // First: a crash in between must not leave a node without its record that does not know so.
@@ -190,7 +222,7 @@ function chainPathOf(config: NodeConfig): string {
 async function repairWith(
   path: string,
   peers: Peers,
-  { founding, log, onProgress, isBehind = false }: RepairParts,
+  { founding, log, onProgress, isBehind = false }: MendParts,
   onReplacing: () => void = () => undefined,
 ): Promise<Result<ChainRepair, CairnError>> {
   try {

@@ -16,7 +16,6 @@ import {
 } from '@cairn-ledger/core';
 import type { Gateway, GatewayStatus } from '@cairn-ledger/gateway';
 import type { Finding } from '../audit/finding.ts';
-import { createRememberingVerifier } from '../crypto/remembering-verifier.ts';
 import { installNodeSha256 } from '../crypto/sha256.ts';
 import { createNodeSigner } from '../crypto/signer.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
@@ -28,15 +27,10 @@ import { createLog } from '../logging.ts';
 import { bookName, openOrSetAside } from '../membership/invitation-book.ts';
 import { standingSamples } from '../membership/standing-metrics.ts';
 import { createThreadSampler, type MetricSamples, metricsText } from '../metrics.ts';
-import { openChainDb } from '../storage/chain-db.ts';
-import { createCheckedStore, hashesOfBuckets } from '../storage/checked-state.ts';
-import { readStateHashes } from '../storage/state-hashes.ts';
-import { openViewDb } from '../storage/view-db.ts';
 import { createAdmission } from './admission.ts';
 import type { EdgeSettings, FromEdge, HandedOver, LedgerNews, ToEdge } from './messages.ts';
 import { createNodeEdge, type NodeEdge } from './node-edge.ts';
-import { createProvenChain } from './proven-chain.ts';
-import { createReceiptCheck } from './receipt-check.ts';
+import { openProvenLedger } from './proven-ledger.ts';
 import { tellingDamage } from './telling-damage.ts';
 import { yieldToAgreement } from './thread-priority.ts';
 import { createWaiters } from './waiters.ts';
@@ -53,12 +47,8 @@ run().catch((error: unknown) => post({ type: 'failed', error: errorOf(error, 'th
 async function run(): Promise<void> {
   const genesis = orThrow(decodeGenesis(settings.genesis));
   const ledgerHash = sha256(settings.genesis);
-  const verifier = createRememberingVerifier(sodiumVerifier);
-  const file = orThrow(openChainDb(join(settings.dataDir, 'chain.db'), { readOnly: true, ledgerHash }));
-  const hashes = hashesOfBuckets(readStateHashes(settings.stateHashes), (bucket) => file.stateBucket(bucket));
-  const store = createCheckedStore(file.store, hashes);
-  const chain = createProvenChain(file, { genesis, ledgerHash, restarts: settings.restarts, verifier, store });
-  const view = orThrow(openViewDb(join(settings.dataDir, 'view.db'), { readOnly: true }));
+  const proven = openProvenLedger({ ...settings, genesis, ledgerHash });
+  const { store, chain, view, isReceiptSound } = proven;
   const ledger = createLedger({ genesis, verify: () => false, checkPublicKey: sodiumVerifier.checkPublicKey });
   let status: NodeStatus = settings.status;
   let blockTimeMs = status.blockTimeMs;
@@ -105,7 +95,7 @@ async function run(): Promise<void> {
       chain,
       view,
       history: createHistoryReader(chain.tiles),
-      isReceiptSound: createReceiptCheck(chain, ledgerHash, verifier),
+      isReceiptSound,
       admission,
       waiters,
       book: orThrow(
@@ -225,8 +215,7 @@ async function run(): Promise<void> {
     await gateway?.close();
     await http.stop();
     news.close();
-    view.close();
-    file.close();
+    proven.close();
     log.flush();
     post({ type: 'stopped' });
     port.close();

@@ -3,7 +3,6 @@
  * the outcome and the edge thread the news, and answers peers from storage. A slow disk or a large block delays
  * checkpoints here, never votes.
  */
-import { join } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import {
   assert,
@@ -20,21 +19,18 @@ import { installNodeSha256 } from '../crypto/sha256.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { errorOf, orThrow } from '../failure.ts';
 import { keepBoundaries, openEpochOf } from '../healing/keep-boundaries.ts';
-import { repairView } from '../healing/repair-view.ts';
-import { createRosterKeeper, type RosterKeeper } from '../membership/roster.ts';
+import type { RosterKeeper } from '../membership/roster.ts';
 import { createCounters, createHistogram, createThreadSampler } from '../metrics.ts';
-import { restartChain } from '../restart/restart-chain.ts';
-import { type ChainDb, openChainDb } from '../storage/chain-db.ts';
+import type { ChainDb } from '../storage/chain-db.ts';
 import { findingOf } from '../storage/storage-error.ts';
 import { executedToView } from '../storage/view-block.ts';
-import { openViewDb, type ViewDb } from '../storage/view-db.ts';
-import { followChain } from '../storage/view-follow.ts';
+import type { ViewDb } from '../storage/view-db.ts';
 import { type BatchPreparer, createBatchPreparer, type PreparedBatch } from './batch-preparer.ts';
-import { type ChainExecutor, createChainExecutor } from './chain-executor.ts';
+import type { ChainExecutor } from './chain-executor.ts';
+import { openKeptLedger } from './kept-ledger.ts';
 import { createLedgerWatch, type LedgerWatch } from './ledger-watch.ts';
 import type { FromLedger, LedgerNews, LedgerSettings, ToLedger } from './messages.ts';
 import { serveFromStorage } from './serve-from-storage.ts';
-import { originOf } from './stored-origin.ts';
 import { yieldToAgreement } from './thread-priority.ts';
 
 const metricsEveryMs = 1_000;
@@ -60,14 +56,10 @@ try {
 function run(): void {
   const genesis = orThrow(decodeGenesis(settings.genesis));
   const ledgerHash = sha256(settings.genesis);
-  const chain = orThrow(openChainDb(join(settings.dataDir, 'chain.db'), { ledgerHash }));
-  const executor = createChainExecutor(genesis, ledgerHash, chain, settings.stateHashes);
-  orThrow(restartChain(chain, executor, settings.restarts, genesis.parameters.checkpointLag, sodiumVerifier));
-  const view = openView(join(settings.dataDir, 'view.db'), chain);
+  const kept = openKeptLedger({ ...settings, genesis, ledgerHash });
+  const { chain, executor, view, origin, rosters } = kept;
   const preparer = createBatchPreparer(executor.store, sodiumVerifier, failed);
   let isDamaged = false;
-  const origin = originOf(chain, genesis.parameters.checkpointLag);
-  const rosters = createRosterKeeper(executor.store, chain.epochs, settings.self);
   post({ type: 'ready', origin, roster: rosters.roster() });
   const watch = createLedgerWatch({
     dataDir: settings.dataDir,
@@ -141,25 +133,12 @@ function run(): void {
       case 'stop':
         clearInterval(metricsTimer);
         watch.close();
-        view.close();
-        chain.close();
+        kept.close();
         news.close();
         post({ type: 'stopped' });
         return port.close();
     }
   }
-}
-
-/** One that cannot be read is made anew: it is a function of the chain. */
-function openView(path: string, chain: ChainDb): ViewDb {
-  const open = () => {
-    const opened = openViewDb(path);
-    return opened.ok ? followChain(opened.value, chain) : opened;
-  };
-  const opened = open();
-  if (opened.ok || opened.error.code !== 'storage.damaged') return orThrow(opened);
-  repairView(path);
-  return orThrow(open());
 }
 
 type Execution = {
