@@ -26,7 +26,7 @@ import { bytesToRecord } from '../driver/journal-record.ts';
 import { nothingSigned, raiseMark, type Signed, type SigningMark, voteRank } from '../driver/signing-mark.ts';
 import type { JournalFile } from '../journal/file-system.ts';
 import { JournalError } from '../journal/journal-error.ts';
-import { readSegmentHeader, startOf } from '../journal/recovery.ts';
+import { missingBeginning, readSegmentHeader, startOf } from '../journal/recovery.ts';
 import { type Frame, isUnfinishedSegment, type Position, readFrames } from '../journal/segment-reader.ts';
 import { isSelf } from './block-audit.ts';
 import type { AuditedEpochs } from './epoch-audit.ts';
@@ -70,6 +70,8 @@ export async function auditJournal(task: JournalAudit, findings: Findings, pace:
     findings.add('journal', 'audit.missing', `${directory} holds no journal`, { file: directory });
     return null;
   }
+  const missing = missingBeginning(names ?? []);
+  if (missing !== null) findings.add('journal', 'audit.missing', 'the first segment is missing', { file: missing });
   const memory = createMemory(task, findings);
   let position: Position | null = null;
   for (const name of segments) {

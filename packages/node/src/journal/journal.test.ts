@@ -168,6 +168,10 @@ test('full segments are followed by new ones, and all of them are read', async (
   assert.deepEqual((await contentOf(again, 19)).length, 2);
 });
 
+function segmentsOf(disk: MemoryDisk): string[] {
+  return disk.paths().filter((path) => path.endsWith('.journal'));
+}
+
 test('prune deletes whole segments before a sequence, and what is left opens again', async () => {
   const disk = createMemoryDisk();
   const journal = await opened(disk, { segmentBytes: 256 });
@@ -177,13 +181,39 @@ test('prune deletes whole segments before a sequence, and what is left opens aga
   assert.ok(journal.firstSequence <= 10, 'a segment with a record that is still wanted stays');
   assert.equal(await journal.prune(10), 0);
   await journal.prune(1000);
-  assert.equal(disk.paths().length, 1, 'the segment written to stays');
+  assert.equal(segmentsOf(disk).length, 1, 'the segment written to stays');
   journal.append(7, text('after'));
   await journal.close();
   disk.crash();
   const again = await opened(disk);
   assert.equal((await contentOf(again)).at(-1), '21/7/after');
   assert.ok(again.firstSequence > 10);
+});
+
+test('a first segment that is missing is told from one that was not needed any more', async () => {
+  const disk = createMemoryDisk();
+  const journal = await opened(disk, { segmentBytes: 256 });
+  await appendEach(journal, 20);
+  const first = segmentsOf(disk)[0]!;
+  const bytes = disk.fileSystem;
+  await journal.close();
+  await bytes.remove(first);
+  assert.equal(codeOf(await openJournal(directory, { fileSystem: bytes })), 'journal.damaged');
+
+  const other = createMemoryDisk();
+  const pruned = await opened(other, { segmentBytes: 256 });
+  await appendEach(pruned, 20);
+  await pruned.prune(8);
+  await appendEach(pruned, 20);
+  await pruned.prune(12);
+  await pruned.close();
+  const again = await opened(other);
+  assert.ok(again.firstSequence > 1);
+  await again.close();
+  await other.fileSystem.remove(segmentsOf(other)[0]!);
+  assert.equal(codeOf(await openJournal(directory, { fileSystem: other.fileSystem })), 'journal.damaged');
+  for (const path of segmentsOf(other)) await other.fileSystem.remove(path);
+  assert.equal(codeOf(await openJournal(directory, { fileSystem: other.fileSystem })), 'journal.damaged', 'all of it');
 });
 
 test('a missing segment, an exchanged one, and a torn one that is not the last are damage', async () => {

@@ -18,6 +18,8 @@ import { JournalError, journalDamaged, journalFailed } from './journal-error.ts'
 import { nodeFileSystem } from './node-file-system.ts';
 import { createPendingFrame } from './pending-frame.ts';
 import {
+  beginningName,
+  beginningsAmong,
   createSegment,
   type Recovered,
   readSegmentHeader,
@@ -183,17 +185,36 @@ export class Journal {
 
   /** Deletes the segments whose records all lie before a sequence; the one written to stays. Returns how many. */
   async prune(beforeSequence: number): Promise<number> {
+    const needed = (_: Segment, i: number): boolean =>
+      (this.#segments[i + 1]?.firstSequence ?? Number.POSITIVE_INFINITY) > beforeSequence;
+    const kept = this.#segments.findIndex(needed);
+    if (kept <= 0 || this.#failure !== null) return this.#orThrow(0);
+    await this.#noteBeginning(this.#segments[kept]!.firstSequence);
     let count = 0;
-    while (this.#failure === null && this.#segments.length > 1 && this.#segments[1]!.firstSequence <= beforeSequence) {
+    while (this.#failure === null && count < kept) {
       const { name } = this.#segments.shift()!;
       count += 1;
       await this.#orFail(`deleting ${name}`, () => this.#fileSystem.remove(join(this.#directory, name)));
     }
-    if (count > 0) {
-      await this.#orFail('deleting journal segments', () => this.#fileSystem.syncDirectory(this.#directory));
-    }
+    await this.#orFail('deleting journal segments', () => this.#fileSystem.syncDirectory(this.#directory));
+    return this.#orThrow(count);
+  }
+
+  /** What lies before this may be missing from now on. */
+  async #noteBeginning(sequence: number): Promise<void> {
+    const name = beginningName(sequence);
+    await this.#orFail(`writing ${name}`, async () => {
+      const before = beginningsAmong(await this.#fileSystem.list(this.#directory));
+      if (before.includes(name)) return;
+      await (await this.#fileSystem.open(join(this.#directory, name), 'create')).close();
+      await this.#fileSystem.syncDirectory(this.#directory);
+      for (const older of before) await this.#fileSystem.remove(join(this.#directory, older));
+    });
+  }
+
+  #orThrow<T>(value: T): T {
     if (this.#failure !== null) throw this.#failure;
-    return count;
+    return value;
   }
 
   /** Makes what was appended durable, unless the journal has failed, and lets go of the directory. */

@@ -28,15 +28,44 @@ export type Recovered = {
 
 const firstSequenceEver = 1;
 const segmentNamePattern = /^\d{16}\.journal$/;
+const beginningPattern = /^\d{16}\.begin$/;
 
 /** Segments are named after their first sequence, so that their order is the order of their names. */
 export function segmentName(firstSequence: number): string {
   return `${String(firstSequence).padStart(16, '0')}.journal`;
 }
 
+/**
+ * An empty file that says by its name where the journal may begin: it is there before the segments in front of it are deleted. So a
+ * first segment that got lost is told from one that was not needed any more.
+ */
+export function beginningName(firstSequence: number): string {
+  return `${String(firstSequence).padStart(16, '0')}.begin`;
+}
+
+export function beginningsAmong(names: readonly string[]): string[] {
+  return names.filter((name) => beginningPattern.test(name)).sort();
+}
+
+/**
+ * What is missing at the beginning of a journal; null where nothing is.
+ *
+ * @param names of the files in its directory
+ */
+export function missingBeginning(names: readonly string[]): string | null {
+  const first = names.filter((name) => segmentNamePattern.test(name)).sort()[0];
+  const beginnings = beginningsAmong(names).map((name) => Number.parseInt(name, 10));
+  const from = Math.max(firstSequenceEver, ...beginnings);
+  if (first === undefined) return beginnings.length === 0 ? null : segmentName(from);
+  return Number.parseInt(first, 10) > from ? segmentName(from) : null;
+}
+
 /** @throws JournalError `journal.damaged`; whatever the file system throws */
 export async function recoverSegments(fileSystem: JournalFileSystem, directory: string): Promise<Recovered> {
-  const names = (await fileSystem.list(directory)).filter((name) => segmentNamePattern.test(name)).sort();
+  const files = await fileSystem.list(directory);
+  const missing = missingBeginning(files);
+  if (missing !== null) throw journalDamaged(missing, 0, 'the file is missing');
+  const names = files.filter((name) => segmentNamePattern.test(name)).sort();
   const segments: Segment[] = [];
   let position: Position | null = null;
   let truncatedBytes = 0;
