@@ -1,8 +1,9 @@
 /** chain.db opened for reading by who audits, repairs or serves it: the tables as `ChainDb` has them, and what only these need. */
+import { DatabaseSync } from 'node:sqlite';
 import { nibbleAt, type Result, type StateRow, sha256, stateBucketDepth } from '@cairn-ledger/core';
 import { ChainDb } from '../storage/chain-db.ts';
 import { chainSchema, chainSchemaVersion } from '../storage/chain-schema.ts';
-import { type Database, openDatabase } from '../storage/database.ts';
+import { type Database, hasTables, openDatabase } from '../storage/database.ts';
 import { requireRows } from '../storage/state-table.ts';
 import type { StorageError } from '../storage/storage-error.ts';
 
@@ -34,6 +35,19 @@ export function toChainFile(database: Database): ChainFile {
       database.close();
     },
   };
+}
+
+/** Puts the format number back into a file that has exactly the tables of this format; false where there was nothing to put back. */
+export function mendFormatNumber(path: string): boolean {
+  const sqlite = new DatabaseSync(path);
+  try {
+    const { user_version: found } = sqlite.prepare('PRAGMA user_version').get() as { user_version: number };
+    if (found === chainSchemaVersion || !hasTables(sqlite, chainSchema)) return false;
+    sqlite.exec(`PRAGMA user_version=${chainSchemaVersion}`);
+    return true;
+  } finally {
+    sqlite.close();
+  }
 }
 
 function isUnder(path: string, key: Uint8Array): boolean {

@@ -208,7 +208,12 @@ function mendTables(
   const { chain, database } = file;
   const ledgerRow = orNull(() => database.sqlite.prepare("SELECT value FROM meta WHERE key = 'ledger'").get());
   const ledger = (ledgerRow as { value?: unknown } | null | undefined)?.value;
-  if (!(ledger instanceof Uint8Array) || !equalBytes(ledger, anchor.ledgerHash)) return 'it does not name its ledger';
+  if (!(ledger instanceof Uint8Array) || !equalBytes(ledger, anchor.ledgerHash)) {
+    // Everything in it has just been proven to be of this ledger.
+    onDamage('database', null, 'it does not name its ledger');
+    orThrow(rows.write('naming the ledger', () => rows.nameLedger(anchor.ledgerHash)));
+    onWritten('meta', 1);
+  }
   const target = readTarget(chain.store);
   if (founded > 0)
     return areFoundedTablesTrue(file, top, target, mending) ? null : 'its epochs are not those that were signed';

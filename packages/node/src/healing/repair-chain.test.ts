@@ -19,6 +19,7 @@ import { decodeGenesis } from '@cairn-ledger/core';
 import { type MadeFolder, makeNodeFolder } from '../audit/testing/node-folder.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { orThrow } from '../failure.ts';
+import { openChainDb } from '../storage/chain-db.ts';
 import { genesisToAnchor, type SyncAnchor } from './known-epochs.ts';
 import { createPeers } from './peers.ts';
 import { repairChain } from './repair-chain.ts';
@@ -138,6 +139,8 @@ const inPlace: Readonly<Record<string, string>> = {
   'the target': 'UPDATE targets SET rules = 4',
   'a target too many': 'INSERT INTO targets SELECT 5, validators, rules FROM targets',
   'no targets': 'DELETE FROM targets',
+  'the name of another ledger': "UPDATE meta SET value = zeroblob(32) WHERE key = 'ledger'",
+  'no name of its ledger': "UPDATE meta SET key = 'lddger' WHERE key = 'ledger'",
   'news that cannot be read': "INSERT INTO news VALUES (5, '[{')",
   'everything at once': `DELETE FROM state WHERE length(value) % 2 = 0; ${flip('blocks', 'header', 'height % 3 = 1')};
     ${flip('batch_parts', 'bytes', 'id % 2 = 0')}; DELETE FROM history_tiles WHERE id = 0; ${flip('checkpoints', 'statement', 'height = 4')};
@@ -164,6 +167,48 @@ for (const [what, damage] of Object.entries(inPlace)) {
     assert.equal(orThrow(await repair(path)).what, 'nothing', 'and nothing is left to do');
   });
 }
+
+test('mended where it is: the format number in the header', async () => {
+  const path = victim('PRAGMA user_version = 77');
+  const report = orThrow(await repair(path));
+  assert.equal(report.what, 'chain-repaired');
+  assert.deepEqual(dump(path), dump(pristine));
+  assert.equal(orThrow(await repair(path)).what, 'nothing');
+});
+
+const headers: Readonly<Record<string, [at: number, value: number]>> = {
+  'the first byte': [0, 0x53 ^ 1],
+  'the size of pages': [16, 0x20],
+  'the version of writers': [18, 9],
+  'a flag of vacuuming': [55, 1],
+  'a byte that nobody reads': [80, 1],
+};
+
+for (const [what, [at, value]] of Object.entries(headers)) {
+  test(`mended where it is: ${what} in the header`, async () => {
+    const path = victim('');
+    const file = openSync(path, 'r+');
+    writeSync(file, Uint8Array.of(value), 0, 1, at);
+    closeSync(file);
+    const opened = openChainDb(path, { ledgerHash: folder.ledgerHash });
+    assert.equal(opened.ok ? 'ok' : opened.error.code, 'storage.damaged');
+    const report = orThrow(await repair(path));
+    assert.equal(report.what, 'chain-repaired', report.replacedFor ?? '');
+    assert.deepEqual(dump(path), dump(pristine));
+    assert.equal(orThrow(await repair(path)).what, 'nothing');
+  });
+}
+
+test('a file that names another ledger than its blocks are of is damaged, and is not another ledger', () => {
+  const path = victim(inPlace['the name of another ledger']!);
+  const codeFor = (ledgerHash: Uint8Array): string => {
+    const opened = openChainDb(path, { ledgerHash });
+    if (opened.ok) opened.value.close();
+    return opened.ok ? 'ok' : opened.error.code;
+  };
+  assert.equal(codeFor(folder.ledgerHash), 'storage.damaged');
+  assert.equal(codeFor(new Uint8Array(32).fill(9)), 'storage.foreign');
+});
 
 const coveredByOthers: Readonly<Record<string, string>> = {
   'a finalization': flip('blocks', 'finalization', 'height = 6'),
@@ -208,7 +253,6 @@ const replaced: Readonly<Record<string, (sqlite: DatabaseSync, path: string) => 
     rmSync(path);
   },
   'a table that is gone': (sqlite) => sqlite.exec('DROP TABLE checkpoints'),
-  'another ledger in its place': (sqlite) => sqlite.exec("UPDATE meta SET value = zeroblob(32) WHERE key = 'ledger'"),
   'no blocks at all': (sqlite) => sqlite.exec('DELETE FROM blocks; DELETE FROM checkpoints'),
   'a block far above': (sqlite) =>
     sqlite.exec(

@@ -9,7 +9,8 @@ import { existsSync } from 'node:fs';
 import { type CairnError, fail, ok, type Result, type Verifier } from '@cairn-ledger/core';
 import type { FindingClass } from '../audit/finding.ts';
 import { finishReplacement } from '../storage/chain-replacement.ts';
-import { type ChainFile, openChainFile } from './chain-file.ts';
+import { mendHeader } from '../storage/file-header.ts';
+import { type ChainFile, mendFormatNumber, openChainFile } from './chain-file.ts';
 import { orNull } from './chain-top.ts';
 import { anchorEpochs, followToPresent, type SyncAnchor, TwoFutures } from './known-epochs.ts';
 import { mendInPlace } from './mend-in-place.ts';
@@ -132,6 +133,9 @@ function openReadable(
   { onDamage }: Mending,
 ): { readonly file: ChainFile; readonly isSound: boolean } | null {
   if (!existsSync(path)) return null;
+  if (orNull(() => mendHeader(path)) === true)
+    onDamage('database', null, `the header of ${path} is not what it must be`);
+  if (orNull(() => mendFormatNumber(path)) === true) onDamage('database', null, `${path} had another format number`);
   const opened = openChainFile(path, { readOnly: false });
   if (!opened.ok) {
     // Of another release: that is for its operator to decide.

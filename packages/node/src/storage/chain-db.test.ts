@@ -288,6 +288,8 @@ test('what is not a database, or is of another ledger or release, is refused and
   assert.equal(codeOf(path, { ledgerHash: sha256(text('other')) }), 'storage.foreign');
   const raw = new DatabaseSync(path);
   raw.exec('PRAGMA user_version=99');
+  assert.equal(codeOf(path, { ledgerHash }), 'storage.damaged', 'the tables are ours: the number has rotted');
+  raw.exec('CREATE TABLE of_another_release (id INTEGER PRIMARY KEY)');
   raw.close();
   assert.equal(codeOf(path, { ledgerHash }), 'storage.foreign');
 });

@@ -10,6 +10,7 @@
 import {
   assert,
   type CairnError,
+  decodeCheckpointStatement,
   decodeShape,
   type EntrySource,
   equalBytes,
@@ -49,7 +50,7 @@ import { type KeptBoundary, keptBoundariesOf } from './kept-boundaries.ts';
 import { insertNews, newsOf } from './news-table.ts';
 import { type ChainSnapshot, importSnapshot } from './snapshot-import.ts';
 import { createEntrySource, createStateStore, requireRows, writeState } from './state-table.ts';
-import { bytesRead, StorageError, storageErrorOf } from './storage-error.ts';
+import { bytesRead, damageOf, StorageError, storageErrorOf } from './storage-error.ts';
 import { batchesPerBlockMax, batchIdOf, type TransactionPlace } from './transaction-place.ts';
 import { encodeVerdicts } from './verdicts.ts';
 
@@ -406,15 +407,27 @@ export class ChainDb {
   /** Marks a new file as this ledger's, and refuses another one's. */
   claimFor(ledgerHash: Uint8Array, isReadOnly: boolean): Result<void, StorageError> {
     const row = this.#statements.getMeta.get('ledger') as { value: Uint8Array } | undefined;
-    if (row === undefined && !isReadOnly) {
+    const isNew = row === undefined && this.tip() === null;
+    if (isNew && !isReadOnly) {
       return this.#database.write(
         'writing the ledger hash',
         () => void this.#statements.putMeta.run('ledger', ledgerHash),
       );
     }
     if (row !== undefined && equalBytes(row.value, ledgerHash)) return ok(undefined);
-    const message = `${this.#database.path} belongs to another ledger: give this node a data folder of its own`;
+    const { path } = this.#database;
+    if (this.#isOf(ledgerHash))
+      return fail(damageOf('database', `${path} names another ledger than its blocks are of`));
+    const message = `${path} belongs to another ledger: give this node a data folder of its own`;
     return fail(new StorageError('storage.foreign', message));
+  }
+
+  /** Whether its last result is one of this ledger, whatever the file says of itself. */
+  #isOf(ledgerHash: Uint8Array): boolean {
+    const tip = this.#statements.tipHeight.get() as { height: number | null };
+    const stored = tip.height === null ? null : this.checkpoint(tip.height);
+    const statement = stored === null ? null : decodeCheckpointStatement(stored.statement);
+    return statement?.ok === true && equalBytes(statement.value.ledgerHash, ledgerHash);
   }
 
   #insertBatch(id: number, { digest, epoch, author, seq, bytes }: NewBatch): void {

@@ -53,6 +53,8 @@ export type ChainRows = {
   replaceBoundaries(boundaries: readonly KeptBoundary[]): void;
   /** The chain has everything from the genesis on, again. */
   markComplete(): void;
+  /** Says which ledger it is of; what else nobody knows there is taken out. */
+  nameLedger(ledgerHash: Uint8Array): void;
 };
 
 export function createChainRows({ sqlite, write }: Database): ChainRows {
@@ -170,6 +172,10 @@ export function createChainRows({ sqlite, write }: Database): ChainRows {
       sqlite.prepare('DELETE FROM meta WHERE key = ?').run(boundariesKey);
       if (boundaries.length === 0) return;
       sqlite.prepare('INSERT INTO meta (key, value) VALUES (?, ?)').run(boundariesKey, encodeBoundaries(boundaries));
+    },
+    nameLedger(ledgerHash) {
+      sqlite.exec("DELETE FROM meta WHERE key NOT IN ('founded', 'boundaries')");
+      sqlite.prepare("INSERT INTO meta (key, value) VALUES ('ledger', ?)").run(ledgerHash);
     },
     markComplete() {
       sqlite.exec("DELETE FROM meta WHERE key IN ('founded', 'boundaries')");

@@ -7,6 +7,7 @@
  */
 import { DatabaseSync } from 'node:sqlite';
 import { assert, fail, ok, type Result } from '@cairn-ledger/core';
+import { isHeaderDamaged } from './file-header.ts';
 import { StorageError, storageErrorOf } from './storage-error.ts';
 
 /** How long a connection waits for another one's short lock, as while the log is being reset. */
@@ -59,6 +60,8 @@ export function openDatabase<T>(
 ): Result<T, StorageError> {
   let sqlite: DatabaseSync | null = null;
   try {
+    if (isHeaderDamaged(path))
+      return fail(new StorageError('storage.damaged', `the header of ${path} is not that of a database of a node`));
     sqlite = new DatabaseSync(path, { readOnly: options.readOnly, timeout: busyTimeoutMs });
     sqlite.exec(
       `PRAGMA cache_size=-${options.readOnly ? cacheKiB.reader : cacheKiB.writer}; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON;`,
@@ -66,7 +69,9 @@ export function openDatabase<T>(
     if (!options.readOnly) prepareFile(sqlite, options);
     const { user_version: found } = sqlite.prepare('PRAGMA user_version').get() as { user_version: number };
     if (found !== options.schemaVersion) {
+      const isOurs = hasTables(sqlite, options.schema);
       sqlite.close();
+      if (isOurs) return fail(numberDamaged(path, found, options.schemaVersion));
       const message = `${path} has format ${found}, this release reads ${options.schemaVersion}: use the release that wrote it`;
       return fail(new StorageError('storage.foreign', message));
     }
@@ -74,6 +79,24 @@ export function openDatabase<T>(
   } catch (cause) {
     sqlite?.close();
     return fail(openingErrorOf(path, cause));
+  }
+}
+
+/** Every format has a text of its own: where that is ours and its number is not, it is the number that has changed. */
+function numberDamaged(path: string, found: number, expected: number): StorageError {
+  return new StorageError('storage.damaged', `${path} has the tables of format ${expected} and says ${found}`);
+}
+
+/** Whether a file has exactly these tables. Throws what SQLite throws. */
+export function hasTables(sqlite: DatabaseSync, schema: string): boolean {
+  const textOf = (database: DatabaseSync): string =>
+    JSON.stringify(database.prepare('SELECT type, name, sql FROM sqlite_schema ORDER BY type, name').all());
+  const expected = new DatabaseSync(':memory:');
+  try {
+    expected.exec(schema);
+    return textOf(expected) === textOf(sqlite);
+  } finally {
+    expected.close();
   }
 }
 

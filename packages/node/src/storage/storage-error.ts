@@ -45,13 +45,16 @@ export function findingOf(cause: unknown): Finding | null {
 
 const sqliteCorrupt = 11;
 const sqliteNotADatabase = 26;
+/** Extended code: a page ends before its time. The disk works; the file was cut. */
+const sqliteShortRead = 522;
 
 /** Names what SQLite (or the operating system) threw. */
 export function storageErrorOf(doing: string, cause: unknown): StorageError {
   if (cause instanceof StorageError) return cause;
   const why = cause instanceof Error ? cause.message : String(cause);
-  const primaryCode = ((cause as { errcode?: number } | null)?.errcode ?? 0) & 0xff;
-  if (primaryCode === sqliteCorrupt || primaryCode === sqliteNotADatabase) {
+  const code = (cause as { errcode?: number } | null)?.errcode ?? 0;
+  const primaryCode = code & 0xff;
+  if (primaryCode === sqliteCorrupt || primaryCode === sqliteNotADatabase || code === sqliteShortRead) {
     return new StorageError('storage.damaged', `${doing}: the file is damaged (${why}): repair it from peers`, cause);
   }
   const message = `${doing} failed (${why}): make room or replace the disk, then restart the node`;

@@ -1,13 +1,20 @@
 import { strict as assert } from 'node:assert';
 import { after, test } from 'node:test';
-import { encodeCbor, equalBytes, toEpoch, toHash, toHeight, toValidatorIndex } from '@cairn-ledger/core';
+import { encodeCbor, equalBytes, toEpoch, toHash, toHeight } from '@cairn-ledger/core';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
-import { decodeSignatures, encodeSignatures } from '../storage/checkpoint-signatures.ts';
+import { decodeSignatures } from '../storage/checkpoint-signatures.ts';
 import { epochProofsFrom } from '../storage/epoch-proofs.ts';
 import { findingOf } from '../storage/storage-error.ts';
 import { createBatchPreparer } from './batch-preparer.ts';
 import { serveFromStorage } from './serve-from-storage.ts';
-import { batchBytes, createLedgerBench, genesis, transaction, validatorNamed } from './testing/ledger-bench.ts';
+import {
+  batchBytes,
+  checkpointSignaturesOf,
+  createLedgerBench,
+  genesis,
+  transaction,
+  validatorNamed,
+} from './testing/ledger-bench.ts';
 
 const bench = createLedgerBench();
 after(() => bench.end());
@@ -81,15 +88,7 @@ test('a page of the chain ends with its epoch, whose end can be asked for and is
   assert.deepEqual([request(0), request(2), request(3)], [null, null, null]);
 
   // A higher checkpoint of the next epoch proves the results, and not who signs in it.
-  const signed = (height: number) =>
-    encodeSignatures([
-      {
-        statement: outcomes[height - 2]!.statement,
-        signer: toValidatorIndex(0),
-        issuedSeconds: 1,
-        signature: new Uint8Array(64),
-      },
-    ]);
+  const signed = (height: number) => checkpointSignaturesOf(other.chain, outcomes[height - 2]!);
   assert.ok(other.chain.putCertified(boundary + 2, 0, signed(boundary + 2)).ok);
   assert.deepEqual(other.chain.openBoundaries(), [boundary]);
   assert.deepEqual(epochProofsFrom(other.chain, 1, 16), []);
@@ -130,8 +129,13 @@ test('a page of the chain ends with its epoch, whose end can be asked for and is
 test('what was changed on disk is never passed on, and is noticed', () => {
   const own = createLedgerBench();
   const batch = createBatchPreparer(own.chain.store, sodiumVerifier).open(batchBytes(1, [transaction()]), true);
-  const { block } = own.execute([batch]);
+  const { block, outcome } = own.execute([batch]);
   const isDamage = (kind: string) => (cause: unknown) => findingOf(cause)?.class === kind;
+  assert.ok(own.chain.putCertified(1, 0, checkpointSignaturesOf(own.chain, outcome)).ok);
+  const askForCheckpoint = () => serveFromStorage(own.chain, { type: 'request-checkpoint', height: toHeight(1) });
+  assert.equal(askForCheckpoint()?.type, 'checkpoint-signatures');
+  own.sql("UPDATE checkpoints SET signatures = CAST(substr(signatures, 1, length(signatures) - 1) || x'00' AS BLOB)");
+  assert.throws(askForCheckpoint, isDamage('checkpoint'));
   own.sql("UPDATE batch_parts SET bytes = zeroblob(length(bytes)); UPDATE blocks SET body = x'00' WHERE height = 1");
   assert.throws(
     () => serveFromStorage(own.chain, { type: 'request-batch', digest: batch.batch.digest }),

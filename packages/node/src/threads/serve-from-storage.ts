@@ -1,6 +1,7 @@
 /**
  * Answers a peer's request from the chain database: blocks, batches, checkpoints, how epochs ended, and pages of the finalized
- * chain that the replica no longer holds. Everything is decoded again on the way out, digests included, so damage is noticed, and never passed on.
+ * chain that the replica no longer holds. Everything is decoded again on the way out, digests and the signatures of checkpoints
+ * included, so damage is noticed, and never passed on.
  */
 import {
   type Block,
@@ -8,11 +9,14 @@ import {
   chainBlocksMax,
   decodeBatch,
   decodeCertificate,
+  decodeCheckpointStatement,
   epochProofsMax,
   equalBytes,
   type Message,
   toHash,
 } from '@cairn-ledger/core';
+import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
+import { quorumOf } from '../healing/certified.ts';
 import type { ChainDb, StoredBlock } from '../storage/chain-db.ts';
 import { decodeSignatures } from '../storage/checkpoint-signatures.ts';
 import { epochProofsFrom } from '../storage/epoch-proofs.ts';
@@ -61,8 +65,14 @@ function checkpointFrom(chain: ChainDb, height: number): Message | null {
   const end = chain.epochs.of(epoch + 1)?.genesisHeight ?? Number.MAX_SAFE_INTEGER;
   const stored =
     chain.certifiedBetween(height, height) ?? chain.certifiedBetween(height, end) ?? chain.latestCertified();
-  const signatures = decodeSignatures(stored?.signatures ?? null);
-  return signatures === null ? null : { type: 'checkpoint-signatures', signatures };
+  if (stored === null) return null;
+  const statement = decodeCheckpointStatement(stored.statement);
+  const signatures = decodeSignatures(stored.signatures);
+  const of = chain.epochs.at(stored.height);
+  const isReadable = statement.ok && signatures !== null;
+  const held = isReadable ? quorumOf(statement.value, signatures, { ...of, boundary: null }, sodiumVerifier) : null;
+  if (held !== null) return { type: 'checkpoint-signatures', signatures: held };
+  throw damageOf('checkpoint', `checkpoint ${stored.height} does not have the signatures of a quorum`);
 }
 
 /** The finalization of the block that an epoch ended with; where the members ended it, of the last one that was agreed on. */

@@ -3,22 +3,23 @@
  * starts in the epoch of the block above the tip.
  */
 import {
+  type CairnError,
   type Certificate,
   decodeCertificate,
   decodeCheckpointStatement,
   type Outcome,
   type ReplicaOrigin,
+  type Result,
   readSuspensionsOf,
   toHash,
   toHeight,
   toValidatorIndex,
   type ValidatorIndex,
 } from '@cairn-ledger/core';
-import { orThrow } from '../failure.ts';
 import type { ChainDb } from '../storage/chain-db.ts';
 import { storedToEpochSet } from '../storage/epoch-table.ts';
 import { isRestart } from '../storage/restart-block.ts';
-import { StorageError } from '../storage/storage-error.ts';
+import { damageOf, StorageError } from '../storage/storage-error.ts';
 import type { StoredOrigin, StoredOutcome } from './messages.ts';
 
 export type ChainOrigin = Omit<ReplicaOrigin, 'ledgerHash' | 'constants'>;
@@ -91,11 +92,11 @@ function outcomeAt(chain: ChainDb, height: number): StoredOutcome {
  * Main thread.
  *
  * @param selfId id of this node
- * @throws NodeFailed where the database holds what cannot be decoded
+ * @throws StorageError where the database holds what cannot be decoded
  */
 export function readOrigin(stored: StoredOrigin, selfId: string): ChainOrigin {
   let finalization: Certificate | null = null;
-  if (stored.finalization !== null) finalization = orThrow(decodeCertificate(stored.finalization));
+  if (stored.finalization !== null) finalization = orDamaged(decodeCertificate(stored.finalization), 'certificate');
   const set = storedToEpochSet(stored.epoch);
   const indexOf = new Map(set.validators.map(({ id }, index) => [id, toValidatorIndex(index)]));
   return {
@@ -118,9 +119,14 @@ export function readOrigin(stored: StoredOrigin, selfId: string): ChainOrigin {
   };
 }
 
-/** @throws NodeFailed where its statement cannot be decoded */
+/** @throws StorageError where its statement cannot be decoded */
 export function readOutcome({ statement, timeMs, target }: StoredOutcome): Outcome {
-  return { statement: orThrow(decodeCheckpointStatement(statement)), timeMs, target };
+  return { statement: orDamaged(decodeCheckpointStatement(statement), 'checkpoint'), timeMs, target };
+}
+
+function orDamaged<T>(decoded: Result<T, CairnError>, kind: 'certificate' | 'checkpoint'): T {
+  if (decoded.ok) return decoded.value;
+  throw damageOf(kind, `a stored ${kind} cannot be read (${decoded.error.message})`);
 }
 
 function readPrevious(previous: StoredOrigin['previous'], selfId: string): ReplicaOrigin['previous'] {
