@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { equalBytes } from '@cairn-ledger/core';
 import type { ChainDb, StoredBlock } from '../storage/chain-db.ts';
 import { storedToView } from '../storage/view-block.ts';
+import { rowsOfBlock } from '../storage/view-check.ts';
 import { ViewDb } from '../storage/view-db.ts';
 import { viewSchema, viewSchemaVersion } from '../storage/view-schema.ts';
 import type { Findings } from './finding.ts';
@@ -40,10 +41,7 @@ export function auditRecentView(
 ): void {
   if (at.height > height) return;
   findings.guard('view', { height: at.height }, () => {
-    const expected = storedToView(chain, at).transactions.map((transaction, position) => {
-      const { id: _, batch, offset, length, readings: __, ...row } = transaction;
-      return { ...row, height: at.height, position, place: { height: at.height, batch, offset, length } };
-    });
+    const expected = rowsOfBlock(storedToView(chain, at));
     if (!isDeepStrictEqual(view.transactionsOfBlock(at.height), expected)) {
       const what = `the view shows other transactions of block ${at.height} than the chain has`;
       findings.add('view', 'audit.differs', what, { height: at.height, table: 'blocks' });

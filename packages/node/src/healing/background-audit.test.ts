@@ -45,11 +45,15 @@ after(() => {
 });
 
 /** With a tick as long as half a day all of it is due in each. */
-function auditOf(path: string, options: { tickMs?: number; journal?: string | null; now?: () => number } = {}) {
+function auditOf(
+  path: string,
+  options: { tickMs?: number; journal?: string | null; view?: string; now?: () => number } = {},
+) {
   const findings: Finding[] = [];
   const audit = createBackgroundAudit({
     path,
     journalDir: options.journal ?? null,
+    viewPath: options.view ?? null,
     anchor,
     verifier: sodiumVerifier,
     stateTree,
@@ -70,7 +74,7 @@ function victim(sql: string): string {
 }
 
 test('a sound folder is looked at as a whole, again and again, and nothing is found', async () => {
-  const { audit, findings } = auditOf(pristine, { journal: journalDir });
+  const { audit, findings } = auditOf(pristine, { journal: journalDir, view: join(folder.dir, 'data', 'view.db') });
   for (let i = 0; i < 3; i++) await audit.tick();
   assert.deepEqual(findings, []);
   for (const count of Object.values(audit.rounds())) assert.ok(count >= 1);
@@ -160,3 +164,54 @@ test('found: a file that cannot be opened', async () => {
   assert.equal(findings[0]!.class, 'database');
   audit.close();
 });
+
+test('found: an index without a row', async () => {
+  const path = victim('');
+  const sqlite = new DatabaseSync(path);
+  sqlite.enableDefensive?.(false);
+  // An index over fewer blocks is put in the place of the whole one, as a page of an older day would.
+  sqlite.exec(`
+    PRAGMA writable_schema = ON;
+    UPDATE sqlite_schema SET sql = 'CREATE UNIQUE INDEX blocks_by_digest ON blocks (digest) WHERE height < 5' WHERE name = 'blocks_by_digest';
+    PRAGMA writable_schema = RESET;
+    REINDEX blocks_by_digest;
+    PRAGMA writable_schema = ON;
+    UPDATE sqlite_schema SET sql = 'CREATE UNIQUE INDEX blocks_by_digest ON blocks (digest)' WHERE name = 'blocks_by_digest';
+    PRAGMA writable_schema = RESET;
+  `);
+  sqlite.close();
+  const { audit, findings } = auditOf(path, { tickMs: 1_000 });
+  for (let i = 0; i < 20; i++) await audit.tick();
+  assert.deepEqual(
+    findings.map((finding) => finding.class),
+    ['database'],
+  );
+  audit.close();
+});
+
+const viewDamages: Readonly<Record<string, string>> = {
+  'an outcome': "UPDATE blocks SET rows = CAST(x'00000000' || substr(rows, 5) AS BLOB) WHERE height = 5",
+  'a block without rows': 'DELETE FROM blocks WHERE height = 5',
+  'an id that leads nowhere': 'DELETE FROM ids WHERE number = (SELECT MIN(number) FROM ids WHERE number > 5 * 65536)',
+  'readings that nothing leads to': 'DELETE FROM series WHERE number = (SELECT MAX(number) FROM series)',
+  'the time that a run spans': 'UPDATE runs SET time_max = time_min - 1',
+  'the name of an account': "UPDATE accounts SET name = 'x' || name WHERE id = (SELECT MIN(id) FROM accounts)",
+  'the sum of all': 'UPDATE progress SET readings = readings + 1',
+};
+
+for (const [what, sql] of Object.entries(viewDamages)) {
+  test(`found in the view: ${what}`, async () => {
+    const path = join(dir, `view-${victims++}.db`);
+    copyFileSync(join(folder.dir, 'data', 'view.db'), path);
+    const sqlite = new DatabaseSync(path);
+    sqlite.exec(sql);
+    sqlite.close();
+    const { audit, findings } = auditOf(pristine, { view: path, tickMs: 1_000 });
+    for (let i = 0; i < 20; i++) await audit.tick();
+    assert.deepEqual(
+      findings.map((finding) => finding.class),
+      ['view'],
+    );
+    audit.close();
+  });
+}

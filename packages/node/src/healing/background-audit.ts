@@ -30,12 +30,15 @@ import { epochOfHeight, type KnownEpoch, type SyncAnchor, storedEpochs } from '.
 import { type HeightTask, mendHeight } from './mend-height.ts';
 import { leafReader } from './mend-in-place.ts';
 import { createTileLane, type TileLane } from './tile-lane.ts';
+import { createViewLane, type ViewLane } from './view-lane.ts';
 
 export type BackgroundAuditOptions = {
   /** Of chain.db. */
   readonly path: string;
   /** Folder of the journal; null: it is not looked at. */
   readonly journalDir: string | null;
+  /** Of view.db; null: it is not looked at. */
+  readonly viewPath: string | null;
   readonly anchor: SyncAnchor;
   readonly verifier: Verifier;
   /** Of the height that is committed whenever `tick` is called. */
@@ -53,6 +56,7 @@ export type AuditRounds = {
   readonly state: number;
   readonly tiles: number;
   readonly journal: number;
+  readonly view: number;
 };
 
 export type BackgroundAudit = {
@@ -78,13 +82,14 @@ export function createBackgroundAudit(options: BackgroundAuditOptions): Backgrou
   let file: ChainFile | null = null;
   let epochs: readonly KnownEpoch[] = [];
   let tiles: TileLane | null = null;
+  let view: ViewLane | null = null;
   const journal: JournalLane | null =
     options.journalDir === null
       ? null
       : createJournalLane(options.journalDir, (what, where) => damage('journal', what, where));
   /** The next one of each kind. */
   const next = { height: -1, recent: -1, bucket: 0 };
-  const rounds = { heights: 0, state: 0, tiles: 0, journal: 0 };
+  const rounds = { heights: 0, state: 0, tiles: 0, journal: 0, view: 0 };
 
   function damage(kind: FindingClass, what: string, where: Place, code = 'audit.differs'): void {
     if (isDamaged) return;
@@ -121,6 +126,7 @@ export function createBackgroundAudit(options: BackgroundAuditOptions): Backgrou
       lookAtState(opened, hasTime);
       lookAtTiles(opened, hasTime);
       await lookAtHeights(opened, first, tip.height, hasTime);
+      lookAtView(opened, hasTime);
       if (journal !== null && !isDamaged) rounds.journal += await journal.tick(tickMs / roundMs);
     } catch (cause) {
       if (!(cause instanceof StorageError)) throw cause;
@@ -161,6 +167,18 @@ export function createBackgroundAudit(options: BackgroundAuditOptions): Backgrou
     } while (left > 0 && hasTime());
   }
 
+  function lookAtView(opened: ChainFile, hasTime: () => boolean): void {
+    if (options.viewPath === null || isDamaged) return;
+    view ??= createViewLane(opened, options.viewPath, (what, height) =>
+      damage('view', what, height === null ? { file: 'view.db' } : { file: 'view.db', height }),
+    );
+    let left = dueOf(view.count(), roundMs);
+    do {
+      if (view.step()) rounds.view++;
+      left--;
+    } while (left > 0 && hasTime());
+  }
+
   async function lookAtHeights(opened: ChainFile, first: number, tip: number, hasTime: () => boolean): Promise<void> {
     epochs =
       epochs.length === 0 || opened.chain.epochs.of(epochs.length + 1) !== null
@@ -187,7 +205,13 @@ export function createBackgroundAudit(options: BackgroundAuditOptions): Backgrou
   }
 
   function lookAtEpochs(opened: ChainFile): void {
-    const what = opened.chain.consistently(() => damageOfEpochs(opened, anchor, { verifier }));
+    const what = opened.chain.consistently(() => {
+      // Pages that nothing else reads while a node runs: one that cannot be read is told.
+      opened.chain.floors(opened.chain.epochs.latest()?.epoch ?? 0);
+      opened.chain.openBoundaries();
+      opened.chain.lowestUncertified();
+      return damageOfEpochs(opened, anchor, { verifier });
+    });
     if (what !== null) damage('block', what, { table: 'epochs' });
   }
 
@@ -229,6 +253,8 @@ export function createBackgroundAudit(options: BackgroundAuditOptions): Backgrou
       onDamage: (kind, at, what) => damage(kind, what, { height: at }),
     };
     await mendHeight(task, block, statement, before?.historySize ?? 0);
+    if (!isIndexed(opened, block))
+      return damage('database', `nothing leads to block ${height} or to one of its batches`, { height });
     if (block.header.nextSet !== null && !isEpochOf(opened, block, above))
       damage('block', `epoch ${block.header.epoch + 1} is not the one that block ${height} begins`, {
         table: 'epochs',
@@ -258,10 +284,21 @@ export function createBackgroundAudit(options: BackgroundAuditOptions): Backgrou
     rounds: () => ({ ...rounds }),
     close() {
       journal?.close();
+      view?.close();
       file?.close();
       file = null;
     },
   };
+}
+
+/** Whether they are found by their digests; so the pages of these indexes, and of the news, are read as well. */
+function isIndexed({ chain }: ChainFile, { digest, header, batches }: Block): boolean {
+  chain.newsOf(header.height);
+  const isHeld = header.height > chain.foundedHeight();
+  return (
+    chain.blockByDigest(digest)?.height === header.height &&
+    (!isHeld || batches.every((batch) => chain.batchByDigest(batch.digest) !== null))
+  );
 }
 
 function isDigest({ digest }: Block, stored: Uint8Array): boolean {

@@ -90,6 +90,7 @@ async function audit(path: string): Promise<Finding[]> {
   const background = createBackgroundAudit({
     path,
     journalDir: null,
+    viewPath: null,
     anchor,
     verifier: sodiumVerifier,
     stateTree,

@@ -38,8 +38,8 @@ export type ExecutedBlock = {
   readonly historySizeBefore: number;
 };
 
-type Signer = { readonly account: string | null; readonly provenance: Provenance | null };
-const nobody: Signer = { account: null, provenance: null };
+export type Signer = { readonly account: string | null; readonly provenance: Provenance | null };
+export const nobody: Signer = { account: null, provenance: null };
 
 export function executedToView(block: ExecutedBlock): ViewBlock {
   return toView(block, block.results.map(verdictOf), (_, position) => {
@@ -107,8 +107,12 @@ function toView(
   return { height: block.height, digest: block.digest, transactions: rows };
 }
 
-/** The same as execution told. A kid never changes hands, so the present state knows who signed then. */
-function signerOf(store: Store, keys: Map<string, KeyView | null>, { header, body }: Transaction): Signer {
+/**
+ * The same as execution told. A kid never changes hands, so the present state knows who signed then.
+ *
+ * @param keys those read before
+ */
+export function signerOf(store: Store, keys: Map<string, KeyView | null>, { header, body }: Transaction): Signer {
   const name = Buffer.from(header.kid).toString('latin1');
   if (!keys.has(name)) keys.set(name, readKey(store, header.kid));
   const key = keys.get(name) ?? null;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
-import { type CairnError, decodeTransaction, type Result, transfer } from '@cairn-ledger/core';
+import { type CairnError, decodeTransaction, type Result, type TransactionResult, transfer } from '@cairn-ledger/core';
 import { type ChainDb, openChainDb } from './chain-db.ts';
 import { createTestChain, genesisTimeMs, packAt, type TestChain } from './testing/test-chain.ts';
 import { openViewDb, type ViewBlock, type ViewDb } from './view-db.ts';
@@ -75,9 +75,10 @@ test('a transaction that occurs again keeps its verdict, in the same block and i
 test('of two rejections the first stands, and a verdict that used up the counter stands before all', (t) => {
   const { chain, made, view, queries } = openedWorld(t);
   const transaction = made.sign(made.device(0), { senml: packAt([start]) });
-  const apply = (change: Partial<ViewBlock['transactions'][number]>): void => {
+  const apply = (change: Pick<TransactionResult, 'code' | 'isCounterUsed'>): void => {
     const { block, view: viewBlock } = made.execute([transaction]);
-    assert.ok(chain.commitBlock({ ...block }).ok);
+    const results = block.results.map((result) => ({ ...result, leafEntry: false, ...change }));
+    assert.ok(chain.commitBlock({ ...block, results }).ok);
     const transactions = viewBlock.transactions.map((row) => ({ ...row, leafIndex: null, readings: null, ...change }));
     assert.ok(view.applyBlock({ ...viewBlock, transactions }).ok);
   };
@@ -103,6 +104,31 @@ test('ids that begin alike are told apart by the whole id', (t) => {
   }));
   assert.ok(view.applyBlock({ ...viewBlock, transactions }).ok);
   assert.equal(queries.transactionById(idOf(two))!.position, 1);
+});
+
+test('a row that is not what the chain says is never shown', (t) => {
+  const changes: Readonly<Record<string, string>> = {
+    'an outcome': "UPDATE codes SET code = 'tx.unknown-key' WHERE code = 'ok'",
+    'a signer': "UPDATE accounts SET name = 'acme/d7' WHERE name = 'acme/d0'",
+    'no leaf, so rejected':
+      "UPDATE blocks SET rows = CAST(substr(rows, 1, 12) || x'ffffff' || substr(rows, 16) AS BLOB)",
+    'the place of another': 'UPDATE blocks SET rows = CAST(substr(rows, 17, 16) || substr(rows, 17) AS BLOB)',
+    'when its readings were': 'UPDATE series SET from_ms = from_ms + 1',
+  };
+  for (const [what, sql] of Object.entries(changes)) {
+    const { directory, made, queries, commit } = openedWorld(t);
+    const transactions = [0, 1].map((at) => made.sign(made.device(0), { senml: packAt([start + at]) }));
+    commit(transactions);
+    const raw = new DatabaseSync(join(directory, 'view.db'));
+    raw.exec(sql);
+    raw.close();
+    const shown = (): unknown => [
+      queries.transactionsOfBlock(1),
+      queries.transactionById(idOf(transactions[0]!)),
+      queries.readings('acme/d0', all),
+    ];
+    assert.throws(shown, { code: 'storage.damaged', kind: 'view' }, what);
+  }
 });
 
 test('a block that is applied again changes nothing; one that leaves a gap is our own bug', (t) => {

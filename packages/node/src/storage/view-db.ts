@@ -8,8 +8,8 @@
 import { rmSync } from 'node:fs';
 import type { Provenance, Result } from '@cairn-ledger/core';
 import { type Database, openDatabase } from './database.ts';
-import { earliestBegin, seriesWidths } from './series-width.ts';
-import { StorageError } from './storage-error.ts';
+import { earliestBegin, seriesWidths, widthOf } from './series-width.ts';
+import { damageOf, type StorageError } from './storage-error.ts';
 import { heightOf, positionOf, type TransactionPlace, transactionNumberOf } from './transaction-place.ts';
 import { readViewRow, viewRowBytes } from './view-rows.ts';
 import { prepareView, type ViewStatements, viewSchema, viewSchemaVersion } from './view-schema.ts';
@@ -156,6 +156,7 @@ export class ViewDb {
     return ((row as { sizeBytes: number } | undefined)?.sizeBytes ?? 0) / viewRowBytes;
   }
 
+  /** Null where the view says nothing of it. */
   byNumber(number: number): TransactionRow | null {
     return this.transactionAt(heightOf(number), positionOf(number));
   }
@@ -163,7 +164,30 @@ export class ViewDb {
   /** Transactions whose id begins like this one, oldest first. Others may, so the caller compares whole ids. */
   candidatesFor(id: Uint8Array): TransactionRow[] {
     const rows = this.#database.read('reading the view', () => this.#statements.numbersByPrefix.all(idPrefixOf(id)));
-    return (rows as { number: number }[]).map(({ number }) => this.byNumber(number)!);
+    return (rows as { number: number }[]).map(({ number }) => this.#mustHave(number));
+  }
+
+  /** Whether what leads to a transaction is there: by its id, its readings, its account. */
+  isIndexed(number: number, { id, account, leafIndex, readings }: ViewTransaction): boolean {
+    return this.#database.read('reading the view', () => {
+      const found = this.#statements.numbersByPrefix.all(idPrefixOf(id)) as { number: number }[];
+      if (!found.some((row) => row.number === number)) return false;
+      if (account === null) return true;
+      const accountId = this.accountId(account);
+      if (accountId === null) return false;
+      if (leafIndex === null || readings === null)
+        return this.#statements.hasActivity.get(accountId, number) !== undefined;
+      const { timeMinMs, timeMaxMs } = readings;
+      const spanMs = timeMaxMs - timeMinMs;
+      return this.#statements.hasPack.get(accountId, widthOf(spanMs), timeMinMs, number, spanMs) !== undefined;
+    });
+  }
+
+  /** What an index leads to. */
+  #mustHave(number: number): TransactionRow {
+    const row = this.byNumber(number);
+    if (row !== null) return row;
+    throw viewDamaged(`an index leads to transaction ${positionOf(number)} of block ${heightOf(number)}`);
   }
 
   /** Packs of an account that may hold readings from `fromMs` to before `toMs`, behind `after`, by beginning and number. */
@@ -261,14 +285,18 @@ function createNames(find: ViewStatements['code']): Names {
       let name = known.get(id);
       if (name !== undefined) return name;
       const row = find.get(id) as { name: string } | undefined;
-      if (row === undefined)
-        throw new StorageError('storage.damaged', `the view has no name number ${id}: delete view.db`);
+      if (row === undefined) throw viewDamaged(`there is no name number ${id}`);
       name = row.name;
       if (known.size >= namesRemembered) known.clear();
       known.set(id, name);
       return name;
     },
   };
+}
+
+/** What the view says is not what was written into it: it is made anew. */
+export function viewDamaged(what: string): StorageError {
+  return damageOf('view', `the view is not what the chain says: ${what}`);
 }
 
 type BlockRow = { readonly rows: Uint8Array; readonly firstLeaf: number };

@@ -22,7 +22,8 @@ import type { ChainDb } from './chain-db.ts';
 import { StorageError } from './storage-error.ts';
 import { createStoredTransactions } from './stored-transactions.ts';
 import { transactionIdOf } from './transaction-place.ts';
-import { comparePacks, type PackKey, type TransactionRow, type ViewDb } from './view-db.ts';
+import { type CheckedChain, createRowCheck } from './view-check.ts';
+import { comparePacks, type PackKey, type TransactionRow, type ViewDb, viewDamaged } from './view-db.ts';
 
 export type FoundTransaction = TransactionRow & {
   readonly id: Uint8Array;
@@ -56,8 +57,11 @@ const packsOpenedMax = 20_000;
 
 export type ViewQueries = ReturnType<typeof createViewQueries>;
 
-export function createViewQueries(chain: Pick<ChainDb, 'batchPart' | 'tiles'>, view: ViewDb) {
+type QueriedChain = Pick<ChainDb, 'batchPart' | 'tiles'> & CheckedChain;
+
+export function createViewQueries(chain: QueriedChain, view: ViewDb) {
   const stored = createStoredTransactions(chain);
+  const check = createRowCheck(chain, view);
 
   return {
     /**
@@ -79,7 +83,11 @@ export function createViewQueries(chain: Pick<ChainDb, 'batchPart' | 'tiles'>, v
     },
 
     /** In order of position. */
-    transactionsOfBlock: (height: number): FoundTransaction[] => view.transactionsOfBlock(height).map(open),
+    transactionsOfBlock(height: number): FoundTransaction[] {
+      const rows = view.transactionsOfBlock(height);
+      check.requireAll(height, rows);
+      return rows.map(open);
+    },
 
     /** Newest first. Errors: `http.bad-cursor`. */
     transactionsOf(
@@ -92,7 +100,7 @@ export function createViewQueries(chain: Pick<ChainDb, 'batchPart' | 'tiles'>, v
       const numbers = accountId === null ? [] : view.activity(accountId, before, page.limit + 1);
       const kept = numbers.slice(0, page.limit);
       const next = numbers.length > page.limit ? String(kept.at(-1)) : null;
-      return ok({ items: kept.map((number) => open(view.byNumber(number)!)), next });
+      return ok({ items: kept.map((number) => open(rowOf(number))), next });
     },
 
     /** In order of time; those of one millisecond in the order of the chain. Errors: `http.bad-cursor`, `http.too-dense`. */
@@ -143,14 +151,22 @@ export function createViewQueries(chain: Pick<ChainDb, 'batchPart' | 'tiles'>, v
 
   function openPack(pack: PackKey, device: string): PlacedReading[] {
     const { number } = pack;
-    const row = view.byNumber(number)!;
+    const row = rowOf(number);
     const { id, bytes, provenance, height, position } = open(row);
     const transaction = decodeTransaction(bytes);
     if (!transaction.ok) throw damaged(row);
+    if (transaction.value.summary?.timeMinMs !== pack.fromMs || row.account !== device || row.leafIndex === null)
+      throw viewDamaged(`readings of ${device} are not those of transaction ${row.position} of block ${row.height}`);
     return readingsOf(transaction.value, device).map((reading, index) => ({
       key: [reading.timeMs, number, index],
       found: { reading, device, provenance: provenance ?? 'device-signed', transaction: id, height, position },
     }));
+  }
+
+  function rowOf(number: number): TransactionRow {
+    const row = view.byNumber(number);
+    if (row === null) throw viewDamaged(`an index leads to transaction number ${number}`);
+    return row;
   }
 
   /** Adds the bytes. Those of an accepted transaction must be what the history tree has a leaf of. */
@@ -161,6 +177,7 @@ export function createViewQueries(chain: Pick<ChainDb, 'batchPart' | 'tiles'>, v
       const leaf = stored.leafAt(row.leafIndex);
       if (leaf === null || !equalBytes(leaf, leafHash(sha256(bytes)))) throw damaged(row);
     }
+    check.requireTrue(row, bytes);
     return { ...row, id: transactionIdOf(bytes), bytes };
   }
 }

@@ -80,6 +80,15 @@ export function prepareView(sqlite: DatabaseSync) {
     numbersByPrefix: sqlite.prepare(
       'SELECT i.number FROM runs r CROSS JOIN ids i ON i.run = r.run AND i.prefix = ? ORDER BY i.number',
     ),
+    hasPack: sqlite.prepare(
+      `SELECT 1 FROM runs r CROSS JOIN series s
+         ON s.run = r.run AND s.account = ?1 AND s.width = ?2 AND s.from_ms = ?3 AND s.number = ?4
+       WHERE s.span_ms = ?5 AND r.first_number <= ?4 AND r.time_min <= ?3 AND r.time_max >= ?3 + ?5`,
+    ),
+    hasActivity: sqlite.prepare(
+      `SELECT 1 FROM runs r CROSS JOIN activity a ON a.run = r.run AND a.account = ?1 AND a.number = ?2
+       WHERE r.first_number <= ?2`,
+    ),
     packs: sqlite.prepare(
       `SELECT from_ms AS fromMs, number FROM series
        WHERE run = ?1 AND account = ?2 AND width = ?3 AND from_ms >= ?4 AND from_ms < ?5

@@ -69,6 +69,7 @@ export function createLedgerWatch(parts: LedgerWatchParts): LedgerWatch {
   const audit = createBackgroundAudit({
     path,
     journalDir: join(dataDir, 'journal'),
+    viewPath: join(dataDir, 'view.db'),
     anchor: { genesis, ledgerHash, restarts },
     verifier: sodiumVerifier,
     stateTree,
