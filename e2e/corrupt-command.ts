@@ -1,4 +1,4 @@
-/** `npm run corrupt`: random damage to copies of real nodes' folders, as often as wanted (corrupt.ts). */
+/** `npm run corrupt`: random damage to copies of real nodes' folders, found and mended, as often as wanted (corrupt.ts). */
 import process from 'node:process';
 import { Arguments } from '../packages/sim/src/arguments.ts';
 import { runCorruption } from './corrupt.ts';
@@ -10,7 +10,8 @@ const help = `npm run corrupt -- [options]
   --seed S     which file and how (default: from the clock); the folders are made anew in each run
   --json       one JSON object on standard output, nothing else there
 
-Exit code 1 when the audit misses one.`;
+Exit code 1 when the audit misses one, anybody is answered something false, a node does not mend itself, or fetches
+much more for it than was damaged.`;
 
 const args = new Arguments(help, {
   options: {
@@ -30,7 +31,7 @@ async function run(): Promise<number> {
   try {
     const summary = await runCorruption(folders, { trials, seed, onProgress: (line) => console.error(line) });
     console.log(values.json ? JSON.stringify(summary) : summary);
-    return summary.missed === 0 ? 0 : 1;
+    return summary.faults.length === 0 ? 0 : 1;
   } finally {
     folders.remove();
   }

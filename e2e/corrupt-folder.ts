@@ -19,6 +19,7 @@ import {
   recordsOf,
   segmentHeaderBytes,
 } from '../packages/node/src/journal/frame.ts';
+import { openJournal } from '../packages/node/src/journal/journal.ts';
 import { loadDevices, startLoad } from './kills-load.ts';
 import { type E2eNetwork, foundNetwork, orFail, sleep, until, untilInSync } from './network.ts';
 
@@ -31,6 +32,7 @@ export type CorruptFolders = {
 
 const payer = 'birch/meter';
 const loadedMs = 3_000;
+const segmentBytes = 24 << 10;
 
 /** Runs a network for a short time and keeps the folders of two of its nodes. */
 export async function makeFolders(): Promise<CorruptFolders> {
@@ -62,6 +64,7 @@ export async function makeFolders(): Promise<CorruptFolders> {
       for (const database of ['chain.db', 'view.db'])
         rmSync(join(dir, name, 'data', `${database}-shm`), { force: true });
     }
+    await cutJournal(join(dir, 'stopped', 'data', 'journal'));
     assert.ok(existsSync(join(dir, 'crashed/data/chain.db-wal')), 'a node that was killed leaves its log');
     assert.ok(!existsSync(join(dir, 'stopped/data/chain.db-wal')), 'a node that was stopped leaves none');
     return {
@@ -86,6 +89,21 @@ async function pay({ keyPath, ledgerHash, nodes }: E2eNetwork): Promise<void> {
   });
   // The same ones at two nodes: some stand in the chain twice.
   await Promise.all(nodes.slice(1, 3).map((node) => node.client.submitMany(transactions, 5_000)));
+}
+
+/** The same records in short segments, as a node that runs for longer has several: written by the journal itself. */
+async function cutJournal(dir: string): Promise<void> {
+  const whole = `${dir}.whole`;
+  cpSync(dir, whole, { recursive: true });
+  rmSync(dir, { recursive: true });
+  const { journal: from } = orFail(await openJournal(whole));
+  const { journal: to } = orFail(await openJournal(dir, { segmentBytes }));
+  for await (const { type, payload } of from.records()) {
+    to.append(type, payload);
+    await to.sync();
+  }
+  await Promise.all([from.close(), to.close()]);
+  rmSync(whole, { recursive: true });
 }
 
 /** A digest of what is logically in a folder, by file; `unreadable: ...` where it cannot be read. */
@@ -115,11 +133,49 @@ export function logicalContent(dir: string): Record<string, string> {
   return content;
 }
 
+export type ChainContent = { readonly height: number; readonly rows: Readonly<Record<string, readonly string[]>> };
+
+/** What a healed chain must have, row by row. How a block became final, and who signed a checkpoint, may come from elsewhere. */
+const comparedRows: Readonly<Record<string, string>> = {
+  blocks: 'SELECT height AS at, digest, header, body, time_ms, history_size, verdicts FROM blocks',
+  batches: 'SELECT id / 64 AS at, * FROM batches',
+  batch_parts: 'SELECT id / 8192 AS at, * FROM batch_parts',
+  checkpoints: 'SELECT height AS at, statement FROM checkpoints',
+  epochs: 'SELECT genesis_height AS at, * FROM epochs',
+  targets: 'SELECT height AS at, * FROM targets',
+  state: 'SELECT NULL AS at, * FROM state',
+  history_tiles: 'SELECT NULL AS at, * FROM history_tiles',
+  floors: 'SELECT NULL AS at, * FROM floors',
+};
+
+/** Of a chain.db that is sound. */
+export function chainContent(dir: string): ChainContent {
+  const database = openAsItIs(join(dir, 'data', 'chain.db'));
+  try {
+    const { height } = database.prepare('SELECT MAX(height) AS height FROM blocks').get() as { height: number };
+    const tables = Object.entries(comparedRows).map(([name, sql]) => {
+      const all = database.prepare(sql).all() as Record<string, unknown>[];
+      return [name, all.map((row) => `${String(row.at)} ${rowText(row)}`).sort()] as const;
+    });
+    return { height, rows: Object.fromEntries(tables) };
+  } finally {
+    database.close();
+  }
+}
+
+/** Tables that differ from the truth: of the same height all of it, of a lower one what each height has. */
+export function differingTables(healed: ChainContent, truth: ChainContent): string[] {
+  return Object.keys(comparedRows).filter((name) => {
+    const isPart = healed.height < truth.height;
+    if (isPart && truth.rows[name]!.every((row) => row.startsWith('null'))) return false;
+    const upTo = truth.rows[name]!.filter((row) => !isPart || Number.parseInt(row, 10) <= healed.height);
+    return JSON.stringify(upTo) !== JSON.stringify(healed.rows[name]);
+  });
+}
+
 function databaseContent(path: string): Uint8Array {
   assert.ok(existsSync(path), `${path} exists`);
-  // Without a log it is opened as a file that nobody changes: else a log would be made beside it.
-  const hasLog = existsSync(`${path}-wal`);
-  const database = new DatabaseSync(hasLog ? path : `file:${encodeURI(path)}?immutable=1`, { readOnly: true });
+  const database = openAsItIs(path);
   try {
     const digest = createHash('sha256');
     const schema = database.prepare('SELECT type, name, sql FROM sqlite_schema ORDER BY type, name').all();
@@ -134,6 +190,12 @@ function databaseContent(path: string): Uint8Array {
   } finally {
     database.close();
   }
+}
+
+/** Without a log it is opened as a file that nobody changes: else a log would be made beside it. */
+function openAsItIs(path: string): DatabaseSync {
+  const hasLog = existsSync(`${path}-wal`);
+  return new DatabaseSync(hasLog ? path : `file:${encodeURI(path)}?immutable=1`, { readOnly: true });
 }
 
 function rowText(row: Record<string, unknown>): string {
