@@ -9,6 +9,7 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { defaultParameters } from '@cairn-ledger/core';
 import { signTransaction, textToKey } from '@cairn-ledger/sdk';
 import { signerOf } from '../packages/node/src/cli/signing.ts';
 import { readNodeConfig } from '../packages/node/src/config/node-config.ts';
@@ -21,7 +22,7 @@ import {
 } from '../packages/node/src/journal/frame.ts';
 import { openJournal } from '../packages/node/src/journal/journal.ts';
 import { loadDevices, startLoad } from './kills-load.ts';
-import { type E2eNetwork, foundNetwork, orFail, sleep, until, untilInSync } from './network.ts';
+import { type E2eNetwork, foundNetwork, orFail, sleep, statusOf, until, untilInSync } from './network.ts';
 
 export type CorruptFolders = {
   /** Of a node that was stopped in order, and of one that was killed under load. */
@@ -31,6 +32,7 @@ export type CorruptFolders = {
 };
 
 const payer = 'birch/meter';
+const { checkpointLag } = defaultParameters;
 const loadedMs = 3_000;
 const segmentBytes = 24 << 10;
 
@@ -50,9 +52,13 @@ export async function makeFolders(): Promise<CorruptFolders> {
     await sleep(loadedMs);
     await killed!.kill();
     await load.stop();
-    await until('the tip is certified', 30_000, async () => {
-      const status = await stopped!.client.status();
-      return status.ok && status.value.certifiedHeight === status.value.executedHeight;
+    await until('the last heights are certified, so that others can be given a snapshot', 60_000, async () => {
+      const { executedHeight, certifiedHeight } = await statusOf(stopped!);
+      const heights = Array.from({ length: checkpointLag + 1 }, (_, i) => executedHeight - i);
+      const answers = await Promise.all(
+        heights.map((height) => stopped!.client.get<{ certified: boolean }>(`/v1/checkpoints/${height}`)),
+      );
+      return certifiedHeight === executedHeight && answers.every((answer) => answer.ok && answer.value.certified);
     });
     await stopped!.stop();
     for (const [name, node] of [

@@ -158,3 +158,32 @@ test('a damaged bucket is told, and not passed on', () => {
   assert.equal(again.damage.length, 1);
   again.close();
 });
+
+test('a damaged tile is told, and not passed on', async () => {
+  const own = await makeNodeFolder({ blocks: 12, transactionsPerBlock: 40 });
+  const path = join(own.dir, 'data', 'chain.db');
+  for (const id of ['MIN(id)', 'MAX(id)']) {
+    const sqlite = new DatabaseSync(path);
+    const { at, hashes } = sqlite
+      .prepare(
+        `SELECT id AS at, hashes FROM history_tiles WHERE id = (SELECT ${id} FROM history_tiles WHERE id < 17592186044416)`,
+      )
+      .get() as { at: number; hashes: Uint8Array };
+    const put = sqlite.prepare('UPDATE history_tiles SET hashes = ? WHERE id = ?');
+    put.run(
+      hashes.map((byte, i) => (i === 40 ? byte ^ 1 : byte)),
+      at,
+    );
+    sqlite.close();
+    const serving = serveChain(own, () => 0);
+    const size = serving.chain.tip()!.historySize;
+    const answer = serving.server.serve({ type: 'request-tiles', size, places: [{ level: 0, index: at }] });
+    assert.ok(answer?.type === 'tiles' && answer.tiles === null);
+    assert.equal(serving.damage.length, 1);
+    serving.close();
+    const mending = new DatabaseSync(path);
+    mending.prepare('UPDATE history_tiles SET hashes = ? WHERE id = ?').run(hashes, at);
+    mending.close();
+  }
+  own.remove();
+});

@@ -45,6 +45,7 @@ import { storedToEpochSet } from '../storage/epoch-table.ts';
 import { batchesPerBlockMax } from '../storage/transaction-place.ts';
 import { storedToBlock } from '../threads/serve-from-storage.ts';
 import { type ChainFile, holdHeight, openChainFile } from './chain-file.ts';
+import { isStoredTileTrue } from './stored-tile.ts';
 
 export type SnapshotServer = {
   /** The answer to a request of a sync; null where there is none, or it is no such request. */
@@ -234,6 +235,10 @@ export function createSnapshotServer(options: SnapshotServerOptions): SnapshotSe
       const count = tileCountAt(place, size);
       const hashes = count === 0 ? null : chain.tiles.get(place.level, place.index);
       if (hashes === null || hashes.length < count * 32) return null;
+      if (!isStoredTileTrue(chain, place, hashes)) {
+        onDamage?.(`tile ${place.level}/${place.index} of the history is not what it was`);
+        return null;
+      }
       found.push({ level: place.level, index: place.index, hashes: hashes.slice(0, count * 32) });
     }
     return found;
