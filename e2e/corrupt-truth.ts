@@ -58,7 +58,7 @@ export function questionsOf(dir: string, anchor: TrustAnchor, { validators }: Ge
   const peer = (height: number | null, name: string, request: Message): void =>
     add(height, `peer ${name}`, ({ serve }) => {
       const answer = serve(request);
-      return answer === null ? null : encodeMessage(answer);
+      return answer === null || isEmpty(answer) ? null : encodeMessage(answer);
     });
 
   add(null, 'validators', ({ edge }) => edge.validators());
@@ -120,6 +120,13 @@ export function questionsOf(dir: string, anchor: TrustAnchor, { validators }: Ge
   return questions;
 }
 
+/** That it has none now. */
+function isEmpty(answer: Message): boolean {
+  if (answer.type === 'snapshot') return answer.snapshot === null;
+  if (answer.type === 'tiles') return answer.tiles === null;
+  return answer.type === 'state' && answer.parts === null;
+}
+
 class Refused extends Error {
   readonly code: string;
   constructor(code: string) {
@@ -164,7 +171,8 @@ export function judge(
     // What a node has lost it does not have; it is behind, and knows it.
     if (moment.height < moment.truthHeight && height === null) continue;
     const isRefused = answer.startsWith(refusal) || answer === nothing;
-    if (isRefused && height !== null && height > moment.settledHeight) continue;
+    const ofHeight = /^peer (?:snapshot|state)/.test(name) ? moment.height : height;
+    if (isRefused && ofHeight !== null && ofHeight > moment.settledHeight) continue;
     const told = `${name}: ${answer.slice(0, 200)} instead of ${expected.slice(0, 200)}`;
     // An error that nobody has given a code is a crash.
     const isCoded = isRefused && answer !== `${refusal}node.failed`;
