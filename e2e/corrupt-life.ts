@@ -30,6 +30,7 @@ import { createNodeSigner } from '../packages/node/src/crypto/signer.ts';
 import { sodiumVerifier } from '../packages/node/src/crypto/sodium-verifier.ts';
 import { Driver, type FenceReason } from '../packages/node/src/driver/driver.ts';
 import { bytesToRecord, recordToBytes } from '../packages/node/src/driver/journal-record.ts';
+import { nothingSigned } from '../packages/node/src/driver/signing-mark.ts';
 import { errorOf, orThrow } from '../packages/node/src/failure.ts';
 import { createBackgroundAudit } from '../packages/node/src/healing/background-audit.ts';
 import type { Peers } from '../packages/node/src/healing/peers.ts';
@@ -40,7 +41,7 @@ import { isNotedAsRolledBack, noteRolledBack } from '../packages/node/src/keys/r
 import { openSigningMark, type SigningMarkFile, signingMarkPath } from '../packages/node/src/keys/signing-mark-file.ts';
 import { silentLog } from '../packages/node/src/logging.ts';
 import { bookName, openOrSetAside } from '../packages/node/src/membership/invitation-book.ts';
-import { isToBeFounded, mendFrom, noteFounded, setJournalAside } from '../packages/node/src/node-repair.ts';
+import { isInGenesis, isToBeFounded, mendFrom, setJournalAside } from '../packages/node/src/node-repair.ts';
 import { createStateHashes } from '../packages/node/src/storage/state-hashes.ts';
 import { findingOf } from '../packages/node/src/storage/storage-error.ts';
 import { executedToView } from '../packages/node/src/storage/view-block.ts';
@@ -92,8 +93,8 @@ export async function live(dir: string, peers: () => Peers, ask: Ask): Promise<L
       const founding = orThrow(readFounding(config));
       if (isToBeFounded(config, founding)) {
         mkdirSync(config.dataDir, { recursive: true });
+        if (isInGenesis(config, founding)) noteRolledBack(config.dataDir, nothingSigned);
         bytesFetched += await mend(config, founding, peers());
-        noteFounded(config, founding);
       }
       await liveOnce(config, founding, ask);
       return { ailments, people: null, isRolledBack: isNotedAsRolledBack(config.dataDir), bytesFetched };
@@ -115,7 +116,7 @@ async function mend(config: NodeConfig, founding: Founding, peers: Peers): Promi
 
 /** Rejects with what ends the life. */
 async function liveOnce(config: NodeConfig, founding: Founding, ask: Ask): Promise<void> {
-  const { genesis, ledgerHash, keys } = founding;
+  const { genesis, ledgerHash, keys, restarts } = founding;
   const self = { id: config.validatorId, linkKey: keys.link.publicKey };
   const closers: (() => unknown)[] = [];
   try {
@@ -126,7 +127,7 @@ async function liveOnce(config: NodeConfig, founding: Founding, ask: Ask): Promi
     closers.push(mark.close);
     const stateHashes = createStateHashes();
     const ledger = asChainFailure(() =>
-      openKeptLedger({ dataDir: config.dataDir, genesis, ledgerHash, self, stateHashes }),
+      openKeptLedger({ dataDir: config.dataDir, genesis, ledgerHash, self, stateHashes, restarts }),
     );
     closers.push(ledger.close);
     await restore({
@@ -275,10 +276,10 @@ type Answering = {
 
 /** What those who ask come by ends the life, as it ends that of a node. */
 async function answer({ config, founding, ledger, stateHashes, closers }: Answering, ask: Ask): Promise<void> {
-  const { genesis, genesisBytes, ledgerHash } = founding;
+  const { genesis, genesisBytes, ledgerHash, restarts } = founding;
   const damage: Finding[] = [];
   const tell = (finding: Finding): void => void damage.push(finding);
-  const proven = openProvenLedger({ dataDir: config.dataDir, genesis, ledgerHash, stateHashes });
+  const proven = openProvenLedger({ dataDir: config.dataDir, genesis, ledgerHash, stateHashes, restarts });
   closers.push(proven.close);
   const { chain, view, isReceiptSound } = proven;
   const unused = (): never => {

@@ -77,7 +77,8 @@ export function questionsOf(dir: string, anchor: TrustAnchor, { validators }: Ge
     add(height, `block ${height}`, async ({ edge }) => {
       const block = await edge.block(height, true);
       // A block is final by a certificate of its own, or by a later one.
-      return block === null ? null : { ...block, view: null };
+      const transactions = block?.transactions?.map((each) => ({ ...each, code: reasonless(each.code) })) ?? null;
+      return block === null ? null : { ...block, view: null, transactions };
     });
     add(height, `checkpoint ${height}`, async ({ edge }) => {
       const checkpoint = await edge.checkpoint(height);
@@ -100,7 +101,7 @@ export function questionsOf(dir: string, anchor: TrustAnchor, { validators }: Ge
     for (const { id, bytes } of transactions) {
       add(height, `transaction ${toHex(id)}`, async ({ edge }) => {
         const status = await edge.transaction(id);
-        return status === null ? null : { ...status, certified: null };
+        return status === null ? null : { ...status, certified: null, code: reasonless(status.code), message: null };
       });
       add(height, `receipt ${toHex(id)}`, async ({ edge }) => {
         const receipt = await edge.receipt(id);
@@ -125,6 +126,11 @@ function isEmpty(answer: Message): boolean {
   if (answer.type === 'snapshot') return answer.snapshot === null;
   if (answer.type === 'tiles') return answer.tiles === null;
   return answer.type === 'state' && answer.parts === null;
+}
+
+/** That something was rejected is signed, since it has no leaf; why, nobody signs (docs/protocol.md, "Verdicts"). */
+function reasonless(code: string | null): string | null {
+  return code === null || code === 'ok' ? code : 'rejected';
 }
 
 class Refused extends Error {

@@ -260,9 +260,11 @@ async function healingOf(bench: Bench, base: Base, { dir, file, lives, report }:
   // Of its record it may know that it is lost; or what it lacks of it stands in the chain, which this finding does not look at.
   const isOfRecord = /\.(?:journal|mark)$/.test(file);
   const isKnown = ({ class: kind, code }: Finding): boolean => isOfRecord && kind === 'mark' && code === 'audit.behind';
-  const open = again.findings.filter(
-    (finding) => !(isKnown(finding) || (lives.isRolledBack && finding.class === 'mark')),
-  );
+  const isReason = ({ what, where }: Finding): boolean =>
+    what.endsWith('(verdicts)') || where.table === 'messages' || where.table === 'codes';
+  const open = again.findings
+    .filter((finding) => !isReason(finding))
+    .filter((finding) => !(isKnown(finding) || (lives.isRolledBack && finding.class === 'mark')));
   if (open.length > 0 && isPeoples && report.findings.length > 0) return putBack(bench, base, dir, file);
   if (open.length > 0) return { healedBy: null, why: `${JSON.stringify(open.slice(0, 2))} after ${toldOf(lives)}` };
   const healed = chainContent(dir);
