@@ -5,7 +5,7 @@
  * Owns: views, batches not yet executed, blocks not yet executed, checkpoint tallies. Does not own: keys, sockets, files,
  * the ledger's state, executed blocks.
  */
-import { toHex } from '../bytes/hex.ts';
+import { equalBytes } from '../bytes/hex.ts';
 import type { Verified } from '../crypto/verified.ts';
 import type { Verifier } from '../crypto/verifier.ts';
 import type { Batch } from '../model/batch.ts';
@@ -80,7 +80,7 @@ export class Replica {
   #isTrusted = true;
   /** The boundary block of this epoch, once it is executed. */
   #boundary: EpochGenesis | null = null;
-  /** Statements signed before this start, by height: no other one is ever signed. */
+  /** Statements signed before this start, by height: no other one of the same epoch and round is ever signed. */
   readonly #ownCheckpoints = new Map<Height, CheckpointStatement>();
   #effects: Effect[] = [];
   #isStarted = false;
@@ -192,9 +192,7 @@ export class Replica {
     this.#isStarted = true;
     this.#activity.onMoment(now.ms);
     for (const { statement } of this.checkpoints.outcomes()) {
-      const signed = this.#ownCheckpoints.get(statement.height);
-      if (signed !== undefined && toHex(checkpointDigest(signed)) !== toHex(checkpointDigest(statement)))
-        this.#fence('diverged', statement.height);
+      if (contradicts(this.#ownCheckpoints.get(statement.height), statement)) this.#fence('diverged', statement.height);
     }
     // What is executed is durable with its outcome, so its record has done its work.
     for (const height of this.#ownCheckpoints.keys())
@@ -359,8 +357,7 @@ export class Replica {
     const block = this.#delivery.onExecuted(statement.height);
     if (block !== null && block.header.nextSet !== null)
       this.#boundary = { digest: block.digest, height: block.header.height, timeMs: block.header.timeMs };
-    if (signed !== undefined && toHex(checkpointDigest(signed)) !== toHex(checkpointDigest(statement)))
-      this.#fence('diverged', statement.height);
+    if (contradicts(signed, statement)) this.#fence('diverged', statement.height);
     else this.checkpoints.onExecuted(outcome);
   }
 
@@ -485,4 +482,10 @@ export class Replica {
     this.#effects = [];
     return effects;
   }
+}
+
+/** What was signed in another epoch, or round, is of a block that a restart has given up: the two are no contradiction. */
+function contradicts(signed: CheckpointStatement | undefined, own: CheckpointStatement): boolean {
+  if (signed === undefined || signed.epoch !== own.epoch || signed.round !== own.round) return false;
+  return !equalBytes(checkpointDigest(signed), checkpointDigest(own));
 }

@@ -15,6 +15,7 @@ import {
   type FaultProof,
   type JournalRecord,
   type Message,
+  restartRound,
   toHex,
   toValidatorIndex,
   unreachable,
@@ -207,7 +208,10 @@ function createMemory({ anchor, epochs, selfId }: JournalAudit, findings: Findin
         addVote(record.vote, where);
         return [{ epoch: epochOfVote(record.vote), view: viewOfVote(record.vote), vote: voteRank[record.vote.type] }];
       case 'own-checkpoint': {
-        const { height } = record.statement;
+        const { epoch, height, round } = record.statement;
+        const restartHeight = anchor.restarts.get(epoch)?.restart.block.header.height ?? Number.POSITIVE_INFINITY;
+        // Of a block that the members have given up.
+        if (height >= restartHeight && round !== restartRound) return [{ checkpointHeight: height }];
         const digest = toHex(checkpointDigest(record.statement));
         if ((checkpoints.get(height) ?? digest) !== digest)
           contradiction(`two own checkpoints of height ${height} differ`, { ...where, height });

@@ -264,6 +264,10 @@ test('a result that storage has and the journal contradicts fences at the start;
   );
   const different = new Hand({ origin, records: [record(99)] });
   assert.equal(different.isFenced, true);
+  for (const givenUp of [{ round: 1 }, { epoch: toEpoch(2) }]) {
+    const record: JournalRecord = { type: 'own-checkpoint', statement: { ...statement, historySize: 99, ...givenUp } };
+    assert.equal(new Hand({ origin, records: [record] }).isFenced, false, 'of a block that a restart has given up');
+  }
   const ahead: JournalRecord = { type: 'own-checkpoint', statement: { ...statement, height: toHeight(2) } };
   const waiting = new Hand({ origin, records: [ahead] });
   assert.deepEqual(
