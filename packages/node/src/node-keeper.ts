@@ -11,7 +11,7 @@ import { createClosers } from './closers.ts';
 import type { Founding } from './config/founding.ts';
 import type { NodeConfig } from './config/node-config.ts';
 import { nothingSigned } from './driver/signing-mark.ts';
-import { createFailure, errorOf, NodeFailed } from './failure.ts';
+import { createFailure, errorOf, NodeFailed, orThrow } from './failure.ts';
 import { createPatience, fruitlessMax, type GivenUpReason } from './healing/patience.ts';
 import type { ChainRepair } from './healing/repair-chain.ts';
 import type { NodeStatus } from './http/edge-port.ts';
@@ -30,6 +30,7 @@ import {
   repairNode,
   setJournalAside,
 } from './node-repair.ts';
+import { checkNothingAbove } from './restart/standing.ts';
 import type { PeerAddress } from './transport/transport.ts';
 
 export type NodeKeeper = {
@@ -77,6 +78,7 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
     closers.add(() => failure.release());
     const { http } = config;
     try {
+      orThrow(await checkNothingAbove({ config, founding }));
       const begun = beginLife({
         config: { ...config, http: { ...http, port: httpPort } },
         founding,

@@ -4,20 +4,25 @@
 import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import {
   createBlock,
+  createCertificate,
+  decodeCheckpointStatement,
   decodeGenesis,
   encodeCheckpointStatement,
+  type JournalRecord,
   restartSignedBytes,
   type SignedRestart,
   sha256,
   signCheckpoint,
+  toEpoch,
   toHeight,
   toHex,
   toValidatorIndex,
   toView,
+  voteSignedBytes,
   withRestartSignature,
 } from '@cairn-ledger/core';
 import { auditFolder } from '../audit/audit.ts';
@@ -32,6 +37,7 @@ import { damageOfEpochs } from '../healing/epoch-lane.ts';
 import { genesisToAnchor, isRestarted, storedEpochs } from '../healing/known-epochs.ts';
 import { openJournal } from '../journal/journal.ts';
 import { noteRolledBack } from '../keys/rolled-back.ts';
+import { openSigningMark } from '../keys/signing-mark-file.ts';
 import { openChainDb } from '../storage/chain-db.ts';
 import { encodeSignatures } from '../storage/checkpoint-signatures.ts';
 import { isRestart } from '../storage/restart-block.ts';
@@ -44,7 +50,7 @@ import { parsePreparation, preparationToJson } from './preparation.ts';
 import { restartChain, restartStateOf } from './restart-chain.ts';
 import { readRestarts, restartPath, writeRestartFile } from './restart-files.ts';
 import { markAfterRestart } from './restart-watch.ts';
-import { type NodeStanding, restartStateIn, standingOf } from './standing.ts';
+import { checkNothingAbove, type NodeStanding, readStopped, restartStateIn, standingOf } from './standing.ts';
 
 const members = ['alder', 'birch', 'cedar', 'elm'];
 const lag = 4;
@@ -209,16 +215,7 @@ test('a node that has voted to finalize a block above takes the document only wh
   const fields = { epoch: point.epoch, height: toHeight(13), rules: 1, parent: point.parent, timeMs: point.timeMs + 9 };
   const block = createBlock({ ...fields, checkpoint: digest, nextSet: null }, [], []);
   const proposal = { epoch: point.epoch, view: toView(13), parentView: toView(12), digest: block.digest };
-  const { journal } = orThrow(await openJournal(join(folder, 'data', 'journal')));
-  for (const record of [
-    { type: 'block', block },
-    { type: 'own-vote', vote: { type: 'finalize', proposal } },
-  ] as const) {
-    const { type, payload } = recordToBytes(record);
-    journal.append(type, payload);
-  }
-  await journal.sync();
-  await journal.close();
+  await remember(folder, { type: 'block', block }, { type: 'own-vote', vote: { type: 'finalize', proposal } });
   const voted = orThrow(await standingOf(folder));
   assert.deepEqual([voted.finalizedHeight, voted.votedHeight], [12, 13]);
   const document = signedBy(draftOf(7, 'node-3', 'node-4'), ...members);
@@ -274,6 +271,71 @@ test('the epoch ends as decided, once, and everything that is kept of it is soun
   assert.ok(unproven.findings.length > 0, 'nothing proves it');
   orThrow(writeRestartFile(restartPath(join(folder, 'keys'), 1), document));
   const audited = orThrow(await auditFolder(folder, { replay: true }));
+  assert.deepEqual(audited.findings, []);
+});
+
+/** What a stopped node remembers beside what the made folder does. */
+async function remember(folder: string, ...records: readonly JournalRecord[]): Promise<void> {
+  const { journal } = orThrow(await openJournal(join(folder, 'data', 'journal')));
+  for (const record of records) {
+    const { type, payload } = recordToBytes(record);
+    journal.append(type, payload);
+  }
+  await journal.sync();
+  await journal.close();
+}
+
+test('a finalized block above that was never executed keeps a node from restarting, at every start', async () => {
+  const folder = copyOf('above');
+  const document = signedBy(draftOf(7, 'node-3', 'node-4'), ...members);
+  orThrow(writeRestartFile(restartPath(join(folder, 'keys'), 1), document));
+  assert.equal((await checkNothingAbove(orThrow(readStopped(folder)))).ok, true);
+  const { height, parent, timeMs, checkpoint } = standing.point;
+  const fields = { epoch: toEpoch(1), height: toHeight(height + 1), rules: 1, parent, checkpoint, nextSet: null };
+  const block = createBlock({ ...fields, timeMs: timeMs + 1_000 }, [], []);
+  const proposal = { epoch: toEpoch(1), view: toView(13), parentView: toView(12), digest: block.digest };
+  const vote = { type: 'finalize', proposal } as const;
+  const signatures = [0, 1, 2].map((i) => ({
+    vote,
+    signer: toValidatorIndex(i),
+    signature: made.votingSigners[i]!.sign(voteSignedBytes(vote, made.ledgerHash)),
+  }));
+  await remember(folder, { type: 'block', block }, { type: 'certificate', certificate: createCertificate(signatures) });
+  const applied = await restartStateIn(folder, document);
+  assert.equal(!applied.ok && applied.error.code, 'restart.finalized-above');
+  const begun = await checkNothingAbove(orThrow(readStopped(folder)));
+  assert.equal(!begun.ok && begun.error.code, 'restart.finalized-above');
+});
+
+test('a record with a life number that is put back gets another one, and tells that', async () => {
+  const folder = copyOf('put-back');
+  const life = new Uint8Array(16).fill(7);
+  assert.equal(restart(folder, signedBy(draftOf(7, 'node-1'), ...members)), true);
+  await remember(folder, { type: 'life', life });
+  const mark = { epoch: 2, view: 5, seq: 0, checkpointHeight: 13 };
+  const file = orThrow(openSigningMark(join(folder, 'keys', basename(made.markPath))));
+  file.write(mark);
+  file.close();
+  const found = orThrow(await standingOf(folder));
+  assert.deepEqual([found.isLost, found.signedEpoch, found.point.epoch], [true, 2, 2]);
+  assert.notEqual(toHex(found.life!), toHex(life));
+  assert.equal(toHex(orThrow(await standingOf(folder)).life!), toHex(found.life!), 'it is what its journal holds');
+});
+
+test('what was signed of a block that the members gave up contradicts nothing', async () => {
+  const folder = copyOf('given-up');
+  const document = signedBy(draftOf(7, 'node-3', 'node-4'), ...members);
+  const chain = orThrow(openChainDb(join(folder, 'data', 'chain.db'), { ledgerHash: made.ledgerHash }));
+  const { statement } = originOf(chain, lag).outcomes.at(-1)!;
+  chain.close();
+  const lost = [13, 14].map((height) => ({
+    type: 'own-checkpoint' as const,
+    statement: { ...orThrow(decodeCheckpointStatement(statement)), height: toHeight(height) },
+  }));
+  await remember(folder, ...lost);
+  restart(folder, document);
+  orThrow(writeRestartFile(restartPath(join(folder, 'keys'), 1), document));
+  const audited = orThrow(await auditFolder(folder));
   assert.deepEqual(audited.findings, []);
 });
 

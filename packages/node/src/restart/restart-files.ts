@@ -2,7 +2,7 @@
  * Restart documents that a node was given, one for each epoch that the members have ended: `restart-<epoch>.cbor` beside the keys. They
  * stay there when the data is lost: what began with them nothing else may prove, so they are trusted as the genesis is.
  */
-import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type CairnError,
@@ -13,6 +13,7 @@ import {
   type Hash,
   ok,
   type Result,
+  restartBytesMax,
   type SignedRestart,
   toHex,
 } from '@cairn-ledger/core';
@@ -58,7 +59,8 @@ export function readRestarts(keysDir: string, ledgerHash: Hash): Result<Restarts
 export function readRestartFile(path: string, ledgerHash: Hash | null): Result<SignedRestart, CairnError> {
   let bytes: Uint8Array;
   try {
-    bytes = new Uint8Array(readFileSync(path));
+    // A longer one is none, whatever it holds.
+    bytes = statSync(path).size > restartBytesMax ? new Uint8Array(0) : new Uint8Array(readFileSync(path));
   } catch (cause) {
     return fail(unreadable(path, cause));
   }

@@ -12,6 +12,7 @@ import {
   type CheckpointStatement,
   checkpointDigest,
   decodeCheckpointStatement,
+  equalBytes,
   fail,
   type Hash,
   lifeSizeBytes,
@@ -72,8 +73,9 @@ const recordWaitMs = 30_000;
  *
  * Errors: those of settings, founding, journal, mark and chain.db; `restart.no-chain`.
  */
-export function standingOf(dir: string): Promise<Result<NodeStanding, CairnError>> {
-  return withStopped(dir, ({ standing }) => ok(standing));
+export async function standingOf(dir: string): Promise<Result<NodeStanding, CairnError>> {
+  const stopped = readStopped(dir);
+  return stopped.ok ? withOpened(stopped.value, async (opened) => ok(await lookAt(opened))) : stopped;
 }
 
 /**
@@ -89,26 +91,58 @@ export async function restartStateIn(
   signed: SignedRestart,
   isLosing = false,
 ): Promise<Result<RestartState, CairnError>> {
-  const found = await withStopped(dir, ({ standing, chain, checkpointLag }) => {
-    const { header } = signed.restart.block;
-    const isPresent = standing.point.epoch === header.epoch;
-    if (isPresent && standing.votedHeight >= header.height && standing.finalizedHeight < header.height && !isLosing) {
-      const how = `this node has voted to finalize block ${standing.votedHeight}, which may be final somewhere`;
-      return fail({
-        code: 'restart.voted-above',
-        message: `${how}, and the document ends the epoch above block ${header.height - 1}`,
-      });
-    }
-    if (!isPresent || standing.finalizedHeight < header.height)
-      return restartStateOf(chain, signed, checkpointLag, sodiumVerifier);
-    const what = `block ${standing.finalizedHeight} is final here, and the document ends the epoch above block ${header.height - 1}`;
-    return fail({ code: 'restart.finalized-above', message: what });
+  const stopped = readStopped(dir);
+  if (!stopped.ok) return stopped;
+  const found = await withOpened(stopped.value, async (opened) => {
+    const standing = await lookAt(opened);
+    const above = finalAbove(standing, signed) ?? (isLosing ? null : votedAbove(standing, signed));
+    if (above !== null) return fail(above);
+    const { checkpointLag } = opened.founding.genesis.parameters;
+    return restartStateOf(opened.chain, signed, checkpointLag, sodiumVerifier);
   });
   return !found.ok && found.error.code === 'restart.no-chain' ? ok('below') : found;
 }
 
+/**
+ * Whether a node that is about to start may end its epoch as the members have decided, where its chain has come to that height. The chain
+ * tells what is executed; of a block above that is final all the same the journal alone knows.
+ *
+ * Errors: those of journal, mark and chain.db; `restart.finalized-above`.
+ */
+export async function checkNothingAbove(stopped: Stopped): Promise<Result<void, CairnError>> {
+  const { restarts } = stopped.founding;
+  if (restarts.size === 0) return ok(undefined);
+  const checked = await withOpened(stopped, async (opened) => {
+    const tip = opened.chain.tip()!;
+    const signed = restarts.get(opened.chain.epochs.latest()!.epoch);
+    if (signed === undefined || signed.restart.block.header.height !== tip.height + 1) return ok(undefined);
+    const above = finalAbove(await lookAt(opened), signed);
+    return above === null ? ok(undefined) : fail(above);
+  });
+  return !checked.ok && checked.error.code === 'restart.no-chain' ? ok(undefined) : checked;
+}
+
+function finalAbove({ point, finalizedHeight }: NodeStanding, { restart }: SignedRestart): CairnError | null {
+  const { epoch, height } = restart.block.header;
+  if (point.epoch !== epoch || finalizedHeight < height) return null;
+  const message = `block ${finalizedHeight} is final here, and the document ends the epoch above block ${height - 1}`;
+  return { code: 'restart.finalized-above', message };
+}
+
+function votedAbove({ point, votedHeight }: NodeStanding, { restart }: SignedRestart): CairnError | null {
+  const { epoch, height } = restart.block.header;
+  if (point.epoch !== epoch || votedHeight < height) return null;
+  const how = `this node has voted to finalize block ${votedHeight}, which may be final somewhere`;
+  return {
+    code: 'restart.voted-above',
+    message: `${how}, and the document ends the epoch above block ${height - 1}`,
+  };
+}
+
+export type Stopped = { readonly config: NodeConfig; readonly founding: Founding };
+
 /** The settings of a node, and what it is founded on. */
-export function readStopped(dir: string): Result<{ config: NodeConfig; founding: Founding }, CairnError> {
+export function readStopped(dir: string): Result<Stopped, CairnError> {
   installNodeSha256();
   const config = readNodeConfig(dir);
   if (!config.ok) return config;
@@ -116,15 +150,10 @@ export function readStopped(dir: string): Result<{ config: NodeConfig; founding:
   return founding.ok ? ok({ config: config.value, founding: founding.value }) : founding;
 }
 
-type Looked = { readonly standing: NodeStanding; readonly chain: ChainDb; readonly checkpointLag: number };
-
-async function withStopped<T>(
-  dir: string,
-  use: (looked: Looked) => Result<T, CairnError>,
+async function withOpened<T>(
+  { config, founding }: Stopped,
+  use: (opened: Opened) => Promise<Result<T, CairnError>>,
 ): Promise<Result<T, CairnError>> {
-  const stopped = readStopped(dir);
-  if (!stopped.ok) return stopped;
-  const { config, founding } = stopped.value;
   const chainPath = join(config.dataDir, 'chain.db');
   if (!existsSync(chainPath))
     return fail({
@@ -141,9 +170,7 @@ async function withStopped<T>(
     chain = orThrow(openChainDb(chainPath, { ledgerHash: founding.ledgerHash }));
     if (chain.tip() === null)
       return fail({ code: 'restart.no-chain', message: `${chainPath} is empty: start the node first` });
-    const parts = { config, founding, journal, mark, chain };
-    const standing = await lookAt(parts);
-    return use({ standing, chain, checkpointLag: founding.genesis.parameters.checkpointLag });
+    return await use({ config, founding, journal, mark, chain });
   } catch (cause) {
     return fail(errorOf(cause));
   } finally {
@@ -169,8 +196,8 @@ async function lookAt({ config, founding, journal, mark, chain }: Opened): Promi
   const origin = { ...readOrigin(stored, config.validatorId), ledgerHash, constants };
   const isMarkLost = mark.isNew && journal.nextSequence !== 1;
   const before: SigningMark = mark.value;
-  const failed: Failed = { error: null };
-  const driver = deafDriver(origin, isMarkLost ? null : before, journal, keys, failed);
+  const told: Told = { error: null, drawn: null };
+  const driver = deafDriver(origin, isMarkLost ? null : before, journal, keys, told);
   const heights = new Map<string, number>();
   const votes: Proposal[] = [];
   for await (const { type, payload } of journal.records()) {
@@ -184,7 +211,7 @@ async function lookAt({ config, founding, journal, mark, chain }: Opened): Promi
   const isLost = driver.fences.includes('rolled-back');
   if (isLost) {
     if (!isNotedAsRolledBack(config.dataDir)) noteRolledBack(config.dataDir, before);
-    await untilDurable(driver, failed);
+    await untilDurable(driver, told);
   }
   const { finalizedHeight, lastFinalizedView } = driver.replica.status();
   const open = votes.filter(({ epoch, view }) => epoch === origin.set.epoch && view > lastFinalizedView);
@@ -215,7 +242,8 @@ async function lookAt({ config, founding, journal, mark, chain }: Opened): Promi
   };
 }
 
-type Failed = { error: CairnError | null };
+/** What the driver says, and the life number that it was given, if any. */
+type Told = { error: CairnError | null; drawn: Uint8Array | null };
 
 /** It is linked with nobody, hears nothing and signs nothing; its journal is the real one. */
 function deafDriver(
@@ -223,7 +251,7 @@ function deafDriver(
   mark: SigningMark | null,
   journal: Journal,
   keys: Founding['keys'],
-  failed: Failed,
+  told: Told,
 ): Driver {
   return new Driver(
     origin,
@@ -241,7 +269,10 @@ function deafDriver(
       // What is remembered without being in the mark is written there by the node itself, at its start.
       writeMark: () => undefined,
       send: () => undefined,
-      drawLife: () => randomBytes(lifeSizeBytes),
+      drawLife: () => {
+        told.drawn = randomBytes(lifeSizeBytes);
+        return told.drawn;
+      },
       votingSigner: createNodeSigner('ed25519', keys.voting.secretKey),
       checkpointSigner: createNodeSigner('ed25519', keys.checkpoint.secretKey),
       verifier: sodiumVerifier,
@@ -254,18 +285,18 @@ function deafDriver(
       onFenced: () => undefined,
       onUnfenced: () => undefined,
       onFailed: (error) => {
-        failed.error = error;
+        told.error = error;
       },
     },
     mark,
   );
 }
 
-/** A number counts, and may be told, once the journal holds it. */
-async function untilDurable(driver: Driver, failed: Failed): Promise<void> {
+/** A number counts, and may be told, once the journal holds it; until then the driver tells that of the record that was lost. */
+async function untilDurable(driver: Driver, told: Told): Promise<void> {
   const sinceMs = performance.now();
-  while (driver.life === null) {
-    if (failed.error !== null) throw new NodeFailed(failed.error);
+  while (driver.life === null || (told.drawn !== null && !equalBytes(driver.life, told.drawn))) {
+    if (told.error !== null) throw new NodeFailed(told.error);
     if (performance.now() - sinceMs > recordWaitMs)
       throw new NodeFailed({ code: 'journal.failed', message: 'the life number does not become durable' });
     await sleep(recordPollMs);
