@@ -115,6 +115,9 @@ function draft(paths: readonly string[], options: DraftOptions): void {
   orFail(writeRestartFile(options.out, drafted.signed));
   const { renewed, unprepared } = drafted;
   if (options.json === true) return sayJson({ file: options.out, ...factsOf(drafted.signed), renewed, unprepared });
+  // Who is alone with the highest block can be wrong about it, and nobody else could go on then: it must be seen.
+  for (const { nodeId, point, isLost } of standings)
+    say(`stands      ${nodeId}: block ${point.height} of epoch ${point.epoch}${isLost ? ', record lost' : ''}`);
   printDocument(drafted.signed);
   say(`renewed     ${renewed.length === 0 ? 'none' : renewed.join(', ')}`);
   for (const id of unprepared) note(`${id} has said nothing: it goes on only if its safety record is whole.`);
@@ -151,6 +154,9 @@ async function apply(folder: string, path: string, options: Json & { readonly lo
       code: 'restart.other-document',
       message: `${target} ends epoch ${epoch} otherwise: the members have signed two documents for one epoch; find out which one is theirs`,
     });
+  // A node whose chain has yet to get there can't tell who has signed; that nobody has it can.
+  if (signed.signatures.length === 0)
+    throw new CommandFailed({ code: 'restart.too-few-members', message: `nobody has signed ${path} yet` });
   const state = orFail(await restartStateIn(folder, signed, options.lose === true));
   if (before === undefined) orFail(writeRestartFile(target, signed));
   if (options.json === true) return sayJson({ node: config.validatorId, file: target, state, ...factsOf(signed) });
@@ -161,6 +167,10 @@ async function apply(folder: string, path: string, options: Json & { readonly lo
     below: `${config.validatorId} follows its peers to block ${height - 1} when it starts, and begins epoch ${epoch + 1} above it.`,
   };
   say(style('green', texts[state]));
+  if (state === 'below')
+    note(
+      'Its signatures are checked there. Where its chain is gone nothing is there to check them by: compare the digest.',
+    );
 }
 
 function factsOf(signed: SignedRestart): Readonly<Record<string, unknown>> {
