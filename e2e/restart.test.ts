@@ -21,7 +21,7 @@ import {
 
 networkTest(
   'a network that cannot go on is restarted by its members',
-  { timeoutMs: 480_000, devices: ['birch/meter'] },
+  { timeoutMs: 900_000, devices: ['birch/meter'] },
   async (network, step) => {
     const [first, second, third, fourth] = network.nodes as [E2eNode, E2eNode, E2eNode, E2eNode];
     let counter = 0n;
@@ -148,7 +148,7 @@ async function killAll({ nodes }: E2eNetwork): Promise<void> {
 }
 
 async function untilFenced(node: E2eNode, reason: string): Promise<void> {
-  await until(`${node.id} is fenced`, 90_000, async () => {
+  await until(`${node.id} is fenced`, 240_000, async () => {
     const status = orFail(await node.client.status());
     return status.mode === 'fenced' && status.fencedFor === reason;
   });
