@@ -27,6 +27,8 @@ import {
 } from '@cairn-ledger/core';
 import { auditFolder } from '../audit/audit.ts';
 import { type MadeFolder, makeNodeFolder } from '../audit/testing/node-folder.ts';
+import { restartCommand } from '../cli/commands/restart.ts';
+import { CommandFailed } from '../cli/exit-code.ts';
 import { signerOf } from '../cli/signing.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { recordToBytes } from '../driver/journal-record.ts';
@@ -388,6 +390,24 @@ test('documents lie beside the keys, one for each epoch, and are read at every s
   orThrow(writeRestartFile(restartPath(keysDir, 2), document));
   const misnamed = readRestarts(keysDir, made.ledgerHash);
   assert.equal(!misnamed.ok && misnamed.error.code, 'restart.malformed');
+});
+
+test('a node that cannot judge signatures yet takes those that come later', async () => {
+  const folder = copyOf('signed-later');
+  rmSync(join(folder, 'data', 'chain.db'));
+  const path = join(folder, 'given.restart');
+  const document = draftOf(1, 'node-3');
+  const apply = async (signed: SignedRestart): Promise<string[]> => {
+    orThrow(writeRestartFile(path, signed));
+    await restartCommand().parseAsync(['apply', folder, path, '--json'], { from: 'user' });
+    const kept = orThrow(readRestarts(join(folder, 'keys'), made.ledgerHash)).get(1)!;
+    return kept.signatures.map(({ kid }) => toHex(kid));
+  };
+  const refusal = (code: string) => (cause: unknown) => cause instanceof CommandFailed && cause.error.code === code;
+  await assert.rejects(apply(document), refusal('restart.too-few-members'));
+  assert.equal((await apply(signedBy(document, 'alder'))).length, 1);
+  assert.equal((await apply(signedBy(document, 'alder', 'birch', 'elm'))).length, 3);
+  await assert.rejects(apply(signedBy(draftOf(2, 'node-3'), 'alder')), refusal('restart.other-document'));
 });
 
 test('the mark begins anew with an epoch of which it knows nothing, and never falls behind one that it knows', () => {

@@ -158,7 +158,8 @@ async function apply(folder: string, path: string, options: Json & { readonly lo
   if (signed.signatures.length === 0)
     throw new CommandFailed({ code: 'restart.too-few-members', message: `nobody has signed ${path} yet` });
   const state = orFail(await restartStateIn(folder, signed, options.lose === true));
-  if (before === undefined) orFail(writeRestartFile(target, signed));
+  // Of what was given before it got there more members may have signed since.
+  if (before === undefined || state !== 'applied') orFail(writeRestartFile(target, signed));
   if (options.json === true) return sayJson({ node: config.validatorId, file: target, state, ...factsOf(signed) });
   printDocument(signed);
   const texts = {
@@ -170,6 +171,11 @@ async function apply(folder: string, path: string, options: Json & { readonly lo
   if (state === 'below')
     note(
       'Its signatures are checked there. Where its chain is gone nothing is there to check them by: compare the digest.',
+    );
+  const later = state === 'applied' ? [] : [...founding.restarts.keys()].filter((other) => other > epoch);
+  for (const other of later)
+    note(
+      `${restartPath(config.keysDir, other)} ends a later epoch: if it is of a chain that is given up, take it away.`,
     );
 }
 
