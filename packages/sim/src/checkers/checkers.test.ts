@@ -171,8 +171,14 @@ function nodeWith(fields: {
   readonly isForked?: boolean;
 }): VirtualNode {
   const executed = (fields.executed ?? []).map(([height, names]) => ({
-    block: { header: { height } },
-    batches: [{ transactions: names.map((name) => new TextEncoder().encode(name)) }],
+    block: { header: { height, epoch: 1 } },
+    batches: [
+      {
+        digest: sha256(Uint8Array.of(height)),
+        header: { epoch: 1, author: 2 },
+        transactions: names.map((name) => new TextEncoder().encode(name)),
+      },
+    ],
   }));
   const replica = {
     status: () => ({
@@ -221,6 +227,32 @@ test('a transaction that is executed twice, and a height that is missing, are fo
       [3, []],
     ]),
     /height 3 in place 2/,
+  );
+});
+
+test('whoever is Byzantine may seal a transaction twice, and nobody lists a batch twice', () => {
+  const found = (executed: readonly (readonly [number, readonly string[]])[]): string => {
+    const violations = new Violations();
+    const rules = {
+      mayRepeat: () => false,
+      isByzantine: (epoch: number, author: number) => epoch === 1 && author === 2,
+    };
+    checkExecutedOnce([nodeWith({ executed })], violations, rules);
+    return violations.list().join();
+  };
+  assert.equal(
+    found([
+      [1, ['a', 'b']],
+      [2, ['a']],
+    ]),
+    '',
+  );
+  assert.match(
+    found([
+      [1, ['a']],
+      [1, ['a']],
+    ]),
+    /executed "batch [0-9a-f]+" at 1 and at 1/,
   );
 });
 

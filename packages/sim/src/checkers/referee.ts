@@ -65,7 +65,13 @@ export class Referee {
     mayRepeat: (name: string) => boolean,
   ): void {
     this.lookAtMemory(honest);
-    checkExecutedOnce(honest, this.#violations, mayRepeat);
+    checkExecutedOnce(honest, this.#violations, {
+      mayRepeat,
+      isByzantine: (epoch, author) => {
+        const validator = this.sets.validatorsOf(epoch)?.[author];
+        return validator !== undefined && !isHonest(validator);
+      },
+    });
     for (const { place, driver } of honest) {
       for (const proof of driver?.replica.proofs() ?? []) this.#checkProof(place, proof, isHonest);
       if (driver !== null) this.#checkBlame(place, driver, isHonest);
