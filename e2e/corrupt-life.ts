@@ -150,9 +150,13 @@ function asChainFailure<T>(open: () => T): T {
   try {
     return open();
   } catch (cause) {
-    const error = errorOf(cause);
-    throw error.code === 'node.failed' ? Object.assign(new Error(error.message), { code: 'node.chain-failed' }) : cause;
+    throw chainFailureOf(cause);
   }
+}
+
+function chainFailureOf(cause: unknown): unknown {
+  const { code, message } = errorOf(cause);
+  return code === 'node.failed' ? Object.assign(new Error(message), { code: 'node.chain-failed' }) : cause;
 }
 
 type Restored = {
@@ -279,6 +283,7 @@ async function answer({ config, founding, ledger, stateHashes, closers }: Answer
   const { genesis, genesisBytes, ledgerHash, restarts } = founding;
   const damage: Finding[] = [];
   const tell = (finding: Finding): void => void damage.push(finding);
+  let failure: unknown = null;
   const proven = openProvenLedger({ dataDir: config.dataDir, genesis, ledgerHash, stateHashes, restarts });
   closers.push(proven.close);
   const { chain, view, isReceiptSound } = proven;
@@ -324,13 +329,17 @@ async function answer({ config, founding, ledger, stateHashes, closers }: Answer
       } catch (cause) {
         const finding = findingOf(cause);
         if (finding !== null) tell(finding);
-        throw cause;
+        const error = chainFailureOf(cause);
+        if (finding === null) failure ??= error;
+        throw error;
       }
     },
     height: ledger.chain.tip()!.height,
     settledHeight: Math.min(ledger.chain.latestCertified()?.height ?? 0, ledger.chain.latestFinalized(0)?.height ?? 0),
   });
   endWith(damage);
+  // It ends the ledger thread, and the life with it.
+  if (failure !== null) throw failure;
 }
 
 async function lookAtAll(config: NodeConfig, { genesis, ledgerHash }: Founding, ledger: KeptLedger): Promise<void> {
