@@ -230,6 +230,7 @@ export const fileTargets: readonly Target[] = [
         const { epoch, rules, height, parent, timeMs, checkpoint } = block.header;
         const point = { ledgerHash, epoch, rules, height, parent, timeMs, result, checkpoint };
         const rest = {
+          voters: validators.map(({ id }) => id),
           life: validators[0]!.life,
           isLost: false,
           signedEpoch: 1,

@@ -312,6 +312,7 @@ export {
   readValidatorSet,
   sortValidators,
   validatorSetDigest,
+  validatorSetMax,
   validatorToCbor,
 } from './model/validator-set.ts';
 export type { Proposal, SignedVote, Vote } from './model/vote.ts';

@@ -80,14 +80,14 @@ export function draftRestart(
  * Whether a block above may be final, by what is known of votes: a quorum must have voted for that, and whoever has its record and
  * did not vote so was none of them. Where nobody here did, nothing is known of any such block.
  */
-function mayBeFinalAbove({ point, validators }: NodeStanding, standings: readonly NodeStanding[]): boolean {
+function mayBeFinalAbove({ point, voters }: NodeStanding, standings: readonly NodeStanding[]): boolean {
   const others = new Set<string>();
   let isVoted = false;
   for (const { nodeId, isLost, votedHeight } of standings) {
     if (votedHeight > point.height) isVoted = true;
-    else if (!isLost && validators.some(({ id }) => id === nodeId)) others.add(nodeId);
+    else if (!isLost && voters.includes(nodeId)) others.add(nodeId);
   }
-  return isVoted && validators.length - others.size >= quorum(validators.length);
+  return isVoted && voters.length - others.size >= quorum(voters.length);
 }
 
 function highestOf(standings: readonly NodeStanding[]): NodeStanding | undefined {

@@ -20,6 +20,7 @@ import {
   toHash,
   toHeight,
   toHex,
+  validatorSetMax,
   validatorToCbor,
 } from '@cairn-ledger/core';
 import type { NodeStanding } from './standing.ts';
@@ -31,7 +32,8 @@ export const preparationCharsMax = 1 << 23;
 
 /** For people to read, and for `parsePreparation`. */
 export function preparationToJson(standing: NodeStanding): Readonly<Record<string, unknown>> {
-  const { nodeId, point, validators, life, isLost, signedEpoch, signedHeight, finalizedHeight, votedHeight } = standing;
+  const { nodeId, point, validators, voters, life, isLost } = standing;
+  const { signedEpoch, signedHeight, finalizedHeight, votedHeight } = standing;
   return {
     format,
     version,
@@ -50,6 +52,7 @@ export function preparationToJson(standing: NodeStanding): Readonly<Record<strin
     signedHeight,
     life: life === null ? null : toHex(life),
     isLost,
+    voters: [...voters],
     validators: toHex(encodeCbor(sortValidators(validators).map(validatorToCbor))),
   };
 }
@@ -84,6 +87,9 @@ export function parsePreparation(text: string): Result<NodeStanding, CairnError>
     requireField(typeof fields.isLost === 'boolean', 'isLost is not a boolean');
     const validators = decodeShape('restart.bad-preparation', bytes('validators'), readValidatorSet);
     requireField(validators.ok, 'validators is not a set of validators');
+    const { voters } = fields;
+    const areIds = Array.isArray(voters) && voters.length <= validatorSetMax && voters.every(isId);
+    requireField(areIds && new Set(voters).size === voters.length, 'voters is not a list of ids, none twice');
     const epoch = count('epoch');
     requireField(epoch >= 1, 'epochs are counted from 1');
     return {
@@ -99,6 +105,7 @@ export function parsePreparation(text: string): Result<NodeStanding, CairnError>
         checkpoint: toHash(bytes('checkpoint', 32)),
       },
       validators: validators.value,
+      voters: voters as readonly string[],
       life: fields.life === null ? null : bytes('life', 16),
       isLost: fields.isLost,
       signedEpoch: count('signedEpoch'),
@@ -108,6 +115,10 @@ export function parsePreparation(text: string): Result<NodeStanding, CairnError>
     };
   });
   return read.ok ? ok(read.value) : refuse(read.error.message);
+}
+
+function isId(value: unknown): value is string {
+  return typeof value === 'string' && isName(value);
 }
 
 function refuse(what: string): Result<never, CairnError> {

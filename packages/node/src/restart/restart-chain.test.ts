@@ -130,7 +130,15 @@ test('a node says where its chain ends, in a form that is read back', () => {
   );
   const read = parsePreparation(JSON.stringify(preparationToJson(standing)));
   assert.deepEqual(orThrow(read), standing);
-  for (const change of [{ height: -1 }, { block: 'zz' }, { validators: '80' }, { version: 2 }, { life: '00' }]) {
+  for (const change of [
+    { height: -1 },
+    { block: 'zz' },
+    { validators: '80' },
+    { version: 2 },
+    { life: '00' },
+    { voters: ['a', 'a'] },
+    { voters: 'a' },
+  ]) {
     const bad = parsePreparation(JSON.stringify({ ...preparationToJson(standing), ...change }));
     assert.equal(!bad.ok && bad.error.code, 'restart.bad-preparation', JSON.stringify(change));
   }
@@ -170,6 +178,21 @@ test('what nodes say that cannot both be true makes no document', () => {
   assert.equal(draft(voting), 'restart.more-known');
   assert.equal(draft(voting, { ...other, nodeId: 'node-3' }), 'drafted');
   assert.equal(draft(voting, { ...other, nodeId: 'node-3', isLost: true }), 'restart.more-known');
+  // Who is about to leave votes, and who is about to come does not.
+  const six = ['node-1', 'node-2', 'node-3', 'node-4', 'node-5', 'node-6'];
+  const seven = [...six, 'node-7'];
+  const draftOfVoters = (voters: readonly string[], ...silent: readonly string[]) => {
+    const all = [standing, voting, ...silent.map((nodeId) => ({ ...other, nodeId }))];
+    const drafted = draftRestart(
+      all.map((each) => ({ ...each, voters })),
+      { without: [], isLosing: false },
+    );
+    return drafted.ok ? 'drafted' : drafted.error.code;
+  };
+  assert.equal(draftOfVoters(seven, 'node-3'), 'restart.more-known', 'five of seven may have voted');
+  assert.equal(draftOfVoters(seven, 'node-3', 'node-4'), 'drafted');
+  assert.equal(draftOfVoters(seven, 'node-3', 'node-8'), 'restart.more-known', 'node-8 has no vote');
+  assert.equal(draftOfVoters(six, 'node-3'), 'drafted');
   assert.equal(draft({ ...other, signedEpoch: 2 }), 'restart.later-epoch');
   const later = draftRestart([standing, { ...other, signedEpoch: 2 }], { without: [], isLosing: true });
   assert.equal(!later.ok && later.error.code, 'restart.later-epoch', 'whatever is given up');

@@ -51,6 +51,8 @@ export type NodeStanding = {
   readonly point: RestartPoint;
   /** Whom the ledger wants after that height, ascending. */
   readonly validators: readonly Validator[];
+  /** Ids of those who vote in its epoch, ascending: while a change of the set waits they are others. */
+  readonly voters: readonly string[];
   /** Of its safety record; null for the first one of a validator of the genesis. */
   readonly life: Uint8Array | null;
   /** The set of the present epoch does not name that number, or the record remembers less than was signed. */
@@ -233,6 +235,7 @@ async function lookAt({ config, founding, journal, mark, chain }: Opened): Promi
       checkpoint: digestAt(Math.max(0, height + 1 - checkpointLag)),
     },
     validators: readTarget(chain.store).validators,
+    voters: origin.set.validators.map(({ id }) => id),
     life: driver.life,
     isLost,
     signedEpoch: before.epoch,
