@@ -415,6 +415,14 @@ test('documents lie beside the keys, one for each epoch, and are read at every s
   assert.equal(!misnamed.ok && misnamed.error.code, 'restart.malformed');
 });
 
+test('a file that cannot be read or written is no bug of ours', async () => {
+  const run = (...args: string[]) => restartCommand().parseAsync(args, { from: 'user' });
+  const refusal = (code: string) => (cause: unknown) => cause instanceof CommandFailed && cause.error.code === code;
+  await assert.rejects(run('draft', dir, '--out', join(dir, 'x')), refusal('usage.unreadable'));
+  await assert.rejects(run('show', dir), refusal('restart.unreadable'));
+  await assert.rejects(run('prepare', dir, '--out', dir), refusal('restart.unwritable'));
+});
+
 test('a node that cannot judge signatures yet takes those that come later', async () => {
   const folder = copyOf('signed-later');
   rmSync(join(folder, 'data', 'chain.db'));

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import {
   equalBytes,
   restartDigest,
@@ -97,7 +97,12 @@ async function prepare(folder: string, options: { readonly out?: string }): Prom
   const standing = orFail(await standingOf(folder));
   const prepared = preparationToJson(standing);
   if (options.out === undefined) return sayJson(prepared);
-  writeFileSync(options.out, `${JSON.stringify(prepared, null, 2)}\n`);
+  try {
+    writeFileSync(options.out, `${JSON.stringify(prepared, null, 2)}\n`);
+  } catch (cause) {
+    const message = `${options.out} cannot be written: ${(cause as Error).message}`;
+    throw new CommandFailed({ code: 'restart.unwritable', message });
+  }
   const { nodeId, point, isLost } = standing;
   say(`${nodeId} ends with block ${point.height} of epoch ${point.epoch}: ${options.out}`);
   if (isLost)
@@ -204,6 +209,12 @@ function printDocument(signed: SignedRestart): void {
 }
 
 function readText(path: string): string {
-  if (!existsSync(path)) throw new CommandFailed({ code: 'usage.unreadable', message: `${path} is not there` });
-  return readFileSync(path, 'utf8');
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new CommandFailed({
+      code: 'usage.unreadable',
+      message: `${path} cannot be read: ${(cause as Error).message}`,
+    });
+  }
 }
