@@ -217,8 +217,10 @@ async function lookAt({ config, founding, journal, mark, chain }: Opened): Promi
   }
   const { finalizedHeight, lastFinalizedView } = driver.replica.status();
   const open = votes.filter(({ epoch, view }) => epoch === origin.set.epoch && view > lastFinalizedView);
-  // Its block is held before it is voted for.
-  const votedHeights = open.map(({ digest }) => heights.get(toHex(digest)) ?? finalizedHeight + 1);
+  // Its block is held before it is voted for; one that is proposed again, and final by now, may be in the chain alone.
+  const heightOf = ({ digest }: Proposal): number =>
+    heights.get(toHex(digest)) ?? chain.blockByDigest(digest)?.height ?? finalizedHeight + 1;
+  const votedHeights = open.map(heightOf);
   driver.stop();
   const { height } = stored;
   const digestAt = (at: number): Hash => checkpointDigest(statementOf(chain, at));
