@@ -18,11 +18,13 @@ import {
   toHeight,
   toValidatorIndex,
   toView,
+  voteSignedBytes,
 } from '@cairn-ledger/core';
 import { foundNetwork } from './cli/founding/found-network.ts';
 import { readFounding } from './config/founding.ts';
 import { readNodeConfig } from './config/node-config.ts';
 import { installNodeSha256 } from './crypto/sha256.ts';
+import { createNodeSigner } from './crypto/signer.ts';
 import { orThrow } from './failure.ts';
 import { isNotedAsRolledBack } from './keys/rolled-back.ts';
 import { isMarkedUnused } from './keys/unused-record.ts';
@@ -101,25 +103,15 @@ test('a node that waits for its peers stops when it is told to', async () => {
   await assert.rejects(waiting, /enough|abort/);
 });
 
-test('where peers have a chain and nobody a certified state, every block is executed', async () => {
-  const { config, founding } = partsOf('node-2', new AbortController().signal);
-  const { ledgerHash, keys, genesis } = founding;
-  const fields = { epoch: toEpoch(1), height: toHeight(1), rules: 1, parent: ledgerHash, timeMs: 1 };
-  const block = createBlock({ ...fields, checkpoint: ledgerHash, nextSet: null }, [], []);
-  const proposal = { epoch: toEpoch(1), view: toView(1), parentView: toView(0), digest: block.digest };
-  const vote = { type: 'finalize' as const, proposal };
-  const finalization = createCertificate([{ vote, signer: toValidatorIndex(0), signature: new Uint8Array(64) }]);
-  let isWhole = false;
-  const answerTo = ({ type }: Message): Message | null => {
-    if (type === 'request-snapshot') return { type: 'snapshot', snapshot: null };
-    return type === 'request-chain' && isWhole ? { type: 'chain', blocks: [block], finalization } : null;
-  };
+/** The links of a node that answers as told. */
+async function answering(id: string, answerTo: (request: Message) => Message | null): Promise<() => Promise<void>> {
+  const { config, founding } = partsOf(id, new AbortController().signal);
   const transport = createTlsTransport({
-    id: 'node-2',
-    linkSecretKey: keys.link.secretKey,
-    ledgerHash,
+    id,
+    linkSecretKey: founding.keys.link.secretKey,
+    ledgerHash: founding.ledgerHash,
     listen: config.listen,
-    peers: genesis.validators.filter(({ id }) => id !== 'node-2'),
+    peers: founding.genesis.validators.filter((each) => each.id !== id),
     events: {
       onFrame: (peer, _channel, frame) => {
         const request = decodeMessage(frame);
@@ -131,6 +123,32 @@ test('where peers have a chain and nobody a certified state, every block is exec
     },
   });
   await transport.start();
+  return () => transport.stop();
+}
+
+/** The first block, finalized by these validators. */
+function firstPage(...signers: readonly number[]): Message {
+  const { ledgerHash } = partsOf('node-1', new AbortController().signal).founding;
+  const fields = { epoch: toEpoch(1), height: toHeight(1), rules: 1, parent: ledgerHash, timeMs: 1 };
+  const block = createBlock({ ...fields, checkpoint: ledgerHash, nextSet: null }, [], []);
+  const proposal = { epoch: toEpoch(1), view: toView(1), parentView: toView(0), digest: block.digest };
+  const vote = { type: 'finalize' as const, proposal };
+  const votes = signers.map((signer) => {
+    const { keys } = partsOf(`node-${signer + 1}`, new AbortController().signal).founding;
+    const { sign } = createNodeSigner('ed25519', keys.voting.secretKey);
+    return { vote, signer: toValidatorIndex(signer), signature: sign(voteSignedBytes(vote, ledgerHash)) };
+  });
+  return { type: 'chain', blocks: [block], finalization: createCertificate(votes) };
+}
+
+const none: Message = { type: 'snapshot', snapshot: null };
+
+test('where peers have a chain and nobody a certified state, every block is executed', async () => {
+  let isWhole = false;
+  const stop = await answering('node-2', ({ type }) => {
+    if (type === 'request-snapshot') return none;
+    return type === 'request-chain' && isWhole ? firstPage(0) : null;
+  });
   const stopping = new AbortController();
   try {
     const founding = foundFromPeers(partsOf('node-4', stopping.signal), 500);
@@ -139,7 +157,25 @@ test('where peers have a chain and nobody a certified state, every block is exec
     assert.equal(await founding, 'held');
   } finally {
     stopping.abort(new Error('enough'));
-    await transport.stop();
+    await stop();
+  }
+});
+
+test('a quorum that has no state to offer at the moment has a chain all the same, where one of them proves it', async () => {
+  for (const [signers, expected] of [
+    [[0, 1, 2], 'held'],
+    [[0, 1], null],
+  ] as const) {
+    const page = firstPage(...signers);
+    const stops = await Promise.all([
+      answering('node-2', ({ type }) => (type === 'request-snapshot' ? none : null)),
+      answering('node-3', ({ type }) => (type === 'request-snapshot' ? none : type === 'request-chain' ? page : null)),
+    ]);
+    try {
+      assert.equal(await foundFromPeers(partsOf('node-4', AbortSignal.timeout(60_000))), expected);
+    } finally {
+      await Promise.all(stops.map((stop) => stop()));
+    }
   }
 });
 

@@ -6,12 +6,22 @@
 import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CairnError, fail, type Message, quorum, type Result, toHeight } from '@cairn-ledger/core';
+import {
+  type CairnError,
+  type CheckpointSignature,
+  equalBytes,
+  fail,
+  type Message,
+  quorum,
+  type Result,
+  toHeight,
+} from '@cairn-ledger/core';
 import type { Founding } from './config/founding.ts';
 import type { NodeConfig } from './config/node-config.ts';
 import { sodiumVerifier } from './crypto/sodium-verifier.ts';
 import { nothingSigned } from './driver/signing-mark.ts';
-import { genesisToAnchor, type SyncAnchor, TwoFutures } from './healing/known-epochs.ts';
+import { isFinalization, quorumOf } from './healing/certified.ts';
+import { anchorEpochs, genesisToAnchor, type KnownEpoch, type SyncAnchor, TwoFutures } from './healing/known-epochs.ts';
 import { createLinkPort } from './healing/link-port.ts';
 import { createPeers, isNothing, isTrue, type Peers } from './healing/peers.ts';
 import { type ChainRepair, repairChain } from './healing/repair-chain.ts';
@@ -110,7 +120,7 @@ export async function mendFrom(
 
 /**
  * For a node that has no chain: founds one from what a peer has, and waits for peers as long as it takes. Null where a quorum of the
- * genesis, this node included, has no snapshot: the network is new, and all begin at the genesis. `held` where others have a chain, and
+ * genesis, this node included, has no snapshot, and nobody proves that there are blocks: the network is new, and all begin at the genesis. `held` where others have a chain, and
  * this node executes all of it itself: because it wants to, or because none of them has a state that a quorum has certified, as in a
  * network that stands still.
  *
@@ -156,7 +166,9 @@ export async function foundFromPeers(
         nowMs - (saidNoneMs.get(id) ?? Number.NEGATIVE_INFINITY) < wordMs;
       const without = validators.filter((each) => !isSelf(each) && isWithout(each)).length;
       quietSinceMs = without < othersNeeded ? null : (quietSinceMs ?? nowMs);
-      if (othersNeeded === 0 || (quietSinceMs !== null && nowMs - quietSinceMs >= quietMs)) return null;
+      if (othersNeeded === 0) return null;
+      if (quietSinceMs !== null && nowMs - quietSinceMs >= quietMs)
+        return (await hasBegun(peers, anchorOf(founding))) ? 'held' : null;
       waiting.tell(peers, { without, othersNeeded });
       await sleep(pauseMs, undefined, { signal: peers.signal });
     }
@@ -169,6 +181,34 @@ async function hasFirstBlocks(peers: Peers): Promise<boolean> {
     answer.type === 'chain' && answer.blocks[0]?.header.height === 1 ? isTrue(true) : isNothing,
   );
   return found === true;
+}
+
+/**
+ * Whether some peer proves that the network is not new. Those that have a chain have no state to offer while a change of the set waits,
+ * and where nothing is certified.
+ */
+async function hasBegun(peers: Peers, anchor: SyncAnchor): Promise<boolean> {
+  const [first] = anchorEpochs(anchor) as [KnownEpoch];
+  const { ledgerHash } = anchor;
+  const [certified, final] = await Promise.all([
+    peers.askAll({ type: 'request-checkpoint', height: toHeight(1) }, (answer) => {
+      const signatures = answer.type === 'checkpoint-signatures' ? answer.signatures : [];
+      const isProof = ({ statement }: CheckpointSignature): boolean =>
+        statement.height > 0 &&
+        equalBytes(statement.ledgerHash, ledgerHash) &&
+        quorumOf(statement, signatures, first, sodiumVerifier) !== null;
+      return signatures.some(isProof) ? isTrue(true) : isNothing;
+    }),
+    peers.askAll({ type: 'request-chain', from: toHeight(1) }, (answer) => {
+      const last = answer.type === 'chain' ? answer.blocks.at(-1) : undefined;
+      const isProof =
+        answer.type === 'chain' &&
+        last !== undefined &&
+        isFinalization(answer.finalization, last, first, ledgerHash, sodiumVerifier);
+      return isProof ? isTrue(true) : isNothing;
+    }),
+  ]);
+  return certified.size + final.size > 0;
 }
 
 /** What peers may have a little later. */
