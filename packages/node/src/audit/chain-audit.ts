@@ -12,13 +12,13 @@ import {
   genesisEntries,
   type Hash,
   isChange,
+  restartRound,
   sha256,
   toHex,
   transactionEntry,
 } from '@cairn-ledger/core';
 import type { StoredBlock } from '../storage/chain-db.ts';
 import { batchPartBytes } from '../storage/chain-schema.ts';
-import { isRestart } from '../storage/restart-block.ts';
 import { decodeVerdicts } from '../storage/verdicts.ts';
 import { type AuditedBatch, auditBatches, auditBlock, auditFinalization, type ChainAudit } from './block-audit.ts';
 import { type AuditedCheckpoint, auditCheckpoint } from './checkpoint-audit.ts';
@@ -171,7 +171,7 @@ export async function auditChain(
 
   /** An epoch ends with the block that the target of L heights ago says, for the set that it says; or with one that the members name. */
   function checkTarget(height: number, named: number, { nextSet }: Block['header']): void {
-    if (named < firstHeight || isRestart(chain, height)) return;
+    if (named < firstHeight || (last.certified ?? last.own)?.round === restartRound) return;
     const where = { table: 'targets', height: named };
     findings.guard('block', where, () => {
       const [set, target] = [epochs.at(height), chain.epochs.targetAt(named)];
