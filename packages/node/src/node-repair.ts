@@ -66,7 +66,7 @@ const wordMs = 15_000;
 /** After what a peer offered could not be had to its end. */
 const failurePauseMs = 5_000;
 /** So long nobody may have a snapshot before a node makes do with blocks. Around a change of the set there is none for some seconds. */
-const noStateMs = 120_000;
+const noStateMs = 30_000;
 /** Between two lines in the log while a node waits for its peers. */
 const waitingLogMs = 30_000;
 /** Journals that were found damaged and moved aside; beyond, the first ones stay and the newest is written over. */
