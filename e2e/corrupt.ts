@@ -260,8 +260,16 @@ async function healingOf(bench: Bench, base: Base, { dir, file, lives, report }:
   // Of its record it may know that it is lost; or what it lacks of it stands in the chain, which this finding does not look at.
   const isOfRecord = /\.(?:journal|mark)$/.test(file);
   const isKnown = ({ class: kind, code }: Finding): boolean => isOfRecord && kind === 'mark' && code === 'audit.behind';
-  const isReason = ({ what, where }: Finding): boolean =>
-    what.endsWith('(verdicts)') || where.table === 'messages' || where.table === 'codes';
+  const isVerdict = ({ what }: Finding): boolean => what.endsWith('(verdicts)');
+  const otherReasons = new Set(again.findings.filter(isVerdict).map(({ where }) => where.height));
+  // The view has the reasons of the chain.
+  const isReasonOfView = ({ what, where }: Finding): boolean =>
+    what.endsWith('(rows)') && otherReasons.has(where.height);
+  const isReason = (finding: Finding): boolean =>
+    isVerdict(finding) ||
+    isReasonOfView(finding) ||
+    finding.where.table === 'messages' ||
+    finding.where.table === 'codes';
   const open = again.findings
     .filter((finding) => !isReason(finding))
     .filter((finding) => !(isKnown(finding) || (lives.isRolledBack && finding.class === 'mark')));

@@ -1,5 +1,16 @@
 import { strict as assert } from 'node:assert';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -199,13 +210,37 @@ const viewDamages: Readonly<Record<string, string>> = {
   'the sum of all': 'UPDATE progress SET readings = readings + 1',
 };
 
+/** Makes an index of a table a page without entries. */
+function emptyIndex(path: string, name: string): void {
+  const sqlite = new DatabaseSync(path);
+  const { page } = sqlite.prepare('SELECT rootpage AS page FROM sqlite_schema WHERE name = ?').get(name) as {
+    page: number;
+  };
+  const { page_size: pageBytes } = sqlite.prepare('PRAGMA page_size').get() as { page_size: number };
+  sqlite.close();
+  const file = openSync(path, 'r+');
+  // A leaf of an index with no cells, whose content begins at the end of the page.
+  writeSync(file, Uint8Array.of(0x0a, 0, 0, 0, 0, pageBytes >> 8, pageBytes & 255, 0), 0, 8, (page - 1) * pageBytes);
+  closeSync(file);
+}
+
+const viewRots: Record<string, (path: string) => void> = {
+  'the number of a code that nothing leads to': (path) => emptyIndex(path, 'sqlite_autoindex_codes_1'),
+  'the number of an account that nothing leads to': (path) => emptyIndex(path, 'sqlite_autoindex_accounts_1'),
+};
 for (const [what, sql] of Object.entries(viewDamages)) {
-  test(`found in the view: ${what}`, async () => {
-    const path = join(dir, `view-${victims++}.db`);
-    copyFileSync(join(folder.dir, 'data', 'view.db'), path);
+  viewRots[what] = (path) => {
     const sqlite = new DatabaseSync(path);
     sqlite.exec(sql);
     sqlite.close();
+  };
+}
+
+for (const [what, rot] of Object.entries(viewRots)) {
+  test(`found in the view: ${what}`, async () => {
+    const path = join(dir, `view-${victims++}.db`);
+    copyFileSync(join(folder.dir, 'data', 'view.db'), path);
+    rot(path);
     const { audit, findings } = auditOf(pristine, { view: path, tickMs: 1_000 });
     for (let i = 0; i < 20; i++) await audit.tick();
     assert.deepEqual(

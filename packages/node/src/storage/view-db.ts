@@ -168,10 +168,11 @@ export class ViewDb {
   }
 
   /** Whether what leads to a transaction is there: by its id, its readings, its account. */
-  isIndexed(number: number, { id, account, leafIndex, readings }: ViewTransaction): boolean {
+  isIndexed(number: number, { id, code, account, leafIndex, readings }: ViewTransaction): boolean {
     return this.#database.read('reading the view', () => {
       const found = this.#statements.numbersByPrefix.all(idPrefixOf(id)) as { number: number }[];
       if (!found.some((row) => row.number === number)) return false;
+      if (this.#statements.codeId.get(code) === undefined) return false;
       if (account === null) return true;
       const accountId = this.accountId(account);
       if (accountId === null) return false;
