@@ -53,6 +53,28 @@ test('a mark that cannot be read is refused, never taken for an empty one', () =
   }
 });
 
+test('a number that rots is noticed; a mark of an earlier release has no sum, and is read', () => {
+  const path = join(dir, 'rotten.mark');
+  const file = open(path);
+  const mark = { epoch: 1, view: 7, vote: 1, seq: 3, checkpointHeight: 5 };
+  file.write(mark);
+  file.close();
+  const line = readFileSync(path, 'utf8');
+  for (const [what, rotten] of [
+    ['"view":7', '"view":6'],
+    ['"vote":1', '"vope":1'],
+    ['"checkpointHeight":5', '"checkpointHeight":4'],
+  ] as const) {
+    writeFileSync(path, line.replace(what, rotten));
+    const opened = openSigningMark(path);
+    assert.equal(!opened.ok && opened.error.code, 'keyfile.malformed', rotten);
+  }
+  writeFileSync(path, JSON.stringify(mark));
+  const earlier = open(path);
+  assert.deepEqual(earlier.value, mark);
+  earlier.close();
+});
+
 // Linux has a device on which every write fails as on a full disk.
 test('a mark that cannot be written is an error with a code', { skip: !existsSync('/dev/full') }, () => {
   const file = open('/dev/full');

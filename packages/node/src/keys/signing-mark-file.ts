@@ -4,6 +4,7 @@
  */
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { type CairnError, fail, ok, type Result, toHex } from '@cairn-ledger/core';
 import { nothingSigned, type SigningMark } from '../driver/signing-mark.ts';
 
@@ -17,6 +18,15 @@ export type SigningMarkFile = {
   write(mark: SigningMark): CairnError | null;
   close(): void;
 };
+
+/** What only a fault of the disk changes is noticed: a number that rots is a number still. */
+function markToLine(mark: SigningMark): string {
+  return JSON.stringify({ ...mark, crc: crcOf(mark) });
+}
+
+function crcOf({ epoch, view, vote, seq, checkpointHeight }: SigningMark): number {
+  return crc32([epoch, view, vote ?? '', seq, checkpointHeight].join(' '));
+}
 
 /** So that a shorter line covers a longer one; one sector, so that it is written whole. */
 const lineBytes = 160;
@@ -52,7 +62,7 @@ export function openSigningMark(path: string): Result<SigningMarkFile, CairnErro
     isNew: text === '',
     write(mark) {
       try {
-        const bytes = Buffer.from(`${JSON.stringify(mark).padEnd(lineBytes - 1)}\n`);
+        const bytes = Buffer.from(`${markToLine(mark).padEnd(lineBytes - 1)}\n`);
         const written = writeSync(file, bytes, 0, bytes.length, 0);
         return written === bytes.length ? null : unwritable(path, 'written', `only ${written} bytes fit`);
       } catch (cause) {
@@ -80,13 +90,15 @@ export function readMark(text: string): SigningMark | null {
       if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw new Error(name);
       return value;
     };
-    return {
+    const mark = {
       epoch: count('epoch'),
       view: count('view'),
       ...(read.vote !== undefined && { vote: count('vote') }),
       seq: count('seq'),
       checkpointHeight: count('checkpointHeight'),
     };
+    // Releases before this one wrote no sum.
+    return read.crc === undefined || read.crc === crcOf(mark) ? mark : null;
   } catch {
     return null;
   }

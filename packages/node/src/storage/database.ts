@@ -75,6 +75,10 @@ export function openDatabase<T>(
       const message = `${path} has format ${found}, this release reads ${options.schemaVersion}: use the release that wrote it`;
       return fail(new StorageError('storage.foreign', message));
     }
+    if (!hasTables(sqlite, options.schema)) {
+      sqlite.close();
+      return fail(otherTables(path, 'their text differs'));
+    }
     return ok(create(createDatabase(path, sqlite, options.synchronous)));
   } catch (cause) {
     sqlite?.close();
@@ -105,7 +109,11 @@ function openingErrorOf(path: string, cause: unknown): StorageError {
   const sqliteError = 1;
   const isOfTables = isSqliteError(cause) && (cause as { errcode?: number }).errcode === sqliteError;
   if (!isOfTables) return storageErrorOf(`opening ${path}`, cause);
-  const message = `${path} does not have the tables it should have (${(cause as Error).message}): repair it from peers`;
+  return otherTables(path, (cause as Error).message, cause);
+}
+
+function otherTables(path: string, why: string, cause?: unknown): StorageError {
+  const message = `${path} does not have the tables it should have (${why}): repair it from peers`;
   return new StorageError('storage.damaged', message, cause);
 }
 
