@@ -4,6 +4,8 @@
  * included, so damage is noticed, and never passed on.
  */
 import {
+  admitMessage,
+  type Batch,
   type Block,
   blockFromParts,
   chainBlocksMax,
@@ -17,6 +19,7 @@ import {
 } from '@cairn-ledger/core';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { quorumOf } from '../healing/certified.ts';
+import { epochToSet } from '../healing/known-epochs.ts';
 import type { ChainDb, StoredBlock } from '../storage/chain-db.ts';
 import { decodeSignatures } from '../storage/checkpoint-signatures.ts';
 import { epochProofsFrom } from '../storage/epoch-proofs.ts';
@@ -40,7 +43,8 @@ export function serveFromStorage(chain: ChainDb, request: Message): Message | nu
       const stored = chain.batchByDigest(request.digest);
       const batch = stored === null ? null : decodeBatch(stored.bytes);
       if (batch === null) return null;
-      if (batch.ok && equalBytes(batch.value.digest, request.digest)) return { type: 'batch', batch: batch.value };
+      const isWhole = batch.ok && equalBytes(batch.value.digest, request.digest);
+      if (isWhole && isSealed(chain, stored!.height, batch.value)) return { type: 'batch', batch: batch.value };
       throw damageOf('batch', `a batch of block ${stored!.height} is not what was written`);
     }
     case 'request-checkpoint':
@@ -54,6 +58,15 @@ export function serveFromStorage(chain: ChainDb, request: Message): Message | nu
     default:
       return null;
   }
+}
+
+/** Whether its author has signed it: its digest does not cover that, and whoever got it would blame this node. */
+function isSealed(chain: ChainDb, height: number, batch: Batch): boolean {
+  const set = epochToSet({ ...chain.epochs.at(height), boundary: null });
+  const result = decodeCheckpointStatement(chain.checkpoint(height)?.statement ?? new Uint8Array(0));
+  if (!result.ok) throw damageOf('checkpoint', `the result of height ${height} cannot be read`);
+  const message = { type: 'batch' as const, batch };
+  return admitMessage(message, batch.header.author, set, result.value.ledgerHash, sodiumVerifier).ok;
 }
 
 /**

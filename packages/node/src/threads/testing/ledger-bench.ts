@@ -23,6 +23,7 @@ import {
   sha256,
   signBatch,
   signCheckpoint,
+  signedBytes,
   sortValidators,
   toEpoch,
   toHeight,
@@ -41,6 +42,8 @@ import { type ChainExecutor, createChainExecutor } from '../chain-executor.ts';
 
 /** Of validators, by id: what their keys are made of. */
 const fills = new Map<string, number>();
+/** Of the validator of the genesis, who seals all batches. */
+const firstFill = 9;
 export const device = nobleSigner('ed25519', new Uint8Array(32).fill(7));
 export const stranger = nobleSigner('ed25519', new Uint8Array(32).fill(8));
 
@@ -49,7 +52,7 @@ export const genesis: Genesis = {
   timeMs: 1_700_000_000_000,
   rules: 1,
   parameters: defaultParameters,
-  validators: [validatorNamed('node-1', 9)],
+  validators: [validatorNamed('node-1', firstFill)],
   members: [{ id: 'acme', name: 'Acme Ltd' }],
   keys: [{ role: 'device', algorithm: 'ed25519', publicKey: device.publicKey, member: 'acme', device: 'd0' }],
   assets: [],
@@ -114,7 +117,9 @@ export function batchBytes(
     previous: new Uint8Array(seq === 1 ? 0 : 32),
     expiryHeight: toHeight(10_000),
   };
-  return encodeBatch(signBatch(createBatch(fields, transactions), new Uint8Array(64)));
+  const unsigned = createBatch(fields, transactions);
+  const signature = signerOf(firstFill + 1).sign(signedBytes('batch', ledgerHash, unsigned.headerBytes));
+  return encodeBatch(signBatch(unsigned, signature));
 }
 
 export type LedgerBench = {
