@@ -6,7 +6,7 @@ import type { JournalRecord } from './effects.ts';
 /**
  * Records from which a replica with the storage of now would be restored: the journal may begin anew with these.
  *
- * @param ownCheckpoints statements that were signed before this start, and are not executed yet
+ * @param ownCheckpoints statements that were signed before this start, and that nothing else holds yet
  */
 export function* liveRecords(
   { context, batches, tree, accountability, agreement, checkpoints, evidence }: Chapters,

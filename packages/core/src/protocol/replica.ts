@@ -5,12 +5,10 @@
  * Owns: views, batches not yet executed, blocks not yet executed, checkpoint tallies. Does not own: keys, sockets, files,
  * the ledger's state, executed blocks.
  */
-import { equalBytes } from '../bytes/hex.ts';
 import type { Verified } from '../crypto/verified.ts';
 import type { Verifier } from '../crypto/verifier.ts';
 import type { Batch } from '../model/batch.ts';
 import type { Height, ValidatorIndex } from '../model/brands.ts';
-import { type CheckpointStatement, checkpointDigest } from '../model/checkpoint.ts';
 import type { FaultProof } from '../model/fault-proof.ts';
 import type { Message } from '../model/message.ts';
 import { assert, unreachable } from '../result.ts';
@@ -19,6 +17,7 @@ import type { BlockTree } from './agreement/block-tree.ts';
 import type { BatchBook } from './batches/batch-book.ts';
 import { type Chapters, createChapters } from './chapters.ts';
 import type { Checkpoints } from './checkpoints/checkpoints.ts';
+import { OwnStatements } from './checkpoints/own-statements.ts';
 import type { ProtocolConstants } from './constants.ts';
 import type { ReplicaContext } from './context.ts';
 import type { Effect, Input, Instant, JournalRecord, Outcome } from './effects.ts';
@@ -80,8 +79,8 @@ export class Replica {
   #isTrusted = true;
   /** The boundary block of this epoch, once it is executed. */
   #boundary: EpochGenesis | null = null;
-  /** Statements signed before this start, by height: no other one of the same epoch and round is ever signed. */
-  readonly #ownCheckpoints = new Map<Height, CheckpointStatement>();
+  /** Statements signed before this start. */
+  readonly #signed = new OwnStatements();
   #effects: Effect[] = [];
   #isStarted = false;
   #cleanedHeight: Height | null = null;
@@ -89,7 +88,9 @@ export class Replica {
   /** @param verifier checks the proofs of fault in blocks; everything else comes in verified */
   constructor(origin: ReplicaOrigin, verifier: Verifier, now: Instant) {
     const chapters = createChapters(origin, verifier, now, (effect) => {
-      this.#effects.push(effect);
+      // Whatever else goes wrong, no second statement of a height and round is signed, and none of a round that is over.
+      if (effect.type !== 'sign-checkpoint' || this.#signed.allows(effect.outcome.statement))
+        this.#effects.push(effect);
     });
     this.#chapters = chapters;
     this.agreement = chapters.agreement;
@@ -124,8 +125,7 @@ export class Replica {
       case 'own-vote':
         return this.agreement.restoreVote(record.vote);
       case 'own-checkpoint':
-        this.#ownCheckpoints.set(record.statement.height, record.statement);
-        return;
+        return this.#signed.note(record.statement);
       case 'batch':
         return this.batches.restore(record.batch);
       case 'block':
@@ -192,11 +192,9 @@ export class Replica {
     this.#isStarted = true;
     this.#activity.onMoment(now.ms);
     for (const { statement } of this.checkpoints.outcomes()) {
-      if (contradicts(this.#ownCheckpoints.get(statement.height), statement)) this.#fence('diverged', statement.height);
+      if (this.#signed.contradicts(statement)) this.#fence('diverged', statement.height);
     }
-    // What is executed is durable with its outcome, so its record has done its work.
-    for (const height of this.#ownCheckpoints.keys())
-      if (height <= this.#delivery.executedHeight) this.#ownCheckpoints.delete(height);
+    this.#forgetSigned(this.checkpoints.outcomes());
     this.batches.start();
     this.checkpoints.start();
     this.agreement.start();
@@ -206,7 +204,7 @@ export class Replica {
 
   /** Records from which a replica with the storage of now would be restored: the journal may begin anew with these. */
   liveRecords(): Iterable<JournalRecord> {
-    return liveRecords(this.#chapters, this.#ownCheckpoints.values());
+    return liveRecords(this.#chapters, this.#signed.values());
   }
 
   // --- Steps --------------------------------------------------------------------------------------------------------
@@ -352,13 +350,26 @@ export class Replica {
 
   #onExecuted(outcome: Outcome): void {
     const { statement } = outcome;
-    const signed = this.#ownCheckpoints.get(statement.height);
-    this.#ownCheckpoints.delete(statement.height);
     const block = this.#delivery.onExecuted(statement.height);
     if (block !== null && block.header.nextSet !== null)
       this.#boundary = { digest: block.digest, height: block.header.height, timeMs: block.header.timeMs };
-    if (contradicts(signed, statement)) this.#fence('diverged', statement.height);
-    else this.checkpoints.onExecuted(outcome);
+    if (this.#signed.contradicts(statement)) return this.#fence('diverged', statement.height);
+    this.checkpoints.onExecuted(outcome);
+    this.#forgetSigned([outcome]);
+  }
+
+  /**
+   * What is executed is durable with its outcome, so the record of that statement has done its work. One of another round of a height has not,
+   * until the height is certified.
+   */
+  #forgetSigned(executed: readonly Outcome[]): void {
+    const own = new Map(executed.map(({ statement }) => [statement.height, statement]));
+    const { certifiedHeight } = this.checkpoints;
+    this.#signed.forget((signed) => {
+      const statement = own.get(signed.height);
+      const isHeld = statement?.round === signed.round && !this.#signed.contradicts(statement);
+      return isHeld || signed.height < certifiedHeight;
+    });
   }
 
   /** `diverged`: this node has signed another result for this height before, and must not sign a second one. */
@@ -482,10 +493,4 @@ export class Replica {
     this.#effects = [];
     return effects;
   }
-}
-
-/** What was signed in another epoch, or round, is of a block that a restart has given up: the two are no contradiction. */
-function contradicts(signed: CheckpointStatement | undefined, own: CheckpointStatement): boolean {
-  if (signed === undefined || signed.epoch !== own.epoch || signed.round !== own.round) return false;
-  return !equalBytes(checkpointDigest(signed), checkpointDigest(own));
 }

@@ -5,7 +5,8 @@
  * A certified statement that equals the own result certifies all lower heights for this node too: the history root binds
  * every accepted transaction before it. So a node that catches up needs one certified checkpoint, not one for each height.
  *
- * Statements are compared, never signature bytes or headers that may vary.
+ * Statements are compared, never signature bytes or headers that may vary. One of a later round with the same result takes the place of
+ * the own one: operators have had that height executed again, and this node came to the same.
  *
  * The heights of an epoch are signed by its validators, also those executed after its boundary. So for heights up to the
  * genesis of the present epoch the set of the epoch before signs, and its members go on signing until these are certified.
@@ -13,18 +14,15 @@
  */
 import { equalBytes, toHex } from '../../bytes/hex.ts';
 import { type Hash, type Height, toHeight, type ValidatorIndex } from '../../model/brands.ts';
-import { checkpointDigest } from '../../model/checkpoint.ts';
+import { type CheckpointStatement, checkpointDigest } from '../../model/checkpoint.ts';
 import type { CheckpointSignature } from '../../model/checkpoint-signature.ts';
 import type { EpochTarget } from '../../model/epoch-target.ts';
+import { restartRound } from '../../model/restart.ts';
 import { retryMs } from '../constants.ts';
 import type { ReplicaContext } from '../context.ts';
 import type { Outcome } from '../effects.ts';
 import { type EpochSet, indexIn } from '../epochs/epoch.ts';
-
-type Tally = {
-  /** The first signature of each validator. */
-  readonly bySigner: Map<ValidatorIndex, { readonly signature: CheckpointSignature; readonly digest: string }>;
-};
+import { Tally } from './tally.ts';
 
 type Own = { readonly outcome: Outcome; readonly digest: Hash; readonly name: string };
 
@@ -46,7 +44,7 @@ export class Checkpoints {
   /** Highest height each validator has signed, as far as seen. */
   readonly #signedHeights: Height[];
   /** A certified statement above the own results: compared when this node gets there. */
-  readonly #certifiedAhead = new Map<Height, string>();
+  readonly #certifiedAhead = new Map<Height, CheckpointStatement>();
   certifiedHeight: Height;
   #executedHeight: Height;
   #askedAtMs = Number.NEGATIVE_INFINITY;
@@ -110,16 +108,31 @@ export class Checkpoints {
 
   /** The own result of a height: signed once, compared with what others certified. */
   onExecuted(outcome: Outcome): void {
-    const { statement } = outcome;
+    const { height } = outcome.statement;
     this.#noteOwn(outcome);
-    const ahead = this.#certifiedAhead.get(statement.height);
-    this.#certifiedAhead.delete(statement.height);
-    if (ahead !== undefined && ahead !== this.#own.get(statement.height)!.name) {
-      this.#diverge(statement.height);
-      return;
+    const ahead = this.#certifiedAhead.get(height);
+    this.#certifiedAhead.delete(height);
+    if (ahead !== undefined && !this.#takeOver(ahead)) return;
+    this.#sign(this.#own.get(height)!.outcome);
+    this.#certify(height);
+  }
+
+  /**
+   * A quorum has signed a statement of a height that is executed here. One of a later round with the same result is the own one from here on;
+   * one of an earlier round is over. False where the own result is another one.
+   */
+  #takeOver(certified: CheckpointStatement): boolean {
+    const { outcome } = this.#own.get(certified.height)!;
+    const { statement } = outcome;
+    if (certified.round < statement.round) return true;
+    const isLater = certified.round > statement.round && certified.round !== restartRound;
+    const own = isLater ? { ...statement, round: certified.round } : statement;
+    if (!equalBytes(checkpointDigest(own), checkpointDigest(certified))) {
+      this.#diverge(certified.height);
+      return false;
     }
-    this.#sign(outcome);
-    this.#certify(statement.height);
+    if (isLater) this.#setOwn({ ...outcome, statement: own });
+    return true;
   }
 
   #sign(outcome: Outcome): void {
@@ -127,10 +140,14 @@ export class Checkpoints {
       this.#context.emit({ type: 'sign-checkpoint', outcome, isResend: false });
   }
 
+  #setOwn(outcome: Outcome): void {
+    const digest = checkpointDigest(outcome.statement);
+    this.#own.set(outcome.statement.height, { outcome, digest, name: toHex(digest) });
+  }
+
   #noteOwn(outcome: Outcome): void {
     const { statement } = outcome;
-    const digest = checkpointDigest(statement);
-    this.#own.set(statement.height, { outcome, digest, name: toHex(digest) });
+    this.#setOwn(outcome);
     if (statement.height > this.#executedHeight) this.#executedHeight = statement.height;
     const kept = this.#executedHeight - Math.max(heightsKept, this.#context.constants.checkpointLag + 1);
     for (const height of this.#own.keys())
@@ -146,20 +163,24 @@ export class Checkpoints {
     const { height } = statement;
     if (!equalBytes(statement.ledgerHash, this.#context.ledgerHash) || statement.epoch !== this.#setOf(height).epoch)
       return false;
-    // Of an earlier round than the own result: it is of a block that a restart has given up.
-    if (statement.round < (this.#own.get(height)?.outcome.statement.round ?? 0)) return false;
-    if (height === this.#owedHeight) return !this.#tallies.get(height)?.bySigner.has(signer);
+    const ownRound = this.#own.get(height)?.outcome.statement.round ?? 0;
+    // An earlier round is over, or of a block that a restart has given up; and there is no later one than that.
+    if (statement.round < ownRound || statement.round > restartRound) return false;
+    const tally = this.#tallies.get(height);
+    const known = tally?.of(signer, statement.round)?.statement;
+    // Whoever signs a great many rounds is heard in the one that counts here.
+    if (known === undefined && tally?.isFull(signer) === true && statement.round !== ownRound) return false;
+    if (height === this.#owedHeight) return known === undefined;
     if (height + heightsKept < this.#executedHeight || height > this.#executedHeight + heightsAheadMax) return false;
-    const known = this.#tallies.get(height)?.bySigner.get(signer)?.signature.statement;
     if (known === undefined) {
-      if (height <= this.certifiedHeight) return this.#tallies.has(height);
+      if (height <= this.certifiedHeight) return tally !== undefined;
       if (height <= this.#executedHeight + heightsNear) return true;
       const far = this.#farHeights(signer);
       return far.length < farHeightsMax || height > far[0]!;
     }
     // A second one for a height and round is a proof of fault; one proof is enough. It is of the present epoch's keys.
     if (this.#setOf(height) !== this.#context.set) return false;
-    if (known.round !== statement.round || this.#context.isProven(signer, 'checkpoints')) return false;
+    if (this.#context.isProven(signer, 'checkpoints')) return false;
     return !equalBytes(checkpointDigest(known), checkpointDigest(statement));
   }
 
@@ -169,14 +190,13 @@ export class Checkpoints {
     if (!this.wants(signature)) return;
     if (statement.epoch === this.#context.set.epoch && statement.height > this.#signedHeights[signer]!)
       this.#signedHeights[signer] = statement.height;
-    const digest = toHex(checkpointDigest(statement));
     const tally = this.#tallyOf(statement.height);
-    const known = tally.bySigner.get(signer);
+    const known = tally.of(signer, statement.round);
     if (known !== undefined) {
-      this.#context.prove({ type: 'checkpoints', accused: signer, first: known.signature, second: signature });
+      this.#context.prove({ type: 'checkpoints', accused: signer, first: known, second: signature });
       return;
     }
-    tally.bySigner.set(signer, { signature, digest });
+    tally.add(signature);
     this.#certify(statement.height);
     if (statement.height > this.#executedHeight + heightsNear) this.#limitFar(signer);
   }
@@ -184,7 +204,7 @@ export class Checkpoints {
   #tallyOf(height: Height): Tally {
     let tally = this.#tallies.get(height);
     if (tally === undefined) {
-      tally = { bySigner: new Map() };
+      tally = new Tally();
       this.#tallies.set(height, tally);
     }
     return tally;
@@ -194,7 +214,7 @@ export class Checkpoints {
   #farHeights(signer: ValidatorIndex): Height[] {
     const heights: Height[] = [];
     for (const [height, tally] of this.#tallies) {
-      if (height > this.#executedHeight + heightsNear && tally.bySigner.has(signer)) heights.push(height);
+      if (height > this.#executedHeight + heightsNear && tally.has(signer)) heights.push(height);
     }
     return heights.sort((a, b) => a - b);
   }
@@ -204,38 +224,42 @@ export class Checkpoints {
     const far = this.#farHeights(signer);
     for (const height of far.slice(0, Math.max(0, far.length - farHeightsMax))) {
       const tally = this.#tallies.get(height)!;
-      tally.bySigner.delete(signer);
-      if (tally.bySigner.size === 0) this.#tallies.delete(height);
+      tally.drop(signer);
+      if (tally.isEmpty) this.#tallies.delete(height);
     }
   }
 
   #certify(height: Height): void {
     const tally = this.#tallies.get(height);
-    if (tally === undefined || (height <= this.certifiedHeight && height !== this.#owedHeight)) return;
-    const counts = new Map<string, number>();
-    for (const { digest } of tally.bySigner.values()) counts.set(digest, (counts.get(digest) ?? 0) + 1);
-    for (const [digest, count] of counts) {
-      if (count >= this.#setOf(height).quorum) this.#onQuorum(height, digest, tally);
+    if (tally === undefined) return;
+    for (const { statement, name, count } of tally.counts()) {
+      if (!this.#isOpen(statement)) continue;
+      if (count >= this.#setOf(height).quorum) this.#onQuorum(statement, name, tally);
     }
   }
 
-  #onQuorum(height: Height, digest: string, tally: Tally): void {
+  /** Whether a quorum for a statement would say something new: of a certified height only a later round does. */
+  #isOpen({ height, round }: CheckpointStatement): boolean {
+    if (height > this.certifiedHeight || height === this.#owedHeight) return true;
     const own = this.#own.get(height);
-    if (own === undefined) {
-      if (height > this.#executedHeight) this.#certifiedAhead.set(height, digest);
+    return own !== undefined && round > own.outcome.statement.round && round !== restartRound;
+  }
+
+  #onQuorum(certified: CheckpointStatement, name: string, tally: Tally): void {
+    const { height, round } = certified;
+    if (!this.#own.has(height)) {
+      const known = this.#certifiedAhead.get(height);
+      const isLatest = known === undefined || round > known.round;
+      if (height > this.#executedHeight && isLatest) this.#certifiedAhead.set(height, certified);
       return;
     }
-    if (own.name !== digest) {
-      this.#diverge(height);
-      return;
-    }
+    if (!this.#takeOver(certified)) return;
+    const own = this.#own.get(height)!;
+    if (own.name !== name) return;
     const isNewest = height > this.certifiedHeight;
     this.certifiedHeight = toHeight(Math.max(height, this.certifiedHeight));
     if (height === this.#owedHeight) this.#owedHeight = null;
-    const signatures = [...tally.bySigner.values()]
-      .filter((row) => row.digest === digest)
-      .map((row) => row.signature)
-      .sort((a, b) => a.signer - b.signer);
+    const signatures = tally.signaturesOf(name);
     this.#context.emit({ type: 'certified-checkpoint', statement: own.outcome.statement, signatures });
     if (!isNewest) return;
     this.#context.emit({ type: 'report', fact: { type: 'checkpoint-certified', height } });
@@ -258,9 +282,7 @@ export class Checkpoints {
     const own = this.#own.get(height);
     const tally = this.#tallies.get(height);
     if (own === undefined || tally === undefined) return false;
-    let count = 0;
-    for (const { digest } of tally.bySigner.values()) if (digest === own.name) count++;
-    return count >= this.#setOf(height).quorum;
+    return tally.countOf(own.name) >= this.#setOf(height).quorum;
   }
 
   /**
@@ -269,12 +291,11 @@ export class Checkpoints {
    * @returns whether that is all: where fewer than a quorum of that height are held here, storage may have the others
    */
   onRequest(peer: ValidatorIndex, height: Height): boolean {
-    const signatures = [...(this.#tallies.get(height)?.bySigner.values() ?? [])].map((row) => row.signature);
-    const isQuorum = signatures.length >= this.#setOf(height).quorum;
-    if (height < this.certifiedHeight) {
-      const newest = this.#tallies.get(this.certifiedHeight)?.bySigner.values() ?? [];
-      for (const row of newest) signatures.push(row.signature);
-    }
+    const tally = this.#tallies.get(height);
+    const signatures = tally?.all() ?? [];
+    const { quorum } = this.#setOf(height);
+    const isQuorum = tally?.counts().some(({ count }) => count >= quorum) ?? false;
+    if (height < this.certifiedHeight) signatures.push(...(this.#tallies.get(this.certifiedHeight)?.all() ?? []));
     if (signatures.length > 0) this.#send([peer], signatures);
     return isQuorum;
   }
@@ -323,9 +344,8 @@ export class Checkpoints {
     const signatures: CheckpointSignature[] = [];
     for (const [height, tally] of this.#tallies) {
       const self = this.#selfAt(height);
-      const own = self === null ? undefined : tally.bySigner.get(self);
-      if (own !== undefined && (height >= this.certifiedHeight || height === this.#owedHeight))
-        signatures.push(own.signature);
+      if (self !== null && (height >= this.certifiedHeight || height === this.#owedHeight))
+        signatures.push(...tally.allOf(self));
     }
     if (signatures.length > 0) this.#send(to, signatures);
   }
