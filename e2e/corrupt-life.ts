@@ -116,7 +116,7 @@ async function mend(config: NodeConfig, founding: Founding, peers: Peers): Promi
 
 /** Rejects with what ends the life. */
 async function liveOnce(config: NodeConfig, founding: Founding, ask: Ask): Promise<void> {
-  const { genesis, ledgerHash, keys, restarts } = founding;
+  const { genesis, ledgerHash, keys, restarts, rounds } = founding;
   const self = { id: config.validatorId, linkKey: keys.link.publicKey };
   const closers: (() => unknown)[] = [];
   try {
@@ -127,7 +127,7 @@ async function liveOnce(config: NodeConfig, founding: Founding, ask: Ask): Promi
     closers.push(mark.close);
     const stateHashes = createStateHashes();
     const ledger = asChainFailure(() =>
-      openKeptLedger({ dataDir: config.dataDir, genesis, ledgerHash, self, stateHashes, restarts }),
+      openKeptLedger({ dataDir: config.dataDir, genesis, ledgerHash, self, stateHashes, restarts, rounds }),
     );
     closers.push(ledger.close);
     await restore({

@@ -264,6 +264,7 @@ export {
   restartDigest,
   restartRound,
   restartSignedBytes,
+  roundMax,
   withRestartSignature,
 } from './model/restart.ts';
 export type { TransactionContent, UnsignedTransaction } from './model/sign-transaction.ts';

@@ -90,6 +90,10 @@ export const clientErrors = {
     'Nobody has compared the fingerprint of the invitation',
     'Ask the inviter for it by another way, and give it as --fingerprint.',
   ],
+  'usage.no-round': [
+    'Height and round belong together',
+    'Give --above and --round, or neither to see how the node stands.',
+  ],
   'usage.unwritable': ['A file cannot be written', 'Choose another name: nothing is written over.'],
   'usage.bad-amount': [
     'The amount is not one',
@@ -425,6 +429,41 @@ export const clientErrors = {
     'The members have ended the epoch at this height',
     'Nothing: the node goes on in the next epoch at once.',
   ],
+
+  'recertify.no-chain': [
+    'The node has no chain, so there is nothing to execute again',
+    'Start it: it gets one from its peers.',
+  ],
+  'recertify.diverged': [
+    'The node has another result than a quorum has signed',
+    'Start it: it mends itself from its peers. Then look again.',
+  ],
+  'recertify.certified': [
+    'The result of a height to be executed again is certified here',
+    'It stands. Name the highest certified height; if other nodes have recorded a lower one, docs/operations.md, "Certifying results anew".',
+  ],
+  'recertify.behind': [
+    'The height is not certified here',
+    'Start the node until it has heard of what the others have certified, or name a lower height at all nodes.',
+  ],
+  'recertify.round-used': [
+    'The round was recorded, or signed in, at this node before',
+    'Choose one that no node has recorded, and give it at all nodes. What was recorded once is never taken back.',
+  ],
+  'recertify.no-beginning': [
+    'The chain was founded from a snapshot and cannot be executed again from its beginning',
+    'Leave it: it follows once a quorum of the others has certified. Or put in the chain.db of a node that has everything, not executed again yet.',
+  ],
+  'recertify.other-software': [
+    'The present software gives another result of a height that a quorum has signed',
+    'Install the release that gives the certified results, and mends only what could not be certified.',
+  ],
+  'recertify.unreadable': ['The record of rounds beside the keys cannot be read', 'Check folder and permissions.'],
+  'recertify.malformed': [
+    'The record of rounds beside the keys is damaged',
+    'Put back the one that was there. Do not delete it: the node might sign a second result in a round that is over.',
+  ],
+  'recertify.unwritable': ['The record of rounds cannot be written', 'Check folder, permissions and free space.'],
 
   'cbor.depth': ['The CBOR is nested too deeply', correctBytes],
   'cbor.duplicate-key': ['A map has one key twice', correctBytes],

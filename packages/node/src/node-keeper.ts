@@ -30,6 +30,7 @@ import {
   repairNode,
   setJournalAside,
 } from './node-repair.ts';
+import { finishRecertification } from './recertify/recertification.ts';
 import { checkNothingAbove } from './restart/standing.ts';
 import type { PeerAddress } from './transport/transport.ts';
 
@@ -78,6 +79,8 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
     closers.add(() => failure.release());
     const { http } = config;
     try {
+      const again = orThrow(await finishRecertification({ config, founding }));
+      if (again > 0) log.info('recertify.finished', { heights: again });
       orThrow(await checkNothingAbove({ config, founding }));
       const begun = beginLife({
         config: { ...config, http: { ...http, port: httpPort } },

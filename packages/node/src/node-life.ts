@@ -82,7 +82,7 @@ export type LifeParts = {
 /** Resolves with where HTTP is served, once it listens. What it opened is closed by `closers`, also when it rejects. */
 export async function beginLife(parts: LifeParts): Promise<string> {
   const { config, founding, log, closers, life, failure } = parts;
-  const { keys, genesis, genesisBytes, ledgerHash, restarts } = founding;
+  const { keys, genesis, genesisBytes, ledgerHash, restarts, rounds } = founding;
   const selfId = config.validatorId;
   const startedAtMs = performance.now();
 
@@ -91,7 +91,13 @@ export async function beginLife(parts: LifeParts): Promise<string> {
 
   const { port1: newsOut, port2: newsIn } = new MessageChannel();
   const { client: ledger, verification } = await startLedgerClient(
-    { dataDir: config.dataDir, genesis: genesisBytes, self: { id: selfId, linkKey: keys.link.publicKey }, restarts },
+    {
+      dataDir: config.dataDir,
+      genesis: genesisBytes,
+      self: { id: selfId, linkKey: keys.link.publicKey },
+      restarts,
+      rounds,
+    },
     newsOut,
     (stateHashes) =>
       createVerificationPool(

@@ -384,14 +384,16 @@ function compareWithJournal(
   { tipHeight }: ChainSummary,
   memory: JournalMemory | null,
 ): void {
-  for (const [height, digest] of memory?.checkpoints ?? []) {
+  for (const { height, round, digest } of memory?.checkpoints ?? []) {
     if (height > tipHeight) {
       const what = `the journal has an own checkpoint of height ${height}, the chain ends at ${tipHeight}: commits are lost`;
       findings.add('block', 'audit.behind', what, { height: tipHeight + 1 });
       return;
     }
     const checkpoint = findings.guard('checkpoint', { height }, () => chain.checkpoint(height));
-    if (checkpoint === null || toHex(sha256(checkpoint.statement)) === digest) continue;
+    // Of an earlier round: the height was executed again since.
+    if (checkpoint === null || checkpoint.round > round) continue;
+    if (toHex(sha256(checkpoint.statement)) === digest) continue;
     const what = `the checkpoint of height ${height} is not the one that was signed, as the journal has it`;
     findings.add('checkpoint', 'audit.contradiction', what, { height });
   }

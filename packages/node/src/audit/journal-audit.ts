@@ -46,12 +46,14 @@ export type JournalMemory = {
   readonly settled: SigningMark;
   /** The highest view of an epoch with a finalization whose signatures hold; 0 for none. */
   readonly finalizedView: (epoch: number) => number;
-  /** Digests of the own checkpoints, by height. */
-  readonly checkpoints: ReadonlyMap<number, string>;
+  /** The own checkpoints: one for each height and round. */
+  readonly checkpoints: Iterable<OwnCheckpoint>;
   /** Whether a finalization held here covers a block: its own, or that of a block held here that stands on it. */
   readonly isFinal: (digest: string) => boolean;
   readonly records: number;
 };
+
+export type OwnCheckpoint = { readonly height: number; readonly round: number; readonly digest: string };
 
 export type JournalAudit = {
   readonly directory: string;
@@ -159,7 +161,7 @@ function createMemory({ anchor, epochs, selfId }: JournalAudit, findings: Findin
   const recent: Signed[][] = [];
   const votes = new Map<string, Vote[]>();
   const batches = new Map<string, string>();
-  const checkpoints = new Map<number, string>();
+  const checkpoints = new Map<string, OwnCheckpoint>();
   const finalized = new Set<string>();
   const parents = new Map<string, string>();
 
@@ -213,9 +215,10 @@ function createMemory({ anchor, epochs, selfId }: JournalAudit, findings: Findin
         // Of a block that the members have given up.
         if (height >= restartHeight && round !== restartRound) return [{ checkpointHeight: height }];
         const digest = toHex(checkpointDigest(record.statement));
-        if ((checkpoints.get(height) ?? digest) !== digest)
+        const place = `${height}/${round}`;
+        if ((checkpoints.get(place)?.digest ?? digest) !== digest)
           contradiction(`two own checkpoints of height ${height} differ`, { ...where, height });
-        checkpoints.set(height, digest);
+        checkpoints.set(place, { height, round, digest });
         return [{ checkpointHeight: height }];
       }
       case 'batch': {
@@ -277,7 +280,7 @@ function createMemory({ anchor, epochs, selfId }: JournalAudit, findings: Findin
       signed,
       settled,
       finalizedView: (epoch) => finalizedViews.get(epoch) ?? 0,
-      checkpoints,
+      checkpoints: checkpoints.values(),
       isFinal,
       records,
     }),

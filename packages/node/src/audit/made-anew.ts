@@ -7,20 +7,7 @@
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  type Accused,
-  accusedAfter,
-  type Block,
-  type CheckpointStatement,
-  checkpointDigest,
-  createEvidenceReader,
-  type EpochSet,
-  equalBytes,
-  freshProofs,
-  indexIn,
-  readSuspensionsOf,
-} from '@cairn-ledger/core';
-import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
+import { type Block, type CheckpointStatement, checkpointDigest, equalBytes } from '@cairn-ledger/core';
 import { orThrow } from '../failure.ts';
 import { ChainDb, type StoredBlock } from '../storage/chain-db.ts';
 import { chainSchema, chainSchemaVersion, tilesPerLevelMax } from '../storage/chain-schema.ts';
@@ -30,7 +17,8 @@ import { batchesPerBlockMax, heightOf } from '../storage/transaction-place.ts';
 import { executedToView, storedToView } from '../storage/view-block.ts';
 import { type ViewBlock, ViewDb } from '../storage/view-db.ts';
 import { viewSchema, viewSchemaVersion } from '../storage/view-schema.ts';
-import { type ChainExecutor, createChainExecutor } from '../threads/chain-executor.ts';
+import { type BlockReplay, createBlockReplay } from '../threads/block-replay.ts';
+import { createChainExecutor } from '../threads/chain-executor.ts';
 import type { AuditedBatch } from './block-audit.ts';
 import { compareTable, type TableSpec } from './compare-tables.ts';
 import type { AuditedEpochs } from './epoch-audit.ts';
@@ -158,39 +146,16 @@ export type MadeAnewOptions = {
 export function makeAnew(options: MadeAnewOptions, findings: Findings): MadeAnew {
   const { anchor, epochs, isReplay, chain: storedChain, viewHeight } = options;
   const { dir, chain, view } = openTemporary(options);
-  let executor: ChainExecutor | null = null;
-  let present = openEpoch(anchor.set);
+  let replay: BlockReplay | null = null;
   let madeHeight = options.firstHeight - 1;
 
-  /** A replica starts each epoch with those whom the ledger holds to be proven faulty. */
-  function openEpoch(set: EpochSet): {
-    readonly set: EpochSet;
-    readonly proofsIn: ReturnType<typeof createEvidenceReader>;
-    accused: Accused;
-  } {
-    const proven =
-      executor === null
-        ? []
-        : readSuspensionsOf(chain.db.store, set.validators).filter(({ cause }) => cause === 'proven-fault');
-    const accused = proven.flatMap(({ validator }) => indexIn(set, validator) ?? []);
-    const before = set.epoch === anchor.set.epoch ? null : present.set;
-    const proofsIn = createEvidenceReader(set, anchor.ledgerHash, sodiumVerifier, before);
-    return { set, proofsIn, accused: new Set(accused) };
-  }
-
   function execute(stored: StoredBlock, block: Block, batches: readonly AuditedBatch[], certified: Certified) {
-    const { view: agreedView, finalization } = stored;
-    const prepared = batches.map((batch) => ({ ...batch, verdicts: new Uint8Array(batch.transactions.length) }));
-    const set = epochs.at(stored.height);
-    if (set !== present.set) present = openEpoch(set);
-    const proofs = freshProofs(present.accused, present.proofsIn(block));
-    present.accused = accusedAfter(present.accused, proofs);
-    const { outcome, executed } = executor!.execute({
+    const { outcome, executed } = replay!.execute({
+      stored,
       block,
-      view: agreedView,
-      finalization,
-      batches: prepared,
-      misbehaviour: proofs.map(({ accused, proof }) => ({ accused, kind: proof.type })),
+      batches,
+      set: epochs.at(stored.height),
+      round: storedChain.checkpoint(stored.height)?.round ?? 0,
       ...(isRestart(storedChain, stored.height) && { restart: epochs.at(stored.height + 1).validators }),
     });
     if (certified !== null && !equalBytes(checkpointDigest(outcome.statement), checkpointDigest(certified))) {
@@ -208,7 +173,10 @@ export function makeAnew(options: MadeAnewOptions, findings: Findings): MadeAnew
   ): ViewBlock {
     const { height, digest } = stored;
     if (block === null) {
-      if (isReplay) executor = createChainExecutor(anchor.genesis, anchor.ledgerHash, chain.db);
+      if (isReplay) {
+        const executor = createChainExecutor(anchor.genesis, anchor.ledgerHash, chain.db);
+        replay = createBlockReplay(executor, chain.db.store, anchor.ledgerHash, anchor.set);
+      }
       return { height, digest, transactions: [] };
     }
     return isReplay ? executedToView(execute(stored, block, batches, certified)) : storedToView(storedChain, stored);

@@ -31,7 +31,17 @@ const refusedKinds = new Set([
   'validator',
   'ready',
 ]);
-const untrueKinds = new Set(['anchor', 'proof', 'receipt', 'checkpoint', 'verify', 'doctor', 'join', 'restart']);
+const untrueKinds = new Set([
+  'anchor',
+  'proof',
+  'receipt',
+  'checkpoint',
+  'verify',
+  'doctor',
+  'join',
+  'restart',
+  'recertify',
+]);
 
 /** The exit code of an error, by the part of its code before the dot. */
 export function exitCodeOf(error: CairnError): ExitCode {

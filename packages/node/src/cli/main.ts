@@ -21,6 +21,7 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   propose: async () => (await import('./commands/propose.ts')).proposeCommand(),
   vote: async () => (await import('./commands/vote.ts')).voteCommand(),
   restart: async () => (await import('./commands/restart.ts')).restartCommand(),
+  recertify: async () => (await import('./commands/recertify.ts')).recertifyCommand(),
   fence: async () => (await import('./commands/fence.ts')).fenceCommand(),
   events: async () => (await import('./commands/events.ts')).eventsCommand(),
   key: async () => (await import('./commands/key.ts')).keyCommand(),

@@ -16,6 +16,7 @@ import {
   type TrustAnchor,
 } from '@cairn-ledger/core';
 import { type NodeKeys, readNodeKeys } from '../keys/node-keys.ts';
+import { type RoundRecords, readRounds } from '../recertify/round-records.ts';
 import { type Restarts, readRestarts } from '../restart/restart-files.ts';
 import type { NodeConfig } from './node-config.ts';
 
@@ -28,13 +29,15 @@ export type Founding = {
   readonly anchor: TrustAnchor | null;
   /** Epochs that the members have ended outside of the ledger. */
   readonly restarts: Restarts;
+  /** Commands of the operator to certify results anew. */
+  readonly rounds: RoundRecords;
 };
 
 /**
  * A node need not be a validator of the genesis: one that joins later follows the chain until the set names it. One that was told
  * whom to ask (`bootstrap`) has joined, perhaps with other keys than the genesis has for its id.
  *
- * Errors: `keyfile.*`, `config.no-genesis`, `config.bad-genesis`, `config.wrong-keys`, `config.bad-anchor`; those of `readRestarts`.
+ * Errors: `keyfile.*`, `config.no-genesis`, `config.bad-genesis`, `config.wrong-keys`, `config.bad-anchor`; those of `readRestarts` and `readRounds`.
  */
 export function readFounding(config: NodeConfig): Result<Founding, CairnError> {
   const keys = readNodeKeys(config.keysDir);
@@ -65,6 +68,8 @@ export function readFounding(config: NodeConfig): Result<Founding, CairnError> {
   if (!anchor.ok) return anchor;
   const restarts = readRestarts(config.keysDir, ledgerHash);
   if (!restarts.ok) return restarts;
+  const rounds = readRounds(config.keysDir, ledgerHash);
+  if (!rounds.ok) return rounds;
   return ok({
     keys: keys.value,
     genesis: genesis.value,
@@ -72,6 +77,7 @@ export function readFounding(config: NodeConfig): Result<Founding, CairnError> {
     ledgerHash,
     anchor: anchor.value,
     restarts: restarts.value,
+    rounds: rounds.value,
   });
 }
 

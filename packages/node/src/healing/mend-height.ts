@@ -131,9 +131,12 @@ export async function mendCertified(task: HeightTask, height: number): Promise<C
   if (own?.ok && isHeight(own.value) && quorumOf(own.value, signatures, epoch, verifier) !== null) return own.value;
   const certified = await peers?.askAny({ type: 'request-checkpoint', height: toHeight(height) }, (answer) => {
     const all = answer.type === 'checkpoint-signatures' ? answer.signatures : [];
-    const found = all.find(({ statement }) => isHeight(statement));
-    const isTrueOne = found !== undefined && quorumOf(found.statement, all, epoch, verifier) !== null;
-    return isTrueOne ? isTrue(found.statement) : isNothing;
+    // A peer has those of every round that it was told.
+    const statements = new Map(all.map(({ statement }) => [toHex(checkpointDigest(statement)), statement]));
+    const found = [...statements.values()].find(
+      (statement) => isHeight(statement) && quorumOf(statement, all, epoch, verifier) !== null,
+    );
+    return found === undefined ? isNothing : isTrue(found);
   });
   const isPlausible = own?.ok === true && isHeight(own.value);
   if (certified == null && isPlausible && stored!.signatures === null) {

@@ -37,6 +37,7 @@ import {
   prepareChain,
   tilesPerLevelMax,
 } from './chain-schema.ts';
+import { type LaterRound, putLaterRound, putSignatures } from './checkpoint-rounds.ts';
 import { type Database, openDatabase } from './database.ts';
 import {
   createEpochTable,
@@ -83,6 +84,8 @@ export type NewBlock = {
   readonly statement: Uint8Array;
   /** Of the statement; absent: 0. */
   readonly round?: number;
+  /** What the block names in place of an earlier round of its height; absent: nothing. */
+  readonly laterRound?: LaterRound | null;
   readonly historySize: number;
   /** The epoch that starts from this block: with the genesis and with a boundary block. */
   readonly epochStart: NewEpoch | null;
@@ -217,6 +220,7 @@ export class ChainDb {
       writeState(this.#statements, block.writes);
       for (const { level, index, hashes } of block.tileWrites) putTile.run(tileIdOf(level, index), hashes);
       insertCheckpoint.run(height, block.round ?? 0, block.statement, null);
+      if (block.laterRound != null) putLaterRound(this.#statements, block.laterRound);
       if (block.epochStart !== null) insertEpoch(this.#statements, block.epochStart);
       if (block.target !== null) insertTarget(this.#statements, { height, ...block.target });
       insertNews(this.#statements, height, block.news ?? []);
@@ -390,8 +394,7 @@ export class ChainDb {
    */
   putCertified(height: number, round: number, signatures: Uint8Array): Result<void, StorageError> {
     return this.#database.writeSoon(`writing the checkpoint of ${height}`, () => {
-      const { changes } = this.#statements.certify.run(signatures, height, round);
-      assert(changes === 1, 'a checkpoint is certified after its block is executed');
+      putSignatures(this.#statements, height, round, signatures);
     });
   }
 

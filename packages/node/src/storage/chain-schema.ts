@@ -117,6 +117,9 @@ export function prepareChain(sqlite: DatabaseSync) {
 
     insertCheckpoint: sqlite.prepare(`INSERT INTO checkpoints (${checkpointColumns}) VALUES (?, ?, ?, ?)`),
     certify: sqlite.prepare('UPDATE checkpoints SET signatures = ? WHERE height = ? AND round = ?'),
+    replaceRound: sqlite.prepare(
+      'UPDATE checkpoints SET round = ?, statement = ?, signatures = ? WHERE height = ? AND round < ?',
+    ),
     checkpoint: sqlite.prepare(
       `SELECT ${checkpointColumns} FROM checkpoints WHERE height = ? ORDER BY round DESC LIMIT 1`,
     ),

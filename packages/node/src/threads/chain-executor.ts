@@ -9,6 +9,7 @@ import {
   assert,
   type Block,
   type CheckpointStatement,
+  checkpointDigest,
   createEpochTarget,
   createHistoryTree,
   createLedger,
@@ -42,6 +43,7 @@ import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { eventsToNews } from '../membership/ledger-news.ts';
 import type { ChainDb, NewBlock } from '../storage/chain-db.ts';
 import { createCheckedStore, damagedState, hashesOfTree } from '../storage/checked-state.ts';
+import { type LaterRound, laterRoundOf } from '../storage/checkpoint-rounds.ts';
 import { epochSetToStored, storedToEpochSet } from '../storage/epoch-table.ts';
 import { createStateHashes, writeStateHashes } from '../storage/state-hashes.ts';
 import { damageOf } from '../storage/storage-error.ts';
@@ -55,6 +57,8 @@ export type FinalizedBlock = {
   readonly finalization: Uint8Array | null;
   readonly batches: readonly PreparedBatch[];
   readonly misbehaviour: readonly ProvenFault[];
+  /** Of its statement; absent: 0. */
+  readonly round?: number;
   /** Of a block with which the members end an epoch: by whom the next one is agreed on. */
   readonly restart?: readonly Validator[];
 };
@@ -178,7 +182,16 @@ export function createChainExecutor(
     if (!committed.ok) throw committed.error;
   }
 
-  function execute({ block, view: agreedView, finalization, batches, misbehaviour, restart }: FinalizedBlock) {
+  /** A block names the result of L heights before that a quorum has signed: it may be of a later round than the own one. */
+  function laterRoundNamedBy({ height, checkpoint }: Block['header']): LaterRound | null {
+    const named = chain.checkpoint(Math.max(0, height - lag));
+    const own = named === null ? null : decodeCheckpointStatement(named.statement);
+    if (!own?.ok || equalBytes(checkpointDigest(own.value), checkpoint)) return null;
+    return laterRoundOf(own.value, checkpoint);
+  }
+
+  function execute(finalized: FinalizedBlock) {
+    const { block, view: agreedView, finalization, batches, misbehaviour, round = 0, restart } = finalized;
     const { header } = block;
     const set = storedToEpochSet(chain.epochs.at(header.height));
     const { validators } = set;
@@ -206,7 +219,7 @@ export function createChainExecutor(
       ledgerHash,
       epoch: header.epoch,
       height: header.height,
-      round: restart === undefined ? 0 : restartRound,
+      round: restart === undefined ? round : restartRound,
       historySize: history.size,
       historyRoot: history.root,
       stateRoot,
@@ -236,6 +249,7 @@ export function createChainExecutor(
       tileWrites: history.tileWrites,
       statement: encodeCheckpointStatement(statement),
       round: statement.round,
+      laterRound: laterRoundNamedBy(header),
       historySize: history.size,
       epochStart: next === null ? null : epochSetToStored(next),
       target: target === before ? null : target,

@@ -5,6 +5,8 @@ import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { orThrow } from '../failure.ts';
 import { repairView } from '../healing/repair-view.ts';
 import { createRosterKeeper, type RosterKeeper } from '../membership/roster.ts';
+import { recordedRound } from '../recertify/recorded-round.ts';
+import type { RoundRecords } from '../recertify/round-records.ts';
 import { restartChain } from '../restart/restart-chain.ts';
 import type { Restarts } from '../restart/restart-files.ts';
 import { type ChainDb, openChainDb } from '../storage/chain-db.ts';
@@ -23,6 +25,7 @@ export type KeptLedgerOptions = {
   readonly stateHashes: SharedArrayBuffer;
   /** By the epoch that each ends. */
   readonly restarts: Restarts;
+  readonly rounds: RoundRecords;
 };
 
 export type KeptLedger = {
@@ -31,26 +34,30 @@ export type KeptLedger = {
   readonly view: ViewDb;
   readonly origin: StoredOrigin;
   readonly rosters: RosterKeeper;
+  /** The round of a height that is executed. */
+  roundAt(height: number): number;
   close(): void;
 };
 
 /** @throws StorageError, or a NodeFailed with its code; nothing stays open then */
 export function openKeptLedger(options: KeptLedgerOptions): KeptLedger {
-  const { dataDir, genesis, ledgerHash, self, stateHashes, restarts } = options;
+  const { dataDir, genesis, ledgerHash, self, stateHashes, restarts, rounds } = options;
+  const lag = genesis.parameters.checkpointLag;
   const chain = orThrow(openChainDb(join(dataDir, 'chain.db'), { ledgerHash }));
   let view: ViewDb | null = null;
   try {
     const executor = createChainExecutor(genesis, ledgerHash, chain, stateHashes);
-    orThrow(restartChain(chain, executor, restarts, genesis.parameters.checkpointLag, sodiumVerifier));
+    orThrow(restartChain(chain, executor, restarts, lag, sodiumVerifier));
     const opened = openView(join(dataDir, 'view.db'), chain);
     view = opened;
-    const origin = originOf(chain, genesis.parameters.checkpointLag);
+    const origin = originOf(chain, lag);
     const rosters = createRosterKeeper(executor.store, chain.epochs, self);
     const close = (): void => {
       opened.close();
       chain.close();
     };
-    return { chain, executor, view: opened, origin, rosters, close };
+    const roundAt = (height: number): number => recordedRound(chain, rounds, height, lag);
+    return { chain, executor, view: opened, origin, rosters, roundAt, close };
   } catch (cause) {
     view?.close();
     chain.close();

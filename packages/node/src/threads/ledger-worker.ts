@@ -111,7 +111,7 @@ function run(): void {
       case 'forget':
         return preparer.forget(message.digest);
       case 'execute':
-        return execute({ executor, preparer, view, rosters, watch }, message);
+        return execute({ executor, preparer, view, rosters, watch, roundAt: kept.roundAt }, message);
       case 'keep-certified':
         orThrow(chain.putCertified(message.height, message.round, message.signatures));
         return news.postMessage({ type: 'certified', height: message.height } satisfies LedgerNews);
@@ -147,10 +147,11 @@ type Execution = {
   readonly view: ViewDb;
   readonly rosters: RosterKeeper;
   readonly watch: LedgerWatch;
+  readonly roundAt: (height: number) => number;
 };
 
 function execute(
-  { executor, preparer, view, rosters, watch }: Execution,
+  { executor, preparer, view, rosters, watch, roundAt }: Execution,
   message: Extract<ToLedger, { type: 'execute' }>,
 ): void {
   const start = performance.now();
@@ -167,6 +168,7 @@ function execute(
     finalization: message.finalization,
     batches,
     misbehaviour: message.misbehaviour,
+    round: roundAt(block.header.height),
   });
   const { statement, timeMs, target } = outcome;
   const roster = rosters.onWrites(writes, isEpochNew);

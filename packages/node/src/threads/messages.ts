@@ -13,6 +13,7 @@ import type { HostPort, LogLevel, NodeConfig } from '../config/node-config.ts';
 import type { NodeStatus } from '../http/edge-port.ts';
 import type { Roster } from '../membership/roster.ts';
 import type { MetricSamples } from '../metrics.ts';
+import type { RoundRecords } from '../recertify/round-records.ts';
 import type { Restarts } from '../restart/restart-files.ts';
 import type { StoredEpoch } from '../storage/epoch-table.ts';
 
@@ -29,6 +30,7 @@ export type LedgerSettings = {
   readonly stateHashes: SharedArrayBuffer;
   /** By the epoch that each ends. */
   readonly restarts: Restarts;
+  readonly rounds: RoundRecords;
 };
 
 export type ToLedger =
