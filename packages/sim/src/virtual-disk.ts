@@ -8,6 +8,7 @@ import type {
   Block,
   Certificate,
   CheckpointSignature,
+  CheckpointStatement,
   JournalRecord,
   Outcome,
   ProvenFault,
@@ -62,6 +63,10 @@ export class VirtualDisk {
   mark: SigningMark | null = { epoch: 0, view: 0, seq: 0, checkpointHeight: 0 };
   /** What the next sync comes to. */
   nextSync: SyncFate = 'whole';
+  /** The first height of which its software has another result than it should; none, where it is sound. */
+  wrongFrom = Number.POSITIVE_INFINITY;
+  /** Rounds that the operator has recorded, beside the keys: "the L heights above are of this round". */
+  rounds: { readonly above: number; readonly round: number }[] = [];
   /** While set, writes fail. */
   isFull = false;
   /** While set, syncs are said to be done and nothing is kept. */
@@ -74,6 +79,13 @@ export class VirtualDisk {
     if (records.length === 0) return;
     this.journal.push(records);
     this.#unkeptGroups = this.isLying ? this.#unkeptGroups + 1 : 0;
+  }
+
+  /** A quorum has signed the own result in a later round. */
+  keepRound(statement: CheckpointStatement): void {
+    const own = this.executed[statement.height - 1];
+    if (own === undefined || own.outcome.statement.round === statement.round) return;
+    this.executed[statement.height - 1] = { ...own, outcome: { ...own.outcome, statement } };
   }
 
   records(): JournalRecord[] {

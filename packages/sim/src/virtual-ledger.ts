@@ -49,14 +49,19 @@ export function executeBlock(
     ...before,
     epoch: set.epoch,
     height,
+    round: roundAt(disk, height, chain.constants.checkpointLag),
     historyRoot,
     historySize,
-    stateRoot: chainHash(block.digest, [wanted]),
+    stateRoot: chainHash(block.digest, height < disk.wrongFrom ? [wanted] : [wanted, wanted]),
     validatorSet: nextSet ?? set.digest,
   };
   const outcome = { statement, timeMs, target: policy.target };
   disk.executed.push({ ...finalized, outcome, policy, accused });
   return outcome;
+}
+
+function roundAt({ rounds }: VirtualDisk, height: number, checkpointLag: number): number {
+  return rounds.findLast(({ above }) => height > above && height <= above + checkpointLag)?.round ?? 0;
 }
 
 /** Each part stands behind its length. */

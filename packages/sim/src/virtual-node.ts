@@ -192,6 +192,7 @@ export class VirtualNode implements NetworkEnd {
           },
           keepCertified: (statement, signatures) => {
             this.disk.certified.set(statement.height, signatures);
+            this.disk.keepRound(statement);
             this.disk.certifiedHeight = Math.max(this.disk.certifiedHeight, statement.height);
           },
           serve: (request, answer) => answer(serveFromDisk(this.disk, request)),

@@ -123,4 +123,10 @@ export const found: readonly Scenario[] = [
     places: setChanges,
     waitsFor: null,
   },
+  {
+    number: 32,
+    what: 'results that a bug made differ, executed again in another round',
+    places: [{ file: `${here}/rounds.test.ts` }],
+    waitsFor: null,
+  },
 ];

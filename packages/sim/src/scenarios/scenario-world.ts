@@ -36,6 +36,7 @@ import { messageOf } from '../trace-story.ts';
 import { createVirtualChain, indexOfName, type VirtualChain } from '../virtual-chain.ts';
 import { VirtualNetwork } from '../virtual-network.ts';
 import { type NodeWorld, VirtualNode } from '../virtual-node.ts';
+import { recertifyDisk } from '../virtual-recertify.ts';
 import { restartDisk } from '../virtual-restart.ts';
 import { compareWithGolden } from './golden.ts';
 
@@ -109,7 +110,9 @@ export class ScenarioWorld {
       observer,
       monitor: {
         onExecuted: (node, block, batches, outcome) => {
-          if (this.nodes[node]!.isHonest) this.#agreement.onExecuted(node, block, outcome);
+          const { isHonest, disk } = this.nodes[node]!;
+          const isWrong = block.header.height >= disk.wrongFrom;
+          if (isHonest && !isWrong) this.#agreement.onExecuted(node, block, outcome);
           for (const each of namesIn(batches)) this.#executed[node]!.add(each);
         },
         onMisbehaviour: () => undefined,
@@ -207,6 +210,30 @@ export class ScenarioWorld {
       this.forgetExecuted(place);
     }
     this.note(`the members restart the network above height ${this.nodes[0]!.disk.executed.length - 1}`);
+  }
+
+  /** A bug: what these compute of the blocks that come now is not what it should be. */
+  makeWrong(...places: readonly number[]): void {
+    for (const place of places) {
+      const { disk } = this.nodes[place]!;
+      disk.wrongFrom = disk.executed.length + 1;
+    }
+    this.note(`a bug: from here on nodes ${this.#placesText(places)} have other results`);
+  }
+
+  /** They are down, and get software that has no bug. */
+  mend(...places: readonly number[]): void {
+    for (const place of places) this.nodes[place]!.disk.wrongFrom = Number.POSITIVE_INFINITY;
+    this.note(`the software of nodes ${this.#placesText(places)} is mended`);
+  }
+
+  /** They are down, and their operators have what is above a height executed again, in a round. */
+  recertify(above: number, round: number, ...places: readonly number[]): void {
+    for (const place of places) {
+      recertifyDisk(this.nodes[place]!.disk, this.chain, { above, round });
+      this.forgetExecuted(place);
+    }
+    this.note(`nodes ${this.#placesText(places)} execute again what is above height ${above}, in round ${round}`);
   }
 
   crash(...places: readonly number[]): void {
