@@ -1,6 +1,7 @@
 /** Where a replica starts from: storage answers after a start of the process, the epoch before where one follows another. */
 import type { Hash, Height, ValidatorIndex } from '../model/brands.ts';
 import type { Certificate } from '../model/certificate.ts';
+import type { CheckpointStatement } from '../model/checkpoint.ts';
 import type { FaultProof } from '../model/fault-proof.ts';
 import type { ChainTip } from './agreement/block-tree.ts';
 import type { ProtocolConstants } from './constants.ts';
@@ -30,6 +31,8 @@ export type ReplicaOrigin = {
   readonly suspended: readonly ValidatorIndex[];
   /** Proofs of fault of the epoch before, held here; after a start of the process they are in the journal. */
   readonly proofs?: readonly FaultProof[];
+  /** Own results that were signed and are not certified; after a start of the process they are in the journal. */
+  readonly signed?: readonly CheckpointStatement[];
   /** Signing waits until a quorum was heard (guard/start-check.ts): so after every start of a process, not where an epoch follows another. */
   readonly awaitsQuorum?: boolean;
 };

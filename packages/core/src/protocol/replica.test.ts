@@ -5,6 +5,7 @@ import { toEpoch, toHeight, toValidatorIndex, toView } from '../model/brands.ts'
 import { certificatesPageMax, type Message, nothingToRecall } from '../model/message.ts';
 import { viewsAhead } from './agreement/wanted.ts';
 import { retryMs } from './constants.ts';
+import type { JournalRecord } from './effects.ts';
 import {
   batchOf,
   blockOn,
@@ -192,6 +193,29 @@ test('after a restart the same result is signed again, and another one fences', 
   diverged.execute();
   assert.equal(diverged.isFenced, true);
   assert.equal(diverged.replica.status().maySign, false);
+});
+
+test('a result is signed in a later round than before, and in no earlier one; what was signed stays in the journal', () => {
+  const { journal } = settled();
+  const { statement } = outcomeOf(block);
+  const inRound = (round: number) =>
+    journal.map((record) =>
+      record.type === 'own-checkpoint' && record.statement.height === 1
+        ? { ...record, statement: { ...statement, round, historySize: statement.historySize + 1 } }
+        : record,
+    );
+  const signedBy = (records: readonly JournalRecord[], round: number) => {
+    const hand = new Hand({ records, holdExecution: true });
+    hand.input({ type: 'executed', outcome: { ...outcomeOf(block), statement: { ...statement, round } } });
+    const roundsIn = (all: Iterable<JournalRecord>) =>
+      [...all].flatMap((record) => (record.type === 'own-checkpoint' ? [record.statement.round] : []));
+    const kept = [...new Set(roundsIn(hand.replica.liveRecords()))].sort();
+    return { isFenced: hand.isFenced, signed: roundsIn(hand.journal), kept };
+  };
+  assert.deepEqual(signedBy(inRound(0), 1), { isFenced: false, signed: [1], kept: [0, 1] });
+  assert.deepEqual(signedBy(inRound(1), 2), { isFenced: false, signed: [2], kept: [1, 2] });
+  assert.deepEqual(signedBy(inRound(1), 0), { isFenced: false, signed: [], kept: [0, 1] });
+  assert.deepEqual(signedBy(inRound(1), 1), { isFenced: true, signed: [], kept: [1] });
 });
 
 test('own checkpoint signatures are sent again every tRetry until their height is certified', () => {

@@ -105,6 +105,7 @@ export class Replica {
     this.#evidence = chapters.evidence;
     this.#suspended = chapters.suspended;
     for (const proof of origin.proofs ?? []) this.#restoreProof(proof);
+    for (const statement of origin.signed ?? []) this.#signed.note(statement);
     this.#budget = new RequestBudget(origin.constants.deltaMs);
     this.#otherEpochs = new OtherEpochs(this.#context);
     this.#whereabouts = new Whereabouts(
@@ -432,7 +433,7 @@ export class Replica {
    */
   nextOrigin(): ReplicaOrigin | null {
     if (this.#boundary === null) return null;
-    return nextOrigin(this.#boundary, this.#chapters, this.#hasBegun);
+    return { ...nextOrigin(this.#boundary, this.#chapters, this.#hasBegun), signed: [...this.#signed.values()] };
   }
 
   get constants(): ProtocolConstants {

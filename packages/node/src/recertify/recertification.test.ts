@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import {
   type CheckpointStatement,
+  checkpointDigest,
+  createBlock,
   decodeCheckpointStatement,
   decodeGenesis,
   encodeCheckpointStatement,
@@ -16,6 +18,7 @@ import {
   sha256,
   signCheckpoint,
   toHash,
+  toHeight,
   toHex,
   toValidatorIndex,
 } from '@cairn-ledger/core';
@@ -31,6 +34,7 @@ import { readStopped } from '../restart/standing.ts';
 import { openChainDb } from '../storage/chain-db.ts';
 import { encodeSignatures } from '../storage/checkpoint-signatures.ts';
 import { createStateHashes } from '../storage/state-hashes.ts';
+import { createChainExecutor } from '../threads/chain-executor.ts';
 import { openKeptLedger } from '../threads/kept-ledger.ts';
 import { originOf, readOrigin } from '../threads/stored-origin.ts';
 import { finishRecertification, recertify, resultsStandingOf } from './recertification.ts';
@@ -263,6 +267,29 @@ test('a quorum that has signed the same result in a later round is kept with it'
   const stored = chain.checkpoint(9)!;
   assert.deepEqual([stored.round, toHex(stored.statement)], [3, toHex(encodeCheckpointStatement(later))]);
   assert.equal(chain.latestCertified()!.height, 9);
+  chain.close();
+});
+
+test('who executed in an earlier round finds the later one in the block that names it', () => {
+  const folder = copyOf('replaying');
+  const genesis = orThrow(decodeGenesis(new Uint8Array(readFileSync(join(folder, 'genesis.cbor')))));
+  const chain = orThrow(openChainDb(chainPathOf(folder), { ledgerHash: made.ledgerHash }));
+  const executor = createChainExecutor(genesis, made.ledgerHash, chain);
+  const executeNaming = (named: CheckpointStatement) => {
+    const { height, digest, timeMs } = chain.tip()!;
+    const parent = { epoch: named.epoch, height: toHeight(height + 1), rules: 1, parent: toHash(digest) };
+    const fields = { ...parent, timeMs: timeMs + 1, checkpoint: checkpointDigest(named), nextSet: null };
+    const block = createBlock(fields, [], []);
+    executor.execute({ block, view: 0, finalization: null, batches: [], misbehaviour: [] });
+  };
+  executeNaming({ ...truth[9]!, round: 7 });
+  executeNaming(truth[10]!);
+  executeNaming(wrongOf(truth[11]!));
+  assert.deepEqual(
+    [9, 10, 11].map((height) => chain.checkpoint(height)!.round),
+    [7, 0, 0],
+  );
+  assert.deepEqual(orThrow(decodeCheckpointStatement(chain.checkpoint(9)!.statement)), { ...truth[9]!, round: 7 });
   chain.close();
 });
 
