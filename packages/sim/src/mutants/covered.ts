@@ -94,7 +94,9 @@ export const covered: readonly CoveredMutant[] = [
     name: 'newest-certified-not-answered',
     rule: 'the answer is all signatures held',
     coveredBy: 'later heights are certified and asked for, and certify those below',
-    edits: [{ file: checkpoints, find: 'if (height < this.certifiedHeight) signatures', replace: 'if (false) signatures' }],
+    edits: [
+      { file: checkpoints, find: 'if (height < this.certifiedHeight) signatures', replace: 'if (false) signatures' },
+    ],
     profile: 'behind',
     nodes: [4],
   },
