@@ -95,7 +95,7 @@ export function createChapters(
       proofsIn,
       // With a quorum of them suspended, those alone could nullify every view, for ever and at the network's pace.
       isSuspended: (validator) => suspended.size < set.quorum && suspended.has(validator),
-      certifiedCheckpoint: (height) => checkpoints.certifiedDigest(height),
+      certifiedCheckpoint: (height, named) => checkpoints.certifiedDigest(height, named),
       nextSetAfter: (height) => {
         // An epoch knows nothing of what was wanted before it began; only a restart makes that another set.
         const target = checkpoints.targetAt(toHeight(Math.max(height, set.genesis.height)));

@@ -83,8 +83,8 @@ export const covered: readonly CoveredMutant[] = [
     edits: [
       {
         file: checkpoints,
-        find: 'toHeight(this.certifiedHeight + 1) }',
-        replace: 'toHeight(Math.max(this.#executedHeight, this.certifiedHeight + 1)) }',
+        find: 'toHeight(this.certifiedHeight + 1);',
+        replace: 'toHeight(Math.max(this.#executedHeight, this.certifiedHeight + 1));',
       },
     ],
     profile: 'lossy',

@@ -60,8 +60,12 @@ export type AgreementPorts = {
   readonly proofsIn: EvidenceReader;
   /** Whether the ledger says that this validator's views may be skipped. */
   isSuspended(validator: ValidatorIndex): boolean;
-  /** Digest of the checkpoint at this height if it is certified for this node; null otherwise. */
-  certifiedCheckpoint(height: Height): Hash | null;
+  /**
+   * Digest of the checkpoint at this height if it is certified for this node; null otherwise.
+   *
+   * @param named what a block says that it is: null also where that is the same result in a later round, not certified here
+   */
+  certifiedCheckpoint(height: Height, named?: Hash): Hash | null;
   /** The set that a block carrying this height's checkpoint must name as the next one; null where the epoch goes on. */
   nextSetAfter(height: Height): Hash | null;
   /** Whether the ledger wants another set or other rules than this epoch has: then a boundary block is due soon. */
@@ -257,7 +261,7 @@ export class Agreement {
     const marks = this.#ports.tree.marksAt(parentDigest);
     if (parent === null || marks === null) return 'wait';
     const height = checkpointHeightOf(block.header.height, this.#context);
-    const certified = this.#ports.certifiedCheckpoint(height);
+    const certified = this.#ports.certifiedCheckpoint(height, block.header.checkpoint);
     const due = certified === null ? null : { checkpoint: certified, nextSet: this.#ports.nextSetAfter(height) };
     const { batches, proofsIn } = this.#ports;
     const verdict = checkNewBlock(block, parent, marks, batches, proofsIn, due, this.#context);

@@ -17,7 +17,7 @@ import { type Hash, type Height, toHeight, type ValidatorIndex } from '../../mod
 import { type CheckpointStatement, checkpointDigest } from '../../model/checkpoint.ts';
 import type { CheckpointSignature } from '../../model/checkpoint-signature.ts';
 import type { EpochTarget } from '../../model/epoch-target.ts';
-import { restartRound } from '../../model/restart.ts';
+import { restartRound, roundMax } from '../../model/restart.ts';
 import { retryMs } from '../constants.ts';
 import type { ReplicaContext } from '../context.ts';
 import type { Outcome } from '../effects.ts';
@@ -50,6 +50,8 @@ export class Checkpoints {
   #askedAtMs = Number.NEGATIVE_INFINITY;
   #resentAtMs = Number.NEGATIVE_INFINITY;
   isDiverged = false;
+  /** See `certifiedDigest`. */
+  #lackedRoundHeight: Height | null = null;
   /** The height where the epoch before ended, while a quorum's signatures of it are not held. */
   #owedHeight: Height | null;
 
@@ -95,10 +97,27 @@ export class Checkpoints {
     return this.#tallies.size;
   }
 
-  /** Digest of the checkpoint at a height if it is certified for this node; null otherwise. */
-  certifiedDigest(height: Height): Hash | null {
+  /**
+   * Digest of the checkpoint at a height if it is certified for this node; null otherwise.
+   *
+   * @param named what a block says that it is. Where that is the own result in a later round, a height above may have been heard of
+   *   first: then its signatures are asked for, and null says that it is not certified here yet.
+   */
+  certifiedDigest(height: Height, named: Hash | null = null): Hash | null {
     if (height > this.certifiedHeight) return null;
-    return this.#own.get(height)?.digest ?? null;
+    const own = this.#own.get(height);
+    if (own === undefined) return null;
+    if (named === null || equalBytes(own.digest, named) || !isLaterRound(own, named)) return own.digest;
+    this.#lackedRoundHeight = height;
+    return null;
+  }
+
+  /** The height of which a block names a later round; null once that is certified here, or the block needs no vote any more. */
+  #lackedRound(finalizedHeight: Height): Height | null {
+    const height = this.#lackedRoundHeight;
+    if (height !== null && finalizedHeight >= height + this.#context.constants.checkpointLag)
+      this.#lackedRoundHeight = null;
+    return this.#lackedRoundHeight;
   }
 
   /** Highest height a validator is known to have executed. */
@@ -131,7 +150,10 @@ export class Checkpoints {
       this.#diverge(certified.height);
       return false;
     }
-    if (isLater) this.#setOwn({ ...outcome, statement: own });
+    if (isLater) {
+      this.#setOwn({ ...outcome, statement: own });
+      if (certified.height === this.#lackedRoundHeight) this.#lackedRoundHeight = null;
+    }
     return true;
   }
 
@@ -173,7 +195,7 @@ export class Checkpoints {
     if (height === this.#owedHeight) return known === undefined;
     if (height + heightsKept < this.#executedHeight || height > this.#executedHeight + heightsAheadMax) return false;
     if (known === undefined) {
-      if (height <= this.certifiedHeight) return tally !== undefined;
+      if (height <= this.certifiedHeight) return tally !== undefined || height === this.#lackedRoundHeight;
       if (height <= this.#executedHeight + heightsNear) return true;
       const far = this.#farHeights(signer);
       return far.length < farHeightsMax || height > far[0]!;
@@ -323,7 +345,8 @@ export class Checkpoints {
 
   /** Whether signatures are lacking that somebody may have. */
   #isLacking(finalizedHeight: Height): boolean {
-    return finalizedHeight > this.certifiedHeight || this.#owedHeight !== null;
+    const isOwed = this.#owedHeight !== null || this.#lackedRound(finalizedHeight) !== null;
+    return isOwed || finalizedHeight > this.certifiedHeight;
   }
 
   onConnected(peer: ValidatorIndex, finalizedHeight: Height): void {
@@ -332,10 +355,11 @@ export class Checkpoints {
   }
 
   #ask(to: 'all' | readonly ValidatorIndex[]): void {
+    const height = this.#lackedRoundHeight ?? this.#owedHeight ?? toHeight(this.certifiedHeight + 1);
     this.#context.emit({
       type: 'send',
       to,
-      message: { type: 'request-checkpoint', height: this.#owedHeight ?? toHeight(this.certifiedHeight + 1) },
+      message: { type: 'request-checkpoint', height },
     });
   }
 
@@ -376,4 +400,11 @@ export class Checkpoints {
     const resendAtMs = this.#isUncertified ? this.#resentAtMs + pause : Number.POSITIVE_INFINITY;
     return Math.max(this.#context.now.ms + 1, Math.min(askAtMs, resendAtMs));
   }
+}
+
+/** Whether a digest is that of the same result in a later round: no more than some hundred are tried. */
+function isLaterRound({ outcome: { statement } }: Own, digest: Hash): boolean {
+  for (let round = statement.round + 1; round <= roundMax; round++)
+    if (equalBytes(checkpointDigest({ ...statement, round }), digest)) return true;
+  return false;
 }

@@ -4,7 +4,16 @@ import { test } from 'node:test';
 import { toEpoch, toHeight } from '../../model/brands.ts';
 import { checkpointDigest } from '../../model/checkpoint.ts';
 import { restartRound } from '../../model/restart.ts';
-import { blockOn, checkpointOf, createBench, genesisOutcome, genesisTip, outcomeOf, tipOf } from '../testing/hand.ts';
+import {
+  blockOn,
+  checkpointOf,
+  constants,
+  createBench,
+  genesisOutcome,
+  genesisTip,
+  outcomeOf,
+  tipOf,
+} from '../testing/hand.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { OwnStatements } from './own-statements.ts';
 
@@ -123,6 +132,50 @@ test('a height may be certified again in a later round while others wait', () =>
   assert.deepEqual(certified(), [[3, 0]]);
   hear(statementAt(1, 1), 1, 2);
   assert.equal(checkpoints.certifiedHeight, 3, 'heights below are certified by the one above');
+});
+
+test('a block that names a later round of a height is waited with, and its signatures are asked for', () => {
+  const { checkpoints, hear, effects, at } = begin(0, 0);
+  hear(statementAt(2, 1), 1, 2, 3);
+  assert.equal(checkpoints.certifiedHeight, 2);
+  const named = checkpointDigest(statementAt(1, 1));
+  const digest = checkpointDigest(statementAt(1));
+  assert.deepEqual(checkpoints.certifiedDigest(toHeight(1)), digest);
+  assert.deepEqual(
+    checkpoints.certifiedDigest(toHeight(1), checkpointDigest(wrongAt(1, 1))),
+    digest,
+    'that is invalid',
+  );
+  assert.equal(checkpoints.certifiedDigest(toHeight(1), named), null);
+  const askedAt = (ms: number, finalized: number) => {
+    effects.length = 0;
+    at(ms);
+    checkpoints.retryDue(toHeight(finalized));
+    return effects.flatMap((effect) =>
+      effect.type === 'send' && effect.message.type === 'request-checkpoint' ? [effect.message.height] : [],
+    );
+  };
+  assert.deepEqual(askedAt(0, 2), []);
+  assert.ok(Number.isFinite(checkpoints.deadline(toHeight(2))));
+  assert.deepEqual(askedAt(10_000, 2), [1]);
+  assert.equal(checkpoints.wants(checkpointOf(1, statementAt(1, 1))), true);
+  hear(statementAt(1, 1), 1, 2, 3);
+  assert.deepEqual(checkpoints.certifiedDigest(toHeight(1), named), named);
+  assert.deepEqual(askedAt(20_000, 2), []);
+  assert.equal(checkpoints.certifiedDigest(toHeight(2), checkpointDigest(statementAt(2, 9))), null);
+  assert.deepEqual(askedAt(30_000, 2), []);
+  assert.deepEqual(askedAt(40_000, 2), [2]);
+  assert.deepEqual(askedAt(50_000, 2 + constants.checkpointLag), [3], 'the block that named it is final');
+});
+
+test('so it is after a restart, when no signature of that height is held', () => {
+  const bench = createBench(4);
+  const checkpoints = new Checkpoints(bench.context, outcomes, toHeight(3));
+  const later = statementAt(2, 1);
+  assert.equal(checkpoints.wants(checkpointOf(1, later)), false);
+  assert.equal(checkpoints.certifiedDigest(toHeight(2), checkpointDigest(later)), null);
+  for (const signer of [1, 2, 3]) checkpoints.onSignature(checkpointOf(signer, later));
+  assert.deepEqual(checkpoints.certifiedDigest(toHeight(2)), checkpointDigest(later));
 });
 
 test('the round of a restart block takes nobody over', () => {
