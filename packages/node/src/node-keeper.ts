@@ -42,6 +42,8 @@ export type NodeKeeper = {
   stop(): Promise<void>;
 };
 
+/** Heights executed again from one line in the log to the next. */
+const againLogHeights = 10_000;
 const firstPauseMs = 1_000;
 const longestPauseMs = 60_000;
 /** A life that lasted so long was a good one: the next failure is the first again. */
@@ -79,7 +81,11 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
     closers.add(() => failure.release());
     const { http } = config;
     try {
-      const again = orThrow(await finishRecertification({ config, founding }));
+      const again = orThrow(
+        await finishRecertification({ config, founding }, (height, tipHeight) => {
+          if (height % againLogHeights === 0) log.info('recertify.executing', { height, tipHeight });
+        }),
+      );
       if (again > 0) log.info('recertify.finished', { heights: again });
       orThrow(await checkNothingAbove({ config, founding }));
       const begun = beginLife({

@@ -31,7 +31,7 @@ import { isRestart } from '../storage/restart-block.ts';
 import { damageOf } from '../storage/storage-error.ts';
 import { executeAgain, statementOf } from './executed-again.ts';
 import { recordedRound } from './recorded-round.ts';
-import { type RoundRecord, type RoundRecords, writeRounds } from './round-records.ts';
+import { type RoundRecord, type RoundRecords, readRounds, writeRounds } from './round-records.ts';
 
 export type ResultsStanding = {
   /** The highest certified height, and the highest executed one. */
@@ -95,12 +95,11 @@ export async function finishRecertification(
   stopped: Stopped,
   onHeight?: OnHeight,
 ): Promise<Result<number, CairnError>> {
-  const { rounds } = stopped.founding;
-  if (rounds.length === 0) return ok(0);
+  if (stopped.founding.rounds.length === 0) return ok(0);
   const finished = await withOpened(stopped, async (opened): Promise<Result<number, CairnError>> => {
     // It mends itself from what the others have.
     if (divergedFrom(opened) !== null) return ok(0);
-    const again = executeDue(opened, certifiedHeightOf(opened), rounds, onHeight);
+    const again = executeDue(opened, certifiedHeightOf(opened), opened.recorded, onHeight);
     if (again.ok && again.value > 0) adopt(opened);
     return again;
   });
@@ -168,11 +167,10 @@ function adopt({ closeChain, path, stopped }: Opened): void {
 }
 
 async function standingOf(opened: Opened): Promise<Result<ResultsStanding, CairnError>> {
-  const { chain, journal, stopped } = opened;
+  const { chain, journal, recorded } = opened;
   const { height } = chain.tip()!;
   const diverged = divergedFrom(opened);
   if (diverged !== null) return fail(diverged);
-  const recorded = stopped.founding.rounds;
   let last = recorded.at(-1)?.round ?? 0;
   const note = (round: number): void => {
     if (round !== restartRound) last = Math.max(last, round);
@@ -210,6 +208,8 @@ type Opened = {
   readonly stopped: Stopped;
   readonly journal: Journal;
   readonly chain: ChainDb;
+  /** As they stand while nobody else runs on this folder. */
+  readonly recorded: RoundRecords;
   /** Of the chain. */
   readonly path: string;
   /** Nothing is read of the chain any more. */
@@ -229,6 +229,7 @@ async function withOpened<T>(
   try {
     // Its lock keeps a node that runs out.
     journal = orThrow(await openJournal(join(config.dataDir, 'journal'))).journal;
+    const recorded = orThrow(readRounds(config.keysDir, founding.ledgerHash));
     chain = orThrow(openChainDb(path, { ledgerHash: founding.ledgerHash }));
     if (chain.tip() === null)
       return fail({ code: 'recertify.no-chain', message: `${path} is empty: start the node first` });
@@ -237,7 +238,7 @@ async function withOpened<T>(
       open.close();
       chain = null;
     };
-    return await use({ stopped, journal, chain, path, closeChain });
+    return await use({ stopped, journal, chain, recorded, path, closeChain });
   } catch (cause) {
     return fail(errorOf(cause));
   } finally {
