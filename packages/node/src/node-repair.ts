@@ -148,7 +148,7 @@ export async function foundFromPeers(
       let pauseMs = linkPollMs;
       if ([...snapshots.values()].includes(true)) {
         if (config.sync === 'full') return 'held';
-        const founded = await repairWith(path, peers, parts);
+        const founded = await repairWith(path, peers, { ...parts, isFounding: true });
         if (founded.ok || !isForAnotherTry(founded.error)) return founded;
         log.warn('repair.failed', { code: founded.error.code, message: founded.error.message });
         pauseMs = failurePauseMs;
@@ -262,7 +262,7 @@ function chainPathOf(config: NodeConfig): string {
 async function repairWith(
   path: string,
   peers: Peers,
-  { founding, log, onProgress, isBehind = false }: MendParts,
+  { founding, log, onProgress, isBehind = false, isFounding = false }: MendParts & { readonly isFounding?: boolean },
   onReplacing: () => void = () => undefined,
 ): Promise<Result<ChainRepair, CairnError>> {
   try {
@@ -272,6 +272,7 @@ async function repairWith(
       peers,
       verifier: sodiumVerifier,
       isBehind,
+      isFounding,
       onReplacing,
       onDamage: (kind, height, what) => log.warn('repair.found', { kind, height, what }),
       onProgress,
