@@ -88,8 +88,9 @@ networkTest(
       }
       const late = await network.cairn('recertify', fourth.dir, '--above', String(above), '--round', '3');
       assert.deepEqual([late.code, /recertify\.certified/.test(late.stderr)], [4, true], late.stderr);
-      for (const name of ['chain.db', 'chain.db-wal', 'chain.db-shm'])
-        rmSync(join(third.dir, 'data', name), { force: true });
+      // With the view, which is of the chain that is lost.
+      for (const database of ['chain.db', 'view.db'])
+        for (const suffix of ['', '-wal', '-shm']) rmSync(join(third.dir, 'data', database + suffix), { force: true });
       await startAll();
       await untilInSync(network.nodes);
       orFail(await network.client.deliver(sign()), 'the last transaction');
