@@ -149,6 +149,8 @@ export async function foundFromPeers(
       if ([...snapshots.values()].includes(true)) {
         if (config.sync === 'full') return 'held';
         const founded = await repairWith(path, peers, { ...parts, isFounding: true });
+        // A view of an earlier chain is none of this one.
+        if (founded.ok) repairView(join(config.dataDir, 'view.db'));
         if (founded.ok || !isForAnotherTry(founded.error)) return founded;
         log.warn('repair.failed', { code: founded.error.code, message: founded.error.message });
         pauseMs = failurePauseMs;
