@@ -125,6 +125,12 @@ export class VirtualNetwork {
     return () => this.#lossRules.delete(rule);
   }
 
+  /** When the last frame that is under way now has come, where frames keep their order: a slow link goes on being slow for these. */
+  lastArrivalMs(): number {
+    const { control, bulk } = this.#lastArrivalMs;
+    return Math.max(...control, ...bulk);
+  }
+
   /** @param toIndex a validator */
   send(from: number, toIndex: number, channel: Channel, frame: Uint8Array): void {
     this.framesCount++;

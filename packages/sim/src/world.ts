@@ -325,7 +325,9 @@ class World {
     for (let i = 0; i < count; i++) {
       this.#events.after(lastSubmissionMs + i * pauseMs, () => submit(`calm transaction ${i}`));
     }
-    const lastAtMs = this.#faultsEndMs + lastSubmissionMs + count * pauseMs;
+    // What slow links have taken in comes late, and all that is sent behind it: calm begins when that is over.
+    const calmAtMs = Math.max(this.#faultsEndMs, this.#network.lastArrivalMs());
+    const lastAtMs = calmAtMs + lastSubmissionMs + count * pauseMs;
     let fromView = 0;
     const epochsBefore = this.#referee.sets.count;
     this.#events.at(lastAtMs, () => {
