@@ -21,7 +21,7 @@ type Json = { readonly json?: boolean };
 type DraftOptions = Json & { readonly out: string; readonly without?: string[]; readonly lose?: boolean };
 
 const examples = `
-Examples, for a network of four of which two have lost their safety records:
+Examples:
   $ cairn restart prepare /var/lib/cairn --out node-1.json      at every node, stopped
   $ cairn restart draft node-*.json --out restart.cbor          once
   $ cairn restart sign restart.cbor --key alder.person.key      more than two thirds of the members, one after the other
