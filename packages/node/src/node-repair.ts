@@ -148,7 +148,7 @@ export async function foundFromPeers(
       let pauseMs = linkPollMs;
       if ([...snapshots.values()].includes(true)) {
         if (config.sync === 'full') return 'held';
-        const founded = await repairWith(path, peers, { ...parts, isFounding: true });
+        const founded = await repairWith(path, peers, parts);
         // A view of an earlier chain is none of this one.
         if (founded.ok) repairView(join(config.dataDir, 'view.db'));
         if (founded.ok || !isForAnotherTry(founded.error)) return founded;
@@ -264,7 +264,7 @@ function chainPathOf(config: NodeConfig): string {
 async function repairWith(
   path: string,
   peers: Peers,
-  { founding, log, onProgress, isBehind = false, isFounding = false }: MendParts & { readonly isFounding?: boolean },
+  { founding, log, onProgress, isBehind = false }: MendParts,
   onReplacing: () => void = () => undefined,
 ): Promise<Result<ChainRepair, CairnError>> {
   try {
@@ -274,7 +274,6 @@ async function repairWith(
       peers,
       verifier: sodiumVerifier,
       isBehind,
-      isFounding,
       onReplacing,
       onDamage: (kind, height, what) => log.warn('repair.found', { kind, height, what }),
       onProgress,

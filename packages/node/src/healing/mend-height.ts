@@ -248,11 +248,11 @@ async function mendBatches(task: HeightTask, block: Block, epoch: KnownEpoch, is
   const { source, peers, onDamage } = task;
   const { height } = block.header;
   const rows = source === null ? [] : (orNull(() => batchRowsOf(source, height)) ?? []);
-  const batches: (WholeBatch | null)[] = [];
+  const batches: (WholeBatch | null | Promise<WholeBatch | null>)[] = [];
   const differing: number[] = [];
   const surplus = rows.some(({ id }) => id >= batchIdOf(height, 0) + (isWhole ? block.batches.length : 0));
   if (surplus) onDamage('batch', height, `more batches are stored with block ${height} than it lists`);
-  if (!isWhole) return { batches, differing, surplus };
+  if (!isWhole) return { batches: [], differing, surplus };
   for (const [place, reference] of block.batches.entries()) {
     const row = rows.find(({ id }) => id === batchIdOf(height, place));
     const own = source === null || row === undefined ? null : orNull(() => readBatch(source, height, place, row.size));
@@ -262,9 +262,10 @@ async function mendBatches(task: HeightTask, block: Block, epoch: KnownEpoch, is
       differing.push(place);
       onDamage('batch', height, `batch ${place} of block ${height} is not the one that the block lists`);
     }
-    batches.push(held ?? (peers === null ? null : await fetchBatch(task, reference.digest, epoch, peers)));
+    // Those of a block are asked for at once: each answer takes its time.
+    batches.push(held ?? (peers === null ? null : fetchBatch(task, reference.digest, epoch, peers)));
   }
-  return { batches, differing, surplus };
+  return { batches: await Promise.all(batches), differing, surplus };
 }
 
 type BatchRow = {

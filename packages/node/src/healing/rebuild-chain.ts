@@ -26,12 +26,6 @@ export type Rebuilt = {
   readonly isComplete: boolean;
 };
 
-export type RebuildOptions = Pick<SyncOptions, 'from' | 'pauseMs' | 'roundsMax'> & {
-  readonly onReplacing: () => void;
-  /** Nothing from before the snapshot is fetched: how long that takes grows with the chain. */
-  readonly isFounding: boolean;
-};
-
 /** Tiles written in one transaction. */
 const tilesAtOnce = 256;
 
@@ -42,7 +36,7 @@ export async function rebuildChain(
   path: string,
   source: ChainFile | null,
   mending: Mending,
-  { onReplacing, isFounding, ...sync }: RebuildOptions,
+  { onReplacing, ...sync }: Pick<SyncOptions, 'from' | 'pauseMs' | 'roundsMax'> & { readonly onReplacing: () => void },
 ): Promise<Result<Rebuilt, CairnError>> {
   const { anchor, peers, verifier, cache, onProgress } = mending;
   const local = source === null ? null : localStateOf(source);
@@ -63,7 +57,7 @@ export async function rebuildChain(
     const imported = file.chain.importSnapshot(synced.value.snapshot);
     if (!imported.ok) return imported;
     mending.onWritten('state', countOf(file, 'state'));
-    if (!isFounding) isComplete = await fill(file, source, synced.value, mending);
+    isComplete = await fill(file, source, synced.value, mending);
     file.database.sqlite.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   } finally {
     file.close();

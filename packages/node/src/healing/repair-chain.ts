@@ -32,8 +32,6 @@ export type RepairOptions = {
   readonly roundsMax?: number;
   /** The chain is whole, and nobody gives the blocks that come next: a newer state takes its place, where there is one. */
   readonly isBehind?: boolean;
-  /** There is no chain: it begins with a certified state of now, and blocks from before stay with those who have them. */
-  readonly isFounding?: boolean;
   /** The file is about to be moved: nobody else may have it open from then on. */
   readonly onReplacing?: () => void;
 };
@@ -104,18 +102,16 @@ export async function repairChain(options: RepairOptions): Promise<Result<ChainR
     const what = damageCount === 0 ? 'nothing' : 'chain-repaired';
     return ok(report({ what, height, replacedFor: null, isComplete: true }));
   };
-  const isFounding = options.isFounding === true && opened === null;
   const isBehind = options.isBehind === true && opened?.isSound === true && opened.file.chain.tip() !== null;
   try {
     const whyIfDamaged = async (): Promise<string | null> =>
       opened?.isSound === true ? await tryInPlace(opened.file, mending) : 'SQLite cannot read all of it';
     const why = isBehind ? 'no peer gives the blocks that come next' : await whyIfDamaged();
     if (why === null) return endInPlace();
-    if (!isBehind && !isFounding) mending.onDamage('database', null, `${path} is replaced: ${why}`);
+    if (!isBehind) mending.onDamage('database', null, `${path} is replaced: ${why}`);
     const rebuilt = await rebuildChain(path, file, mending, {
       ...(pauseMs !== undefined && { pauseMs }),
       ...(roundsMax !== undefined && { roundsMax }),
-      isFounding,
       ...(isBehind && { from: file!.chain.tip()!.height + 1, roundsMax: roundsMax ?? behindRoundsMax }),
       onReplacing: () => options.onReplacing?.(),
     });
@@ -124,11 +120,7 @@ export async function repairChain(options: RepairOptions): Promise<Result<ChainR
     if (!rebuilt.ok) return rebuilt;
     cache.remove();
     const { height, isComplete } = rebuilt.value;
-    return ok(
-      isFounding
-        ? report({ what: 'state-sync', height, replacedFor: null, isComplete })
-        : report({ what: 'chain-replaced', height, replacedFor: why, isComplete }),
-    );
+    return ok(report({ what: 'chain-replaced', height, replacedFor: why, isComplete }));
   } finally {
     orNull(() => file?.close());
     orNull(() => cache.close());
