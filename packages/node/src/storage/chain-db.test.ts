@@ -294,6 +294,17 @@ test('what is not a database, or is of another ledger or release, is refused and
   assert.equal(codeOf(path, { ledgerHash }), 'storage.foreign');
 });
 
+test('a table whose definition has rotted is damage, though every statement can still be prepared', (t) => {
+  const path = pathOf(t);
+  const ledgerHash = sha256(text('ledger'));
+  assert.equal(codeOf(path, { ledgerHash }), 'ok');
+  const bytes = readFileSync(path);
+  bytes.write('U', bytes.indexOf('TEXT', bytes.indexOf('CREATE TABLE news')) + 3);
+  writeFileSync(path, bytes);
+  assert.equal(codeOf(path, { ledgerHash }), 'storage.damaged');
+  assert.equal(codeOf(path, { ledgerHash, readOnly: true }), 'storage.damaged');
+});
+
 test('a changed byte in a stored header or transaction does not have its digest any more', (t) => {
   const path = pathOf(t);
   const chain = opened(path);
