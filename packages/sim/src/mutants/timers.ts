@@ -23,7 +23,7 @@ export const timerMutants: readonly Mutant[] = [
     rule: 'the leader proposes at entry + 2 Delta if only the tail is not finalized',
     edits: [
       {
-        file: agreement,
+        file: timers,
         find: '(isParentFinalized ? heartbeatMs : 2 * deltaMs)',
         replace: '(isParentFinalized ? heartbeatMs : heartbeatMs + deltaMs)',
       },
@@ -41,7 +41,7 @@ export const timerMutants: readonly Mutant[] = [
         replace: 'return state.pendingSinceMs === null && !state.isBoundaryPending;',
       },
       {
-        file: agreement,
+        file: timers,
         find: '(isParentFinalized ? heartbeatMs : 2 * deltaMs)',
         replace: '(isParentFinalized ? heartbeatMs : heartbeatMs + deltaMs)',
       },

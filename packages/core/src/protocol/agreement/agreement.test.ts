@@ -746,61 +746,7 @@ test('R8: certificates of a fork name everybody who signed both', () => {
   assert.deepEqual([...hand.replica.proofs()].map(({ accused }) => accused).sort(), [3, 4, 5]);
 });
 
-// --- Recovery ---------------------------------------------------------------------------------------------------------
-
-test('recovery: view and marks are restored, own votes are sent again and stand in the own tally', () => {
-  const hand = new Hand();
-  hand.hearCertificate(nullification(1, [1, 2, 3]));
-  const proposal = proposalOf(2, 0, first);
-  hand.hearProposal(proposal, first);
-  const again = new Hand({ records: hand.journal });
-  assert.equal(again.view, 2);
-  assert.deepEqual(again.votes, [{ type: 'notarize', proposal }]);
-  again.hearVote(notarize(1, proposal));
-  again.hearVote(notarize(3, proposal));
-  assert.equal(again.view, 3, 'two votes of others and the own one');
-});
-
-test('recovery: a leader sends the same proposal again', () => {
-  const hand = new Hand();
-  toOwnView(hand);
-  hand.pass(heartbeatMs);
-  const [before] = hand.sentOf('proposal');
-  const again = new Hand({ records: hand.journal, startMs: hand.nowMs + 5_000 });
-  again.hearBatch(batchOf(1, 1));
-  again.pass(deltaMs);
-  assert.deepEqual(
-    again.sentOf('proposal').map(({ block }) => block.digest),
-    [before!.block.digest],
-  );
-});
-
-test('recovery: what is restored can be restored again from the live records', () => {
-  const hand = new Hand();
-  hand.agreeOn(1, 0, first);
-  const proposal = proposalOf(2, 1, blockOn(tipOf(first)));
-  hand.hearProposal(proposal, blockOn(tipOf(first)));
-  hand.hearBatch(batchOf(1, 1));
-  const live = [...hand.replica.liveRecords()];
-  const again = new Hand({ records: live });
-  assert.deepEqual(
-    [...again.replica.liveRecords()].map(({ type }) => type).sort(),
-    live.map(({ type }) => type).sort(),
-  );
-  assert.equal(again.view, hand.view);
-  assert.equal(again.replica.status().lastFinalizedView, 1);
-});
-
-test('recovery: a certification under way goes on', () => {
-  const hand = new Hand();
-  hand.hearCertificate(notarization(proposalOf(1, 0, first), [1, 2, 3]));
-  const again = new Hand({ records: hand.journal });
-  again.connectAll();
-  again.pass(deltaMs);
-  assert.ok(again.sentOf('request-block').length > 0);
-  again.hear(1, { type: 'block', block: first });
-  assert.equal(again.view, 2);
-});
+// --- Fenced -----------------------------------------------------------------------------------------------------------
 
 test('a fenced replica signs nothing more', () => {
   const hand = new Hand();

@@ -8,13 +8,13 @@
  *
  * Beside this module: what is known of views (views.ts, view-state.ts), what R3 and R4 demand of a block (block-rules.ts),
  * what R7 sends and asks for (help-behind.ts), what R8 takes in (wanted.ts), passing certificates on (pass-on.ts), timers
- * (timers.ts), own votes after a restart (recovery.ts).
+ * (timers.ts), own votes after a restart (recovery.ts), what is remembered of votes (recall.ts).
  */
 import { equalBytes } from '../../bytes/hex.ts';
 import { type Block, blockBatchBytesMax, createBlock } from '../../model/block.ts';
 import { type Hash, type Height, toHeight, toView, type ValidatorIndex, type View } from '../../model/brands.ts';
 import { type Certificate, votesOfCertificate } from '../../model/certificate.ts';
-import { type Message, recallVotesMax } from '../../model/message.ts';
+import type { Message } from '../../model/message.ts';
 import {
   epochOfVote,
   isSameProposal,
@@ -27,7 +27,7 @@ import {
 import { assert } from '../../result.ts';
 import type { BatchBook } from '../batches/batch-book.ts';
 import { nothingPending, type Pending } from '../batches/pending.ts';
-import { proposalSpacingMs, retryMs, skipTimeoutMs } from '../constants.ts';
+import { retryMs, skipTimeoutMs } from '../constants.ts';
 import type { ReplicaContext } from '../context.ts';
 import type { NullifyReason } from '../effects.ts';
 import { leaderOf } from '../epochs/epoch.ts';
@@ -37,11 +37,19 @@ import type { EvidenceBook } from '../guard/evidence-book.ts';
 import type { PeerActivity } from '../guard/peer-activity.ts';
 import type { Fetcher } from '../sync/fetcher.ts';
 import { checkNewBlock, checkpointHeightOf, hangsTogether } from './block-rules.ts';
-import type { BlockTree, ChainTip } from './block-tree.ts';
+import type { BlockTree } from './block-tree.ts';
 import { HelpBehind } from './help-behind.ts';
 import { PassOn } from './pass-on.ts';
+import { heldVotesOf, isRemembered } from './recall.ts';
 import { ownVotesOf, resendTo, restoreVote } from './recovery.ts';
-import { advanceDeadlineMs, isIdle, leaderDeadlineMs, type TimerState } from './timers.ts';
+import {
+  advanceDeadlineMs,
+  emptyProposalAtMs,
+  fullProposalAtMs,
+  isIdle,
+  leaderDeadlineMs,
+  type TimerState,
+} from './timers.ts';
 import { certificateOf, fixProposal, noteConflicts, tallyVote, type ViewState } from './view-state.ts';
 import { Views } from './views.ts';
 import { isInBounds, wantsCertificate, wantsVote } from './wanted.ts';
@@ -168,7 +176,9 @@ export class Agreement {
     const batches = this.#ports.batches.list(marks.floors, height);
     const proofs = this.#ports.evidence.list(marks.accused);
     const isDue = batches.length + proofs.length > 0 || nextSet !== null || this.#ports.isChangePending();
-    const dueAtMs = isDue ? this.#fullProposalAtMs(parent) : this.#emptyProposalAtMs(isParentFinalized);
+    const dueAtMs = isDue
+      ? fullProposalAtMs(this.#context.now, this.#enteredAtMs, parent.timeMs)
+      : emptyProposalAtMs(this.#context.constants, this.#enteredAtMs, isParentFinalized);
     this.#proposeAtMs = dueAtMs;
     if (this.#context.now.ms < dueAtMs) return false;
     const block = createBlock(
@@ -191,22 +201,6 @@ export class Agreement {
       block,
     );
     return true;
-  }
-
-  /**
-   * When a leader proposes what it can list: at once, but not closer to the parent's time than `proposalSpacingMs`. Under
-   * load that makes fewer and fuller blocks; a block after a quiet moment does not wait.
-   */
-  #fullProposalAtMs(parent: ChainTip): number {
-    const sinceParentMs = this.#context.now.wallMs - parent.timeMs;
-    const restMs = Math.min(Math.max(0, proposalSpacingMs - sinceParentMs), proposalSpacingMs);
-    return Math.min(this.#context.now.ms + restMs, this.#enteredAtMs + proposalSpacingMs);
-  }
-
-  /** When a leader proposes although it has nothing to list. */
-  #emptyProposalAtMs(isParentFinalized: boolean): number {
-    const { deltaMs, heartbeatMs } = this.#context.constants;
-    return this.#enteredAtMs + (isParentFinalized ? heartbeatMs : 2 * deltaMs);
   }
 
   // --- R3 -----------------------------------------------------------------------------------------------------------
@@ -418,26 +412,12 @@ export class Agreement {
 
   /** The newest votes of a validator that are held here, of views that are not finalized. */
   votesOf(validator: ValidatorIndex): SignedVote[] {
-    const held: SignedVote[] = [];
-    for (const state of [...this.#views.open()].reverse()) {
-      for (const type of voteTypes) {
-        // After a restart certificates are back, and the tallies that they were formed of are not.
-        const vote = state.tally[type].get(validator) ?? rowOf(certificateOf(state, type), validator);
-        if (vote !== null) held.push(vote);
-      }
-      if (held.length + 3 > recallVotesMax) break;
-    }
-    return held;
+    return heldVotesOf(this.#views, validator);
   }
 
-  /** Whether this node remembers a vote that carries its own signature, or need not: nothing is signed for a view below a final one. */
+  /** Whether this node remembers a vote that carries its own signature, or need not. */
   remembers(vote: Vote): boolean {
-    const view = viewOfVote(vote);
-    if (epochOfVote(vote) !== this.#context.set.epoch || view <= this.lastFinalized) return true;
-    const own = this.#views.find(view)?.own;
-    if (vote.type === 'nullify') return own?.isNullified === true;
-    const known = vote.type === 'notarize' ? own?.notarize : own?.finalize;
-    return known != null && isSameProposal(known, vote.proposal);
+    return isRemembered(this.#views, this.#context, vote);
   }
 
   /** The best certificate that lets a node enter this view: finalization, else nullification, else notarization. */
@@ -731,12 +711,4 @@ export class Agreement {
     const entry = vote.type === 'nullify' && isResend ? this.#bestEntry() : null;
     this.#context.emit({ type: 'vote', vote, block, entry, isResend });
   }
-}
-
-const voteTypes = ['notarize', 'nullify', 'finalize'] as const;
-
-/** What a validator has signed of a certificate; null where it is none of its signers. */
-function rowOf(certificate: Certificate | null, validator: ValidatorIndex): SignedVote | null {
-  if (certificate === null || !certificate.signers.includes(validator)) return null;
-  return votesOfCertificate(certificate).find(({ signer }) => signer === validator) ?? null;
 }

@@ -12,6 +12,7 @@ import {
   genesisTip,
   Hand,
   notarization,
+  notarize,
   nullification,
   outcomeOf,
   proposalOf,
@@ -19,7 +20,7 @@ import {
   wallStartMs,
 } from '../testing/hand.ts';
 
-const { heartbeatMs } = constants;
+const { deltaMs, heartbeatMs } = constants;
 const first = blockOn(genesisTip);
 const proposal = proposalOf(1, 0, first);
 const other = blockOn(genesisTip, { timeMs: wallStartMs + 5 });
@@ -310,4 +311,60 @@ test("a leader's block is of now, and above its parent's time where that lies ah
     const nowMs = wallStartMs + enteredAtMs + heartbeatMs;
     assert.equal(block.header.timeMs, expected === 0 ? nowMs : Math.max(nowMs, parent.header.timeMs + 1));
   }
+});
+
+test('after a restart view and marks are restored, own votes are sent again and stand in the own tally', () => {
+  const hand = new Hand();
+  hand.hearCertificate(nullification(1, [1, 2, 3]));
+  const proposal = proposalOf(2, 0, first);
+  hand.hearProposal(proposal, first);
+  const again = new Hand({ records: hand.journal });
+  assert.equal(again.view, 2);
+  assert.deepEqual(again.votes, [{ type: 'notarize', proposal }]);
+  again.hearVote(notarize(1, proposal));
+  again.hearVote(notarize(3, proposal));
+  assert.equal(again.view, 3, 'two votes of others and the own one');
+});
+
+test('after a restart a leader sends the same proposal again', () => {
+  const hand = new Hand();
+  // It leads view 3.
+  hand.hearCertificate(nullification(1, [1, 2, 3]));
+  hand.hearCertificate(nullification(2, [1, 2, 3]));
+  hand.pass(heartbeatMs);
+  const [before] = hand.sentOf('proposal');
+  const again = new Hand({ records: hand.journal, startMs: hand.nowMs + 5_000 });
+  again.hearBatch(batchOf(1, 1));
+  again.pass(deltaMs);
+  assert.deepEqual(
+    again.sentOf('proposal').map(({ block }) => block.digest),
+    [before!.block.digest],
+  );
+});
+
+test('what is restored can be restored again from the live records', () => {
+  const hand = new Hand();
+  hand.agreeOn(1, 0, first);
+  const proposal = proposalOf(2, 1, blockOn(tipOf(first)));
+  hand.hearProposal(proposal, blockOn(tipOf(first)));
+  hand.hearBatch(batchOf(1, 1));
+  const live = [...hand.replica.liveRecords()];
+  const again = new Hand({ records: live });
+  assert.deepEqual(
+    [...again.replica.liveRecords()].map(({ type }) => type).sort(),
+    live.map(({ type }) => type).sort(),
+  );
+  assert.equal(again.view, hand.view);
+  assert.equal(again.replica.status().lastFinalizedView, 1);
+});
+
+test('after a restart a certification under way goes on', () => {
+  const hand = new Hand();
+  hand.hearCertificate(notarization(proposalOf(1, 0, first), [1, 2, 3]));
+  const again = new Hand({ records: hand.journal });
+  again.connectAll();
+  again.pass(deltaMs);
+  assert.ok(again.sentOf('request-block').length > 0);
+  again.hear(1, { type: 'block', block: first });
+  assert.equal(again.view, 2);
 });

@@ -1,8 +1,9 @@
 /**
- * How long a validator waits in a view (protocol.md section 3, "Timers"). Pure: agreement asks anew whenever something
+ * How long a validator waits in a view, and a leader before it proposes (protocol.md section 3, "Timers"). Pure: agreement asks anew whenever something
  * changed, so nothing is armed twice or forgotten.
  */
-import type { ProtocolConstants } from '../constants.ts';
+import { type ProtocolConstants, proposalSpacingMs } from '../constants.ts';
+import type { Instant } from '../effects.ts';
 
 export type TimerState = {
   readonly constants: ProtocolConstants;
@@ -42,4 +43,23 @@ export function advanceDeadlineMs(state: TimerState): number {
   const deltaMs = effectiveDeltaMs(state);
   const arrivedAtMs = Math.max(state.enteredAtMs, state.proposalAtMs ?? state.enteredAtMs);
   return Math.min(arrivedAtMs + 3 * deltaMs, leaderDeadlineMs(state) + deltaMs);
+}
+
+/**
+ * When a leader proposes what it can list: at once, but not closer to the parent's time than `proposalSpacingMs`. Under
+ * load that makes fewer and fuller blocks; a block after a quiet moment does not wait.
+ */
+export function fullProposalAtMs(now: Instant, enteredAtMs: number, parentTimeMs: number): number {
+  const sinceParentMs = now.wallMs - parentTimeMs;
+  const restMs = Math.min(Math.max(0, proposalSpacingMs - sinceParentMs), proposalSpacingMs);
+  return Math.min(now.ms + restMs, enteredAtMs + proposalSpacingMs);
+}
+
+/** When a leader proposes although it has nothing to list. */
+export function emptyProposalAtMs(
+  { deltaMs, heartbeatMs }: ProtocolConstants,
+  enteredAtMs: number,
+  isParentFinalized: boolean,
+): number {
+  return enteredAtMs + (isParentFinalized ? heartbeatMs : 2 * deltaMs);
 }
