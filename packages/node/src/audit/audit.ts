@@ -164,7 +164,7 @@ function hasRun({ dataDir, keysDir }: NodeFolder): boolean {
   return left.some((path) => existsSync(path)) || marksIn(keysDir).length > 0;
 }
 
-const nothingChecked: AuditReport['checked'] = {
+export const nothingChecked: AuditReport['checked'] = {
   fromHeight: 0,
   toHeight: -1,
   certifiedHeight: -1,

@@ -26,7 +26,7 @@ import { installNodeSha256 } from '../crypto/sha256.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { NodeFailed } from '../failure.ts';
 import type { HeldHeight } from '../storage/held-height.ts';
-import type { AuditReport } from './audit.ts';
+import { type AuditReport, nothingChecked } from './audit.ts';
 import { auditChain, type ChainSummary } from './chain-audit.ts';
 import { auditEpochs } from './epoch-audit.ts';
 import { createFindings, type Findings } from './finding.ts';
@@ -152,19 +152,6 @@ async function auditCopy(task: Task): Promise<Result<AuditReport['checked'], Cai
   const checked = { blocks, batches, transactions, signatures, certifiedHeight };
   return ok({ ...nothingChecked, ...checked, fromHeight: from, toHeight: to });
 }
-
-const nothingChecked: AuditReport['checked'] = {
-  fromHeight: 0,
-  toHeight: -1,
-  certifiedHeight: -1,
-  isReplayed: false,
-  blocks: 0,
-  batches: 0,
-  transactions: 0,
-  signatures: 0,
-  stateEntries: 0,
-  journalRecords: 0,
-};
 
 // --- Epochs -----------------------------------------------------------------------------------------------------------
 

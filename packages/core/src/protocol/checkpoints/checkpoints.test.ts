@@ -3,30 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toEpoch, toHeight, toValidatorIndex } from '../../model/brands.ts';
 import { checkpointDigest } from '../../model/checkpoint.ts';
-import {
-  blockOn,
-  checkpointOf,
-  constants,
-  createBench,
-  genesisOutcome,
-  genesisTip,
-  outcomeOf,
-  tipOf,
-} from '../testing/hand.ts';
+import { checkpointOf, constants, createBench, outcomesUpTo } from '../testing/hand.ts';
 import { Checkpoints } from './checkpoints.ts';
 
 const retryMs = 4 * constants.deltaMs;
 
-function outcomesUpTo(height: number) {
-  let parent = genesisTip;
-  const outcomes = [genesisOutcome()];
-  for (let h = 1; h <= height; h++) {
-    const block = blockOn(parent);
-    outcomes.push(outcomeOf(block));
-    parent = tipOf(block);
-  }
-  return outcomes;
-}
 const outcomes = outcomesUpTo(100);
 const statementAt = (height: number) => outcomes[height]!.statement;
 const wrongAt = (height: number) => ({ ...statementAt(height), stateRoot: statementAt(0).stateRoot });

@@ -4,29 +4,9 @@ import { test } from 'node:test';
 import { toEpoch, toHeight } from '../../model/brands.ts';
 import { checkpointDigest } from '../../model/checkpoint.ts';
 import { restartRound } from '../../model/restart.ts';
-import {
-  blockOn,
-  checkpointOf,
-  constants,
-  createBench,
-  genesisOutcome,
-  genesisTip,
-  outcomeOf,
-  tipOf,
-} from '../testing/hand.ts';
+import { checkpointOf, constants, createBench, outcomesUpTo } from '../testing/hand.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { OwnStatements } from './own-statements.ts';
-
-function outcomesUpTo(height: number) {
-  let parent = genesisTip;
-  const outcomes = [genesisOutcome()];
-  for (let h = 1; h <= height; h++) {
-    const block = blockOn(parent);
-    outcomes.push(outcomeOf(block));
-    parent = tipOf(block);
-  }
-  return outcomes;
-}
 
 const outcomes = outcomesUpTo(4);
 const statementAt = (height: number, round = 0) => ({ ...outcomes[height]!.statement, round });

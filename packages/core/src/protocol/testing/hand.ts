@@ -180,6 +180,18 @@ export function outcomeOf(block: Block, target: EpochTarget = genesisOutcome().t
   return { timeMs, target, statement: { ...statement, height, stateRoot: sha256(block.headerBytes) } };
 }
 
+/** Results of the genesis and of as many empty blocks above it, by height. */
+export function outcomesUpTo(height: number): Outcome[] {
+  let parent = genesisTip;
+  const outcomes = [genesisOutcome()];
+  for (let h = 1; h <= height; h++) {
+    const block = blockOn(parent);
+    outcomes.push(outcomeOf(block));
+    parent = tipOf(block);
+  }
+  return outcomes;
+}
+
 export function checkpointOf(signer: number, statement: CheckpointStatement): CheckpointSignature {
   return { statement, signer: toValidatorIndex(signer), issuedSeconds: 1, signature: zeros };
 }
