@@ -4,11 +4,10 @@
  *
  * Two processes may sign with one key at the same time: each reservation holds a lock file for its moment.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
-import process from 'node:process';
+import { closeSync, openSync, readFileSync, statSync, unlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CairnError, fail, ok, type Result } from '@cairn-ledger/core';
+import { writeDurably } from '../durable-file.ts';
 
 const LOCK_WAIT_MS = 5;
 const LOCK_TRIES_MAX = 1000;
@@ -63,31 +62,6 @@ function readCounter(path: string): Result<bigint, CairnError> {
   }
   if (/^\d{1,20}$/.test(text)) return ok(BigInt(text));
   return fail({ code: 'counter.malformed', message: `${path} must hold one number, the next counter of its key` });
-}
-
-/** Writes a file so that a crash leaves either the old or the new one. */
-export function writeDurably(path: string, content: string): void {
-  const draft = `${path}.new`;
-  const file = openSync(draft, 'w', 0o600);
-  try {
-    writeSync(file, content);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(draft, path);
-  syncFolder(dirname(path));
-}
-
-function syncFolder(path: string): void {
-  // Windows cannot sync a folder; a rename is durable there once it returns.
-  if (process.platform === 'win32') return;
-  const folder = openSync(path, 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
 }
 
 async function takeLock(lock: string): Promise<Result<void, CairnError>> {

@@ -22,7 +22,7 @@ import {
   required,
   textOf,
 } from '../config/json-file.ts';
-import { writeDurably } from '../keys/counter-file.ts';
+import { writeDurably } from '../durable-file.ts';
 import { secretHash } from './invitation.ts';
 import { fieldsToJoinRequest, type JoinRequest, joinRequestSchema, joinRequestToFields } from './join-request.ts';
 

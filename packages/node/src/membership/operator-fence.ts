@@ -4,7 +4,7 @@
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeDurably } from '../keys/counter-file.ts';
+import { writeDurably } from '../durable-file.ts';
 
 const noteName = 'operator-fence.json';
 const reasonLengthMax = 200;

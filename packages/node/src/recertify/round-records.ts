@@ -5,9 +5,10 @@
  * A record is of the L heights above the one it names: no more than that can have been executed, and signed, while none of them was
  * certified. What comes after them is of round 0 again, so who joins later need not know of any record.
  */
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CairnError, fail, type Hash, ok, type Result, roundMax, toHex } from '@cairn-ledger/core';
+import { writeDurably } from '../durable-file.ts';
 
 export type RoundRecord = {
   /** The highest certified height. */
@@ -38,11 +39,12 @@ export function readRounds(keysDir: string, ledgerHash: Hash): Result<RoundRecor
   let text: string;
   try {
     if (!existsSync(path)) return ok(noRounds);
-    text = readFileSync(path, 'utf8');
+    // A longer one is none, whatever it holds.
+    text = statSync(path).size > fileBytesMax ? '' : readFileSync(path, 'utf8');
   } catch (cause) {
     return fail({ code: 'recertify.unreadable', message: `${path} cannot be read: ${(cause as Error).message}` });
   }
-  const records = text.length > fileBytesMax ? null : parseRounds(text);
+  const records = parseRounds(text);
   if (records !== null) return ok(records);
   const message = `${path} is not a record of rounds: put back the one that was there; without it this node might sign a round that is over`;
   return fail({ code: 'recertify.malformed', message });
@@ -71,31 +73,10 @@ function parseRounds(text: string): RoundRecords | null {
 /** Durable when it returns, whole or not at all. Error: `recertify.unwritable`. */
 export function writeRounds(keysDir: string, ledgerHash: Hash, rounds: RoundRecords): Result<void, CairnError> {
   const path = roundsPath(keysDir, ledgerHash);
-  const draft = `${path}.new`;
   try {
-    const file = openSync(draft, 'w', 0o600);
-    try {
-      const bytes = Buffer.from(`${JSON.stringify({ format, rounds })}\n`);
-      for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(draft, path);
-    syncDirectory(keysDir);
+    writeDurably(path, `${JSON.stringify({ format, rounds })}\n`);
     return ok(undefined);
   } catch (cause) {
     return fail({ code: 'recertify.unwritable', message: `${path} cannot be written: ${(cause as Error).message}` });
-  }
-}
-
-function syncDirectory(path: string): void {
-  // Windows cannot sync a directory, and needs no such sync.
-  if (process.platform === 'win32') return;
-  const directory = openSync(path, 'r');
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
   }
 }

@@ -2,7 +2,7 @@
  * Restart documents that a node was given, one for each epoch that the members have ended: `restart-<epoch>.cbor` beside the keys. They
  * stay there when the data is lost: what began with them nothing else may prove, so they are trusted as the genesis is.
  */
-import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type CairnError,
@@ -17,6 +17,7 @@ import {
   type SignedRestart,
   toHex,
 } from '@cairn-ledger/core';
+import { writeDurably } from '../durable-file.ts';
 
 /** By the epoch that each ends. */
 export type Restarts = ReadonlyMap<number, SignedRestart>;
@@ -73,17 +74,8 @@ export function readRestartFile(path: string, ledgerHash: Hash | null): Result<S
 
 /** Written whole or not at all. Error: `restart.unwritable`. */
 export function writeRestartFile(path: string, signed: SignedRestart): Result<void, CairnError> {
-  const draft = `${path}.new`;
   try {
-    const file = openSync(draft, 'w', 0o644);
-    try {
-      const bytes = encodeSignedRestart(signed);
-      for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(draft, path);
+    writeDurably(path, encodeSignedRestart(signed), 0o644);
     return ok(undefined);
   } catch (cause) {
     return fail({ code: 'restart.unwritable', message: `${path} cannot be written: ${(cause as Error).message}` });

@@ -8,8 +8,8 @@
  * The log of the old database goes first. SQLite would otherwise read it into the new one.
  */
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { type CairnError, fail, ok, type Result } from '@cairn-ledger/core';
+import { syncDirectoryOf } from '../durable-file.ts';
 import { openChainDb } from './chain-db.ts';
 import type { ChainSnapshot } from './snapshot-import.ts';
 import { storageErrorOf } from './storage-error.ts';
@@ -88,16 +88,5 @@ function syncFile(path: string): void {
     fsyncSync(file);
   } finally {
     closeSync(file);
-  }
-}
-
-function syncDirectoryOf(path: string): void {
-  // Windows cannot sync a directory, and needs no such sync.
-  if (process.platform === 'win32') return;
-  const directory = openSync(dirname(path), 'r');
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
   }
 }

@@ -20,7 +20,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { type CairnError, fail, ok, type Result } from '@cairn-ledger/core';
-import { writeDurably } from '../../keys/counter-file.ts';
+import { writeDurably } from '../../durable-file.ts';
 
 /** Lines of groups after which the file is written anew. */
 const REWRITE_AFTER_TRANSACTIONS = 50_000;
