@@ -34,7 +34,7 @@ import { signingMarkPath } from './keys/signing-mark-file.ts';
 import { isMarkedUnused } from './keys/unused-record.ts';
 import type { Log } from './logging.ts';
 import { peersToLink } from './node-peers.ts';
-import { finishReplacement } from './storage/chain-replacement.ts';
+import { finishReplacement, hasChainFile } from './storage/chain-replacement.ts';
 import { createTlsTransport } from './transport/tls-transport.ts';
 import type { PeerAddress } from './transport/transport.ts';
 
@@ -224,8 +224,7 @@ export function hasRecord(config: NodeConfig, ledgerHash: Uint8Array): boolean {
 }
 
 export function hasChain(config: NodeConfig): boolean {
-  const path = chainPathOf(config);
-  return existsSync(path) || existsSync(`${path}.next`);
+  return hasChainFile(chainPathOf(config));
 }
 
 export function isInGenesis({ validatorId }: NodeConfig, { genesis }: Pick<Founding, 'genesis'>): boolean {

@@ -6,10 +6,8 @@ import {
   type Block,
   blockFromParts,
   type CairnError,
-  type CheckpointStatement,
   checkpointDigest,
   decodeBatch,
-  decodeCheckpointStatement,
   decodeTransaction,
   equalBytes,
   fail,
@@ -26,6 +24,7 @@ import { type Database, openDatabase } from '../storage/database.ts';
 import { storedToEpochSet } from '../storage/epoch-table.ts';
 import { isRestart } from '../storage/restart-block.ts';
 import { damageOf } from '../storage/storage-error.ts';
+import { storedStatement } from '../storage/stored-statement.ts';
 import { type BlockReplay, createBlockReplay, type ReplayedBlock } from '../threads/block-replay.ts';
 import { createChainExecutor } from '../threads/chain-executor.ts';
 import { recordedRound } from './recorded-round.ts';
@@ -87,7 +86,7 @@ function replayAll(
     if (stored === null || block === null || !equalBytes(block.header.parent, before.digest))
       throw damageOf('block', `block ${height} is not the one that follows here`);
     const isCertified = height <= certifiedHeight;
-    const own = statementOf(source, height);
+    const own = storedStatement(source, height);
     const { outcome } = replay.execute({
       stored,
       block,
@@ -128,11 +127,4 @@ function batchesOf(source: ChainDb, { header, batches }: Block): ReplayedBlock['
     });
     return { batch: batch.value, bytes: bytes!, transactions };
   });
-}
-
-export function statementOf(chain: ChainDb, height: number): CheckpointStatement {
-  const stored = chain.checkpoint(height);
-  const statement = stored === null ? null : decodeCheckpointStatement(stored.statement);
-  if (statement?.ok) return statement.value;
-  throw damageOf('checkpoint', `the checkpoint of height ${height} cannot be read`);
 }

@@ -26,10 +26,11 @@ import { draftPathOf } from '../healing/replace-file.ts';
 import { type Journal, openJournal } from '../journal/journal.ts';
 import type { Stopped } from '../restart/standing.ts';
 import { type ChainDb, openChainDb } from '../storage/chain-db.ts';
-import { adoptDraft, removeDatabase } from '../storage/chain-replacement.ts';
+import { adoptDraft, hasChainFile, removeDatabase } from '../storage/chain-replacement.ts';
 import { isRestart } from '../storage/restart-block.ts';
 import { damageOf } from '../storage/storage-error.ts';
-import { executeAgain, statementOf } from './executed-again.ts';
+import { storedStatement } from '../storage/stored-statement.ts';
+import { executeAgain } from './executed-again.ts';
 import { recordedRound } from './recorded-round.ts';
 import { type RoundRecord, type RoundRecords, readRounds, writeRounds } from './round-records.ts';
 
@@ -144,7 +145,7 @@ function executeDue(
   let isDue = false;
   for (let height = certifiedHeight + 1; height <= tipHeight; height++) {
     const round = recordedRound(chain, rounds, height, genesis.parameters.checkpointLag);
-    if (!isRestart(chain, height) && statementOf(chain, height).round < round) isDue = true;
+    if (!isRestart(chain, height) && storedStatement(chain, height).round < round) isDue = true;
   }
   if (!isDue) return ok(0);
   const draft = draftPathOf(path);
@@ -176,7 +177,7 @@ async function standingOf(opened: Opened): Promise<Result<ResultsStanding, Cairn
     if (round !== restartRound) last = Math.max(last, round);
   };
   const certifiedHeight = certifiedHeightOf(opened);
-  for (let at = certifiedHeight + 1; at <= height; at++) note(statementOf(chain, at).round);
+  for (let at = certifiedHeight + 1; at <= height; at++) note(storedStatement(chain, at).round);
   for await (const { type, payload } of journal.records()) {
     const record = orThrow(bytesToRecord(type, payload));
     if (record.type === 'own-checkpoint') note(record.statement.round);
@@ -191,7 +192,7 @@ function divergedFrom({ chain, stopped }: Opened): CairnError | null {
   if (named <= 0) return null;
   const block = blockFromParts(header, body);
   if (!block.ok) throw damageOf('block', `block ${height} cannot be read`);
-  if (equalBytes(block.value.header.checkpoint, checkpointDigest(statementOf(chain, named)))) return null;
+  if (equalBytes(block.value.header.checkpoint, checkpointDigest(storedStatement(chain, named)))) return null;
   const message = `a quorum has signed another result of block ${named} than this node has: start it, so that it mends itself`;
   return { code: 'recertify.diverged', message };
 }
@@ -222,7 +223,7 @@ async function withOpened<T>(
 ): Promise<Result<T, CairnError>> {
   const { config, founding } = stopped;
   const path = join(config.dataDir, 'chain.db');
-  if (!existsSync(path) && !existsSync(`${path}.next`))
+  if (!hasChainFile(path))
     return fail({ code: 'recertify.no-chain', message: `${config.dataDir} holds no chain: start the node` });
   let journal: Journal | null = null;
   let chain: ChainDb | null = null;

@@ -7,10 +7,8 @@
  */
 import {
   type CairnError,
-  type CheckpointStatement,
   checkpointDigest,
   checkRestart,
-  decodeCheckpointStatement,
   equalBytes,
   fail,
   ok,
@@ -20,7 +18,7 @@ import {
   type Verifier,
 } from '@cairn-ledger/core';
 import type { ChainDb } from '../storage/chain-db.ts';
-import { StorageError } from '../storage/storage-error.ts';
+import { storedStatement } from '../storage/stored-statement.ts';
 import type { ChainExecutor } from '../threads/chain-executor.ts';
 import type { Restarts } from './restart-files.ts';
 
@@ -62,9 +60,9 @@ export function restartStateOf(
   }
   if (header.rules !== latest.rules || header.timeMs !== tip.timeMs + 1)
     return refuse('restart.other-epoch', 'its rules or its time are not those that follow here');
-  const named = statementOf(chain, Math.max(0, header.height - checkpointLag));
+  const named = storedStatement(chain, Math.max(0, header.height - checkpointLag));
   const isResult =
-    equalBytes(checkpointDigest(statementOf(chain, tip.height)), result) &&
+    equalBytes(checkpointDigest(storedStatement(chain, tip.height)), result) &&
     equalBytes(checkpointDigest(named), header.checkpoint);
   if (!isResult)
     return refuse('restart.other-result', `executing the blocks up to ${tip.height} gave another result here`);
@@ -96,13 +94,6 @@ export function restartChain(
     isChanged = true;
   }
   return ok(isChanged);
-}
-
-function statementOf(chain: ChainDb, height: number): CheckpointStatement {
-  const stored = chain.checkpoint(height);
-  const statement = stored === null ? null : decodeCheckpointStatement(stored.statement);
-  if (statement?.ok) return statement.value;
-  throw new StorageError('storage.damaged', `the checkpoint of height ${height} is missing: repair it from peers`);
 }
 
 function refuse(code: string, message: string): Result<never, CairnError> {

@@ -4,14 +4,11 @@
  * one that was gets its number here, durably, before anybody is told of it.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type CairnError,
-  type CheckpointStatement,
   checkpointDigest,
-  decodeCheckpointStatement,
   equalBytes,
   fail,
   type Hash,
@@ -42,7 +39,8 @@ import { type Journal, openJournal } from '../journal/journal.ts';
 import { isNotedAsRolledBack, noteRolledBack } from '../keys/rolled-back.ts';
 import { openSigningMark, type SigningMarkFile, signingMarkPath } from '../keys/signing-mark-file.ts';
 import { type ChainDb, openChainDb } from '../storage/chain-db.ts';
-import { StorageError } from '../storage/storage-error.ts';
+import { hasChainFile } from '../storage/chain-replacement.ts';
+import { storedStatement } from '../storage/stored-statement.ts';
 import { originOf, readOrigin } from '../threads/stored-origin.ts';
 import { type RestartState, restartStateOf } from './restart-chain.ts';
 
@@ -157,7 +155,7 @@ async function withOpened<T>(
   use: (opened: Opened) => Promise<Result<T, CairnError>>,
 ): Promise<Result<T, CairnError>> {
   const chainPath = join(config.dataDir, 'chain.db');
-  if (!existsSync(chainPath))
+  if (!hasChainFile(chainPath))
     return fail({
       code: 'restart.no-chain',
       message: `${config.dataDir} holds no chain: start the node, so that it gets one from its peers, or begins at the genesis`,
@@ -223,7 +221,7 @@ async function lookAt({ config, founding, journal, mark, chain }: Opened): Promi
   const votedHeights = open.map(heightOf);
   driver.stop();
   const { height } = stored;
-  const digestAt = (at: number): Hash => checkpointDigest(statementOf(chain, at));
+  const digestAt = (at: number): Hash => checkpointDigest(storedStatement(chain, at));
   return {
     nodeId: config.validatorId,
     point: {
@@ -306,11 +304,4 @@ async function untilDurable(driver: Driver, told: Told): Promise<void> {
       throw new NodeFailed({ code: 'journal.failed', message: 'the life number does not become durable' });
     await sleep(recordPollMs);
   }
-}
-
-function statementOf(chain: ChainDb, height: number): CheckpointStatement {
-  const stored = chain.checkpoint(height);
-  const statement = stored === null ? null : decodeCheckpointStatement(stored.statement);
-  if (statement?.ok) return statement.value;
-  throw new StorageError('storage.damaged', `the checkpoint of height ${height} is missing: repair it from peers`);
 }

@@ -68,6 +68,11 @@ function writeDraft(draft: string, ledgerHash: Uint8Array, snapshot: ChainSnapsh
   }
 }
 
+/** Whether there is a chain, also where a crash has kept it from its place. */
+export function hasChainFile(path: string): boolean {
+  return existsSync(path) || existsSync(`${path}.next`);
+}
+
 /** Ends what a crash has interrupted; to be called before the database is opened for writing. Throws what the system throws. */
 export function finishReplacement(path: string): void {
   const next = `${path}.next`;
