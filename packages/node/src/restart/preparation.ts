@@ -29,6 +29,10 @@ const format = 'cairn-restart-preparation';
 const version = 1;
 /** As much as the largest set with the longest texts takes. */
 export const preparationCharsMax = 1 << 23;
+/** What is one more, as the height and the time of a restart block, is a safe integer still. */
+const countMax = Number.MAX_SAFE_INTEGER - 1;
+/** As in the header of a block. */
+const rulesMax = 65_535;
 
 /** For people to read, and for `parsePreparation`. */
 export function preparationToJson(standing: NodeStanding): Readonly<Record<string, unknown>> {
@@ -70,9 +74,10 @@ export function parsePreparation(text: string): Result<NodeStanding, CairnError>
   const fields = json as Readonly<Record<string, unknown>>;
   const read = readShape('restart.bad-preparation', null, (): NodeStanding => {
     const requireField: typeof requireShape = requireShape;
-    const count = (name: string): number => {
+    const count = (name: string, max = countMax): number => {
       const value = fields[name];
-      requireField(typeof value === 'number' && Number.isSafeInteger(value) && value >= 0, `${name} is not a count`);
+      const isCount = typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= max;
+      requireField(isCount, `${name} is not a count`);
       return value;
     };
     const bytes = (name: string, size?: number): Uint8Array => {
@@ -97,7 +102,7 @@ export function parsePreparation(text: string): Result<NodeStanding, CairnError>
       point: {
         ledgerHash: toHash(bytes('ledger', 32)),
         epoch: toEpoch(epoch),
-        rules: count('rules'),
+        rules: count('rules', rulesMax),
         height: toHeight(count('height')),
         parent: toHash(bytes('block', 32)),
         timeMs: count('timeMs'),

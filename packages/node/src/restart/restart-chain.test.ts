@@ -2,7 +2,7 @@
  * A stored chain that the members restart: real files, made without a network. Four validators, blocks up to height 12 in epoch 1.
  */
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -132,6 +132,9 @@ test('a node says where its chain ends, in a form that is read back', () => {
   assert.deepEqual(orThrow(read), standing);
   for (const change of [
     { height: -1 },
+    { height: Number.MAX_SAFE_INTEGER },
+    { timeMs: Number.MAX_SAFE_INTEGER },
+    { rules: 65_536 },
     { block: 'zz' },
     { validators: '80' },
     { version: 2 },
@@ -310,11 +313,8 @@ async function remember(folder: string, ...records: readonly JournalRecord[]): P
   await journal.close();
 }
 
-test('a finalized block above that was never executed keeps a node from restarting, at every start', async () => {
-  const folder = copyOf('above');
-  const document = signedBy(draftOf(7, 'node-3', 'node-4'), ...members);
-  orThrow(writeRestartFile(restartPath(join(folder, 'keys'), 1), document));
-  assert.equal((await checkNothingAbove(orThrow(readStopped(folder)))).ok, true);
+/** The journal holds a block right above the chain, and a quorum's votes to finalize it. */
+async function rememberFinalAbove(folder: string): Promise<void> {
   const { height, parent, timeMs, checkpoint } = standing.point;
   const fields = { epoch: toEpoch(1), height: toHeight(height + 1), rules: 1, parent, checkpoint, nextSet: null };
   const block = createBlock({ ...fields, timeMs: timeMs + 1_000 }, [], []);
@@ -326,8 +326,27 @@ test('a finalized block above that was never executed keeps a node from restarti
     signature: made.votingSigners[i]!.sign(voteSignedBytes(vote, made.ledgerHash)),
   }));
   await remember(folder, { type: 'block', block }, { type: 'certificate', certificate: createCertificate(signatures) });
+}
+
+test('a finalized block above that was never executed keeps a node from restarting, at every start', async () => {
+  const folder = copyOf('above');
+  const document = signedBy(draftOf(7, 'node-3', 'node-4'), ...members);
+  orThrow(writeRestartFile(restartPath(join(folder, 'keys'), 1), document));
+  assert.equal((await checkNothingAbove(orThrow(readStopped(folder)))).ok, true);
+  await rememberFinalAbove(folder);
   const applied = await restartStateIn(folder, document);
   assert.equal(!applied.ok && applied.error.code, 'restart.finalized-above');
+  const begun = await checkNothingAbove(orThrow(readStopped(folder)));
+  assert.equal(!begun.ok && begun.error.code, 'restart.finalized-above');
+});
+
+test('also where a crash has kept the chain from its place, a finalized block above keeps a node from restarting', async () => {
+  const folder = copyOf('replaced');
+  const document = signedBy(draftOf(7, 'node-3', 'node-4'), ...members);
+  orThrow(writeRestartFile(restartPath(join(folder, 'keys'), 1), document));
+  await rememberFinalAbove(folder);
+  const path = join(folder, 'data', 'chain.db');
+  renameSync(path, `${path}.next`);
   const begun = await checkNothingAbove(orThrow(readStopped(folder)));
   assert.equal(!begun.ok && begun.error.code, 'restart.finalized-above');
 });
