@@ -10,7 +10,6 @@ import {
   createStateTree,
   decodeCheckpointStatement,
   equalBytes,
-  fullTileRoot,
   isRightEdge,
   type Message,
   type StateTree,
@@ -23,6 +22,7 @@ import { type ChainFile, openChainFile } from './chain-file.ts';
 import { orNull } from './chain-top.ts';
 import { epochToSet, type KnownEpoch, type SyncAnchor, storedEpochs } from './known-epochs.ts';
 import { createSnapshotServer, type SnapshotServer } from './snapshot-server.ts';
+import { fullTileBytes, isFullTileTrue } from './stored-tile.ts';
 
 export type RepairServer = {
   /** Null where nothing is held, or what is held does not prove itself. */
@@ -38,9 +38,6 @@ type Serving = {
   /** Built when somebody asks for the first time: it takes as long as the state is large. */
   readonly isStateSound: () => boolean;
 };
-
-const hashBytes = 32;
-const tileHashes = 256;
 
 /** @param path of chain.db, which may be damaged, or be missing */
 export function createRepairServer(path: string, anchor: SyncAnchor, verifier: Verifier): RepairServer {
@@ -156,12 +153,8 @@ function treeIfSound({ chain }: ChainFile): StateTree | null {
 
 /** Full tiles are what the tile above has for them; those of the right edge have the root of a checkpoint of that size. */
 function areProven(file: ChainFile, size: number, tiles: readonly Tile[]): boolean {
-  const full = tiles.filter(({ hashes }) => hashes.length === tileHashes * hashBytes);
-  const areFullTrue = full.every(({ level, index, hashes }) => {
-    const above = file.chain.tiles.get(level + 1, Math.floor(index / tileHashes));
-    const at = (index % tileHashes) * hashBytes;
-    return above !== null && equalBytes(above.subarray(at, at + hashBytes), fullTileRoot(hashes));
-  });
+  const full = tiles.filter(({ hashes }) => hashes.length === fullTileBytes);
+  const areFullTrue = full.every((tile) => isFullTileTrue(file.chain, tile, tile.hashes));
   if (!areFullTrue || full.length === tiles.length) return areFullTrue;
   const row = file.database.sqlite
     .prepare(

@@ -11,14 +11,19 @@ import type { ChainDb } from '../storage/chain-db.ts';
 
 const tileHashes = 256;
 const hashBytes = 32;
+export const fullTileBytes = tileHashes * hashBytes;
 
 /** @param hashes as stored at the place, all of them */
-export function isStoredTileTrue(chain: ChainDb, { level, index }: TilePlace, hashes: Uint8Array): boolean {
-  if (hashes.length < tileHashes * hashBytes) return isRightEdgeTrue(chain);
+export function isStoredTileTrue(chain: ChainDb, place: TilePlace, hashes: Uint8Array): boolean {
+  return hashes.length < fullTileBytes ? isRightEdgeTrue(chain) : isFullTileTrue(chain, place, hashes);
+}
+
+/** Whether it is full, and has the root that the tile above it says. */
+export function isFullTileTrue(chain: ChainDb, { level, index }: TilePlace, hashes: Uint8Array): boolean {
   const above = chain.tiles.get(level + 1, Math.floor(index / tileHashes));
   const at = (index % tileHashes) * hashBytes;
   return (
-    hashes.length === tileHashes * hashBytes &&
+    hashes.length === fullTileBytes &&
     above !== null &&
     above.length >= at + hashBytes &&
     equalBytes(fullTileRoot(hashes), above.subarray(at, at + hashBytes))

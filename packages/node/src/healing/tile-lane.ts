@@ -3,11 +3,11 @@ import {
   createHistoryReader,
   decodeCheckpointStatement,
   equalBytes,
-  fullTileRoot,
   rightEdgeOf,
   tileCountAt,
 } from '@cairn-ledger/core';
 import type { ChainFile } from './chain-file.ts';
+import { isFullTileTrue } from './stored-tile.ts';
 
 export type TileLane = {
   /** Tiles of the tree, the right edge counting as one. */
@@ -44,16 +44,10 @@ export function createTileLane({ chain }: ChainFile, onDamage: (what: string, ke
   /** A full tile against the hash that the one above has for it. */
   function lookAt(): void {
     const hashes = chain.tiles.get(level, index);
-    const above = chain.tiles.get(level + 1, Math.floor(index / tileHashes));
-    const at = (index % tileHashes) * hashBytes;
     const isBelowFounded = hashes === null && chain.foundedHeight() > 0;
     if (isBelowFounded) return;
-    const isTrue =
-      hashes?.length === tileHashes * hashBytes &&
-      above !== null &&
-      above.length >= at + hashBytes &&
-      equalBytes(fullTileRoot(hashes), above.subarray(at, at + hashBytes));
-    if (!isTrue) onDamage(`tile ${level}/${index} does not have its root`, `${level}/${index}`);
+    if (hashes === null || !isFullTileTrue(chain, { level, index }, hashes))
+      onDamage(`tile ${level}/${index} does not have its root`, `${level}/${index}`);
   }
 
   return {
