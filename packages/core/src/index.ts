@@ -196,8 +196,10 @@ export {
   decodeProtectedHeader,
   encodeCheckpointStatement,
   issuerOf,
+  laterRoundOf,
   protectedHeaderOf,
   readCheckpointStatement,
+  roundMax,
 } from './model/checkpoint.ts';
 export type { CheckpointSignature } from './model/checkpoint-signature.ts';
 export {
@@ -264,7 +266,6 @@ export {
   restartDigest,
   restartRound,
   restartSignedBytes,
-  roundMax,
   withRestartSignature,
 } from './model/restart.ts';
 export type { TransactionContent, UnsignedTransaction } from './model/sign-transaction.ts';

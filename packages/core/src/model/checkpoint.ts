@@ -11,6 +11,7 @@
  */
 import { bytesToBase64url } from '../bytes/base64url.ts';
 import { type Cbor, type Encodable, encodeCbor } from '../bytes/cbor.ts';
+import { equalBytes } from '../bytes/hex.ts';
 import { bytesOf, decodeShape, requireShape, textOf, tupleOf, uintOf } from '../bytes/shape.ts';
 import { sha256 } from '../crypto/hash.ts';
 import type { CairnError, Result } from '../result.ts';
@@ -47,6 +48,9 @@ const claimsLabel = 15;
 /** RFC 9942: which verifiable data structure; 1 is RFC 9162 with SHA-256. */
 const structureLabel = 395;
 const statementLabel = -65537;
+
+/** The last round that an operator's command may begin: a block names a result by its digest, so that its round is found by trying. */
+export const roundMax = 255;
 
 /** The last moment that ECMAScript dates reach, so that every time can be shown. */
 export const issuedSecondsMax = 8_640_000_000_000;
@@ -132,6 +136,15 @@ export function checkpointDigest(statement: CheckpointStatement): Hash {
     digests.set(statement, digest);
   }
   return digest;
+}
+
+/** The same result in the later round that has this digest; null where none has: no more than some hundred are tried. */
+export function laterRoundOf(statement: CheckpointStatement, digest: Uint8Array): CheckpointStatement | null {
+  for (let round = statement.round + 1; round <= roundMax; round++) {
+    const later = { ...statement, round };
+    if (equalBytes(checkpointDigest(later), digest)) return later;
+  }
+  return null;
 }
 
 export function encodeCheckpointStatement(statement: CheckpointStatement): Uint8Array {

@@ -36,8 +36,6 @@ export const restartSignaturesMax = 4_096;
  * block that nobody holds any more.
  */
 export const restartRound = 65_535;
-/** The last round that an operator's command may begin: a block names a result by its digest, so that its round is found by trying. */
-export const roundMax = 255;
 
 const name = 'cairn-restart';
 const version = 1;

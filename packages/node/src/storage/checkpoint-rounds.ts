@@ -2,14 +2,7 @@
  * Rounds of stored checkpoints (protocol.md section 4). Of a height one is kept, that of the latest round: what takes the place of another
  * one is the same result, which others have executed again.
  */
-import {
-  assert,
-  type CheckpointStatement,
-  checkpointDigest,
-  encodeCheckpointStatement,
-  equalBytes,
-  roundMax,
-} from '@cairn-ledger/core';
+import { assert, type CheckpointStatement, encodeCheckpointStatement, laterRoundOf } from '@cairn-ledger/core';
 import type { ChainStatements } from './chain-schema.ts';
 import { decodeSignatures } from './checkpoint-signatures.ts';
 
@@ -43,12 +36,8 @@ export function putLaterRound(statements: ChainStatements, { height, round, stat
   statements.replaceRound.run(round, statement, null, height, round);
 }
 
-/** The same result in the later round that has this digest; null where none has. */
-export function laterRoundOf(own: CheckpointStatement, digest: Uint8Array): LaterRound | null {
-  for (let round = own.round + 1; round <= roundMax; round++) {
-    const later = { ...own, round };
-    if (equalBytes(checkpointDigest(later), digest))
-      return { height: own.height, round, statement: encodeCheckpointStatement(later) };
-  }
-  return null;
+/** What takes the place of the own result where a block names it by this digest; null where that is no later round of it. */
+export function laterRoundNamed(own: CheckpointStatement, digest: Uint8Array): LaterRound | null {
+  const later = laterRoundOf(own, digest);
+  return later && { height: later.height, round: later.round, statement: encodeCheckpointStatement(later) };
 }

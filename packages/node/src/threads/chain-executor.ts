@@ -43,7 +43,7 @@ import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { eventsToNews } from '../membership/ledger-news.ts';
 import type { ChainDb, NewBlock } from '../storage/chain-db.ts';
 import { createCheckedStore, damagedState, hashesOfTree } from '../storage/checked-state.ts';
-import { type LaterRound, laterRoundOf } from '../storage/checkpoint-rounds.ts';
+import { type LaterRound, laterRoundNamed } from '../storage/checkpoint-rounds.ts';
 import { epochSetToStored, storedToEpochSet } from '../storage/epoch-table.ts';
 import { createStateHashes, writeStateHashes } from '../storage/state-hashes.ts';
 import { damageOf } from '../storage/storage-error.ts';
@@ -187,7 +187,7 @@ export function createChainExecutor(
     const named = chain.checkpoint(Math.max(0, height - lag));
     const own = named === null ? null : decodeCheckpointStatement(named.statement);
     if (!own?.ok || equalBytes(checkpointDigest(own.value), checkpoint)) return null;
-    return laterRoundOf(own.value, checkpoint);
+    return laterRoundNamed(own.value, checkpoint);
   }
 
   function execute(finalized: FinalizedBlock) {

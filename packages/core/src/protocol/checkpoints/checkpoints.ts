@@ -14,10 +14,10 @@
  */
 import { equalBytes, toHex } from '../../bytes/hex.ts';
 import { type Hash, type Height, toHeight, type ValidatorIndex } from '../../model/brands.ts';
-import { type CheckpointStatement, checkpointDigest } from '../../model/checkpoint.ts';
+import { type CheckpointStatement, checkpointDigest, laterRoundOf } from '../../model/checkpoint.ts';
 import type { CheckpointSignature } from '../../model/checkpoint-signature.ts';
 import type { EpochTarget } from '../../model/epoch-target.ts';
-import { restartRound, roundMax } from '../../model/restart.ts';
+import { restartRound } from '../../model/restart.ts';
 import { retryMs } from '../constants.ts';
 import type { ReplicaContext } from '../context.ts';
 import type { Outcome } from '../effects.ts';
@@ -107,7 +107,8 @@ export class Checkpoints {
     if (height > this.certifiedHeight) return null;
     const own = this.#own.get(height);
     if (own === undefined) return null;
-    if (named === null || equalBytes(own.digest, named) || !isLaterRound(own, named)) return own.digest;
+    if (named === null || equalBytes(own.digest, named) || laterRoundOf(own.outcome.statement, named) === null)
+      return own.digest;
     this.#lackedRoundHeight = height;
     return null;
   }
@@ -400,11 +401,4 @@ export class Checkpoints {
     const resendAtMs = this.#isUncertified ? this.#resentAtMs + pause : Number.POSITIVE_INFINITY;
     return Math.max(this.#context.now.ms + 1, Math.min(askAtMs, resendAtMs));
   }
-}
-
-/** Whether a digest is that of the same result in a later round: no more than some hundred are tried. */
-function isLaterRound({ outcome: { statement } }: Own, digest: Hash): boolean {
-  for (let round = statement.round + 1; round <= roundMax; round++)
-    if (equalBytes(checkpointDigest({ ...statement, round }), digest)) return true;
-  return false;
 }
