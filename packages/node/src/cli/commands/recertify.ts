@@ -18,9 +18,10 @@ Examples:
   $ cairn recertify /var/lib/cairn                           at every node, stopped: prints its highest certified height
   $ cairn recertify /var/lib/cairn --above 4711 --round 1    at every node, stopped, with the same height and round; then start it
 
-For a network that stands still because a bug made its results differ, with the mended release installed. The blocks stay as they are. What lies above the highest certified height is executed again, by this release, and its results are
-signed in the round that is given, since no validator may sign two results of a height in one round. All operators must give
-the same height and round. The present chain stays beside the new one, as chain.db.superseded.
+For a network that stands still because a bug made its results differ, with the mended release installed. The blocks stay as
+they are. What lies above the highest certified height is executed again, by this release, and its results are signed in the
+round that is given, since no validator may sign two results of a height in one round. All operators must give the same height
+and round. The present chain stays beside the new one, as chain.db.superseded.
 docs/operations.md, "Certifying results anew", says when this is right.`;
 
 export function recertifyCommand(): Command {
