@@ -174,7 +174,16 @@ test('a node of another ledger, and one that answers nonsense or nothing, cannot
     fetch: await nodeOf(t, changed),
   });
   assert.equal(!foreign.ok && foreign.error.code, 'audit.foreign');
-  for (const body of ['', '[]', '{"ledger":7}', 'null', `{"ledger":{"hash":"${'a'.repeat(64)}"},"heldFrom":-1}`]) {
+  const ledger = { hash: toHex(sha256(genesis)) };
+  const tooHigh = { ledger, heldFrom: 0, executedHeight: Number.MAX_SAFE_INTEGER, certifiedHeight: 0 };
+  for (const body of [
+    '',
+    '[]',
+    '{"ledger":7}',
+    'null',
+    `{"ledger":{"hash":"${'a'.repeat(64)}"},"heldFrom":-1}`,
+    JSON.stringify(tooHigh),
+  ]) {
     const fetch = () => Promise.resolve(new Response(body));
     const answered = await auditNode({ url, genesis, downloadMax: 1e9, fetch: fetch as typeof globalThis.fetch });
     assert.equal(!answered.ok && answered.error.code, 'audit.malformed', body);

@@ -37,6 +37,8 @@ export type RemoteNodeOptions = {
 
 /** How long a node may take for one answer, with all tries, in ms. */
 const answerTimeoutMs = 30_000;
+/** A block each millisecond for thirty years: what is higher has no row in the copy. */
+const heightMax = 2 ** 40;
 
 export function createRemoteNode({ url, token, signal, fetch }: RemoteNodeOptions): RemoteNode {
   const http = createHttpClient({
@@ -94,7 +96,7 @@ function readStatus(value: unknown): RemoteStatus | null {
   const { hash } = (status.ledger ?? {}) as Record<string, unknown>;
   const { heldFrom, executedHeight, certifiedHeight } = status;
   const isHeight = (height: unknown): height is number =>
-    typeof height === 'number' && Number.isSafeInteger(height) && height >= 0;
+    typeof height === 'number' && Number.isSafeInteger(height) && height >= 0 && height <= heightMax;
   if (typeof hash !== 'string' || !/^[0-9a-f]{64}$/.test(hash)) return null;
   if (!isHeight(heldFrom) || !isHeight(executedHeight) || !isHeight(certifiedHeight)) return null;
   return { ledgerHash: hash, heldFrom, executedHeight, certifiedHeight };
