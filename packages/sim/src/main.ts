@@ -24,6 +24,7 @@ options:
   --byzantine N              so many Byzantine nodes; with more than f the chain may fork, and who did it must be named
   --adversary NAME           what all of them are: a file in src/adversaries
   --faults-ms MS             how long faults happen; drawn from the seed without it
+  --changes                  the validator set changes; in a quarter of the worlds without it
   --faults 0,3,5|none  --adversaries 1,2|none  --until MS
                              only these of what is planned, as a shrunk world says`;
 
@@ -42,6 +43,7 @@ const args = new Arguments(usage, {
     adversaries: { type: 'string' },
     'faults-ms': { type: 'string' },
     until: { type: 'string' },
+    changes: { type: 'boolean' },
     trace: { type: 'boolean', default: false },
     full: { type: 'boolean', default: false },
     shrink: { type: 'boolean', default: false },
@@ -61,6 +63,7 @@ const world: Partial<WorldOptions> = {
   ...(values.faults === undefined ? {} : { keptFaults: readList(values.faults) }),
   ...(values.adversaries === undefined ? {} : { keptByzantine: readList(values.adversaries) }),
   ...(values['faults-ms'] === undefined ? {} : { faultsMs: args.readCount(values['faults-ms'], 0, 1e9) }),
+  ...(values.changes === undefined ? {} : { changes: values.changes }),
   ...(values.until === undefined ? {} : { untilMs: args.readCount(values.until, 0, 1e9) }),
 };
 

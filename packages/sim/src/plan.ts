@@ -32,7 +32,7 @@ export type WorldOptions = {
   readonly mode?: WorldMode;
   /** Exactly so many Byzantine nodes, also more than f; without it at most f. */
   readonly byzantineCount?: number;
-  /** Whether the validator set changes; drawn without it. */
+  /** Whether members vote for changes of the validator set, and then for one at least; drawn without it. */
   readonly changes?: boolean;
   /** What all Byzantine nodes are. */
   readonly adversary?: AdversaryName;
@@ -182,7 +182,7 @@ function drawChanges(
   const random = createRandom(seed ^ 0xc4a);
   const isChanging = random.chance(0.25);
   if (nodesCount < 4 || !(isAsked ?? isChanging)) return { joinersCount: 0, changes: [] };
-  const joinersCount = random.integer(0, 3);
+  const joinersCount = random.integer(isAsked ? 1 : 0, 3);
   let members = Array.from({ length: nodesCount }, (_, i) => i);
   const outside = Array.from({ length: joinersCount }, (_, i) => nodesCount + i);
   const changes: PlannedChange[] = [];
@@ -190,7 +190,8 @@ function drawChanges(
   for (let i = 0; i < steps; i++) {
     const atMs = 200 + random.next() * (faultsMs - 200);
     const joiner = outside[0];
-    if (joiner !== undefined && random.chance(0.6)) {
+    const isOwed = isAsked && changes.length === 0;
+    if (joiner !== undefined && (random.chance(0.6) || isOwed)) {
       changes.push({ atMs, verb: 'admit', node: joiner });
       outside.shift();
       continue;

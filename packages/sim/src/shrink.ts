@@ -65,6 +65,7 @@ export function replayCommand(options: WorldOptions): string {
   if (options.mode !== undefined) parts.push(`--mode ${options.mode}`);
   if (options.byzantineCount !== undefined) parts.push(`--byzantine ${options.byzantineCount}`);
   if (options.adversary !== undefined) parts.push(`--adversary ${options.adversary}`);
+  if (options.changes) parts.push('--changes');
   if (options.keptFaults !== undefined) parts.push(`--faults ${listOf(options.keptFaults)}`);
   if (options.keptByzantine !== undefined) parts.push(`--adversaries ${listOf(options.keptByzantine)}`);
   if (options.faultsMs !== worldOf(options.seed).faultsMs) parts.push(`--faults-ms ${options.faultsMs}`);
