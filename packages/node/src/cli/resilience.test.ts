@@ -86,4 +86,5 @@ test('who does not just vote is told with the reason', () => {
 
 test('validators whose records name no place warn of nothing', () => {
   assert.deepEqual(concentrationWarnings(['a', 'b', 'c'].map((id) => ({ id, member: id }))), []);
+  assert.deepEqual(concentrationWarnings([]), [], 'nor do validators that nobody told');
 });

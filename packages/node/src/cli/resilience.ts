@@ -77,8 +77,12 @@ function standingText({ id, causes, sinceHeight }: Standing): string {
   return why.length === 0 ? id : `${id} (${why.join(', ')})`;
 }
 
-/** One line for each host or operator whose failure alone is more than the network withstands. */
+/**
+ * One line for each host or operator whose failure alone is more than the network withstands; none where the validators are
+ * not known.
+ */
 export function concentrationWarnings(validators: readonly Placed[]): string[] {
+  if (validators.length === 0) return [];
   const { harmless, fork } = resilienceOf(validators.length);
   return concentrationsOf(validators)
     .filter((each) => each.validators.length > harmless)
