@@ -18,6 +18,10 @@ export const metricDefinitions = {
   mode: { type: 'gauge', help: '1 for the mode that the node is in.', labels: ['mode'] },
   in_sync: { type: 'gauge', help: '1 while the node is active and in sync (GET /readyz answers 200).' },
   height: { type: 'gauge', help: 'Highest height here, by stage: finalized, executed, certified.', labels: ['stage'] },
+  history_held_from_height: {
+    type: 'gauge',
+    help: 'Lowest height that everything is held of; 0: of all. Above 0, answers about what is older are incomplete.',
+  },
   epoch: { type: 'gauge', help: 'Present validator set.' },
   view: { type: 'gauge', help: 'Present view of the epoch.' },
   views_total: { type: 'counter', help: 'Views left, by outcome: notarized, nullified.', labels: ['outcome'] },

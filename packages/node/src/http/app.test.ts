@@ -111,7 +111,7 @@ test('epochs come in pages, each with how it ended, and a proof also comes as it
     [last.epochs.length, last.epochs[0].epoch, last.epochs[0].proof, last.next],
     [1, 3, undefined, null],
   );
-  assert.deepEqual((await app.inject('/v1/epochs?from=9')).json(), { epochs: [], next: null });
+  assert.deepEqual((await app.inject('/v1/epochs?from=9')).json(), { epochs: [], next: null, heldFrom: 0 });
   for (const query of ['from=0', 'limit=17', 'limit=0', 'to=3'])
     assert.equal((await app.inject(`/v1/epochs?${query}`)).json().code, 'http.bad-request', query);
 
@@ -129,7 +129,10 @@ test('a node that was founded later says so, instead of saying that there is not
     const answer = await app.inject(url);
     assert.deepEqual([answer.statusCode, answer.json().code], [404, 'history.not-held'], url);
     assert.match(answer.json().detail, /block 5 on: ask another node/);
+    assert.equal(answer.json().heldFrom, 5, 'for programs');
   }
+  const epochs = (await app.inject('/v1/epochs')).json();
+  assert.equal(epochs.heldFrom, 5);
   assert.equal((await app.inject('/v1/blocks/5')).json().code, 'http.not-found');
 });
 
@@ -219,4 +222,7 @@ test('the status page is whole in itself, and what members call themselves canno
   assert.ok(!/<script|https?:|style=|src=/.test(answer.body));
   assert.ok(answer.body.includes('node-&lt;4&gt;'));
   assert.ok(answer.body.includes('3 of 4; 3 are needed'));
+  assert.ok(!answer.body.includes('held from'));
+  const later = await createApp(createFakeEdge({ heldFromHeight: 41 }));
+  assert.ok((await later.app.inject('/')).body.includes('held from block 41 on, the rest is being fetched'));
 });

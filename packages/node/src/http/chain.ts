@@ -136,8 +136,9 @@ export function addChainRoutes(app: App, { port }: HttpContext): void {
     },
     async (request) => {
       const { from = 1, limit = epochsPageMax } = request.query;
+      const heldBefore = port.heldFrom();
       const { items, next } = await port.epochs(from, limit);
-      return { epochs: items.map(epochJson), next };
+      return { epochs: items.map(epochJson), next, heldFrom: Math.max(heldBefore, port.heldFrom()) };
     },
   );
 

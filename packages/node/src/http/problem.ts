@@ -12,6 +12,8 @@ export type Problem = CairnError & {
   /** Transaction that the problem is about, hex. */
   readonly transaction?: string | undefined;
   readonly retryAfterMs?: number | undefined;
+  /** Of `history.not-held`: the lowest height that the node has all of. */
+  readonly heldFrom?: number | undefined;
 };
 
 /** A problem with a code of the node's own. */
@@ -23,14 +25,14 @@ export function problemOf(code: NodeErrorCode, message: string, more?: { readonl
 export function unknownTransaction(heldFrom: number): Problem {
   if (heldFrom === 0) return problemOf('http.not-found', 'no transaction with this id is known here');
   const message = `no transaction with this id is known here, where the chain is held from block ${heldFrom} on: ask another node`;
-  return problemOf('history.not-held', message);
+  return { ...problemOf('history.not-held', message), heldFrom };
 }
 
 /** Likewise of a height: it may not be executed yet, or be older than what is held. */
 export function unknownHeight(height: number, heldFrom: number, what: string): Problem {
   if (height >= heldFrom) return problemOf('http.not-found', `no ${what} ${height} is executed here`);
   const message = `${what} ${height} is not held here, where the chain is held from block ${heldFrom} on: ask another node`;
-  return problemOf('history.not-held', message);
+  return { ...problemOf('history.not-held', message), heldFrom };
 }
 
 /** Whole seconds for Retry-After: at least 1. */
@@ -50,6 +52,7 @@ export function problemText(problem: Problem): string {
     whatToDo: entry === null || problem.message.includes(entry.whatToDo) ? undefined : entry.whatToDo,
     transaction: problem.transaction,
     retryAfterSeconds: problem.retryAfterMs === undefined ? undefined : retryAfterSeconds(problem.retryAfterMs),
+    heldFrom: problem.heldFrom,
   });
 }
 

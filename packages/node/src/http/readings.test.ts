@@ -115,6 +115,37 @@ test('a page names the next one, in the document and as a link', async () => {
   });
 });
 
+test('a list of a node that has begun later says from which block on it is whole, as JSON and as CSV', async () => {
+  const { edge, get } = await appOf([base]);
+  for (const heldFrom of [0, 41]) {
+    edge.heldFromHeight = heldFrom;
+    const json = await get();
+    assert.deepEqual([json.json().heldFrom, json.headers['cairn-held-from']], [heldFrom, String(heldFrom)]);
+    const csv = await get('?format=csv');
+    assert.equal(csv.headers['cairn-held-from'], String(heldFrom));
+    assert.ok(csv.body.startsWith('time,seconds,'), 'the lines are the same');
+  }
+  edge.readingList = [];
+  const empty = await get();
+  assert.deepEqual(empty.json(), { readings: [], next: null, heldFrom: 41 });
+});
+
+test('a list is as incomplete as the node was before or after it was made', async () => {
+  for (const [before, after] of [
+    [41, 0],
+    [0, 41],
+  ] as const) {
+    const edge = createFakeEdge({ heldFromHeight: before });
+    const { readings } = edge;
+    edge.readings = (device, request) => {
+      edge.heldFromHeight = after;
+      return readings(device, request);
+    };
+    const { app } = await createApp(edge);
+    assert.equal((await app.inject('/v1/devices/acme/probe/readings')).json().heldFrom, 41);
+  }
+});
+
 test('a mistake in the query is named', async () => {
   const { get } = await appOf([]);
   for (const [query, says] of [

@@ -9,10 +9,11 @@ import { base64urlOf, hexOf, isoOf } from './views.ts';
 
 const JSON_NUMBER = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$/;
 
-export function readingsJson(page: Page<ReadingView>): string {
+/** @param heldFrom of the node that answers: what stands in lower blocks is not in the list */
+export function readingsJson(page: Page<ReadingView>, heldFrom: number): string {
   const rows: string[] = [];
   for (const reading of page.items) rows.push(readingJson(reading));
-  return `{"readings":[${rows.join(',')}],"next":${JSON.stringify(page.next)}}`;
+  return `{"readings":[${rows.join(',')}],"next":${JSON.stringify(page.next)},"heldFrom":${heldFrom}}`;
 }
 
 function readingJson(reading: ReadingView): string {

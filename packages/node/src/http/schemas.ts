@@ -14,6 +14,10 @@ const base64url = (description: string) => Type.String({ pattern: '^[A-Za-z0-9_-
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 const time = (description: string) => Type.String({ format: 'date-time', description });
 
+export const heldFromSchema = count(
+  'lowest height that this node has all of; 0: all of the history. What is older is missing from the answer',
+);
+
 export const problemSchema = Type.Object(
   {
     type: Type.String({ description: 'urn:cairn:error:<code>' }),
@@ -24,6 +28,7 @@ export const problemSchema = Type.Object(
     whatToDo: Type.Optional(Type.String()),
     transaction: Type.Optional(hash('transaction id that the problem is about')),
     retryAfterSeconds: Type.Optional(Type.Integer()),
+    heldFrom: Type.Optional(count('of history.not-held: lowest height that this node has all of')),
   },
   { description: 'Problem details (RFC 9457)' },
 );
@@ -142,6 +147,9 @@ export const epochsQuery = Type.Object(
 export const epochsSchema = Type.Object({
   epochs: Type.Array(epochSchema),
   next: Type.Union([Type.Integer(), Type.Null()], { description: '`from` of the next page; null at the end' }),
+  heldFrom: count(
+    'lowest height that this node has all of; rules and proofs of epochs that ended before may be missing',
+  ),
 });
 
 const peerSchema = Type.Object({
@@ -164,7 +172,7 @@ export const statusSchema = Type.Object({
   executedHeight: count('highest executed block'),
   certifiedHeight: count('highest certified checkpoint'),
   blockTime: time('block time of the executed height'),
-  heldFrom: Type.Optional(count('lowest height that this node has all of')),
+  heldFrom: Type.Optional(heldFromSchema),
   historySize: count('accepted transactions and genesis entries'),
   historyRoot: hash('at the executed height'),
   stateRoot: hash('at the executed height'),

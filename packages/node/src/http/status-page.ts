@@ -44,11 +44,12 @@ export function addStatusPage(app: App, { port }: HttpContext): void {
           'content-security-policy': CONTENT_SECURITY_POLICY,
           'referrer-policy': 'no-referrer',
         })
-        .send(renderPage(port.status())),
+        .send(renderPage(port.status(), port.heldFrom())),
   );
 }
 
-export function renderPage(status: NodeStatus): string {
+/** @param heldFrom lowest height that the node has all of */
+export function renderPage(status: NodeStatus, heldFrom: number): string {
   const { ledger, node } = status;
   const reachable = 1 + status.peers.filter((peer) => peer.connected).length;
   const rows: readonly (readonly [string, string])[] = [
@@ -63,6 +64,9 @@ export function renderPage(status: NodeStatus): string {
     ...(status.suspended.length === 0
       ? []
       : ([['Proven faulty', mark(false, status.suspended.map(text).join(', '))]] as const)),
+    ...(heldFrom === 0
+      ? []
+      : ([['History', mark(false, `held from block ${heldFrom} on, the rest is being fetched`)]] as const)),
     ['Certified height', text(status.certifiedHeight)],
     ['Executed height', `${text(status.executedHeight)}, block time ${text(isoOf(status.blockTimeMs))}`],
     ['Finalized height', `${text(status.finalizedHeight)} (epoch ${text(status.epoch)}, view ${text(status.view)})`],

@@ -9,6 +9,7 @@ import { parseInstant, readingsCsv, readingsJson } from './readings.ts';
 import {
   accountSchema,
   deviceSchema,
+  heldFromSchema,
   memberSchema,
   nameParams,
   pageOf,
@@ -24,6 +25,8 @@ import { accountJson, deviceJson, memberJson } from './views.ts';
 const tags = ['view'];
 const config = { roles: ['read'] as const };
 const PAGE_SIZE = 1_000;
+/** Says of every list of readings what `heldFrom` does in its JSON; CSV has no other place for it. */
+export const heldFromHeader = 'cairn-held-from';
 
 export function addViewRoutes(app: App, { port, limits }: HttpContext): void {
   app.get(
@@ -115,27 +118,35 @@ export function addViewRoutes(app: App, { port, limits }: HttpContext): void {
     const toMs = query.to === undefined ? null : parseInstant(query.to);
     if (query.from !== undefined && fromMs === null) return sendProblem(reply, badInstant('from', query.from));
     if (query.to !== undefined && toMs === null) return sendProblem(reply, badInstant('to', query.to));
+    const heldBefore = port.heldFrom();
     const page = await port.readings(id, { ...pageRequest(query), fromMs, toMs });
     if (page === null) return sendProblem(reply, unknownDevice(id));
     if (!page.ok) return sendProblem(reply, page.error);
+    // The rest may have come, or a new chain begun, while the page was made: the page may lack what either moment lacks.
+    const heldFrom = Math.max(heldBefore, port.heldFrom());
+    reply.header(heldFromHeader, heldFrom);
     const isCsv = query.format === 'csv' || (query.format === undefined && wants(request, 'text/csv'));
     if (page.value.next !== null) reply.header('link', `<${nextUrl(request.url, page.value.next)}>; rel="next"`);
     if (isCsv)
       return reply.header('content-type', 'text/csv; charset=utf-8; header=present').send(readingsCsv(page.value));
-    return reply.header('content-type', 'application/json; charset=utf-8').send(readingsJson(page.value));
+    return reply.header('content-type', 'application/json; charset=utf-8').send(readingsJson(page.value, heldFrom));
   }
   const readingsRoute = {
     tags,
     summary: 'Readings of a device, in order of time',
     description:
       'As JSON, or as CSV with `Accept: text/csv` or `format=csv`. Numbers have exactly the decimals that were signed. The next page is named by ' +
-      '`next` and by a Link header.',
+      `\`next\` and by a Link header. Above 0, \`heldFrom\` (in CSV the header ${heldFromHeader}) says that blocks below it are not held here yet: ` +
+      'readings in them are missing from the list, so ask another node.',
     querystring: readingsQuery(limits.pageSizeMax),
     response: {
       200: {
         description: 'A page of readings',
+        headers: { [heldFromHeader]: heldFromSchema },
         content: {
-          'application/json': { schema: pageOf('readings', readingSchema) },
+          'application/json': {
+            schema: Type.Object({ ...pageOf('readings', readingSchema).properties, heldFrom: heldFromSchema }),
+          },
           'text/csv': { schema: Type.String() },
         },
       },

@@ -120,6 +120,7 @@ async function run(): Promise<void> {
         return metricsText([
           http.samples(),
           submissionSamples(),
+          { history_held_from_height: edge.heldFrom() },
           standingSamples(await edge.membership()),
           ...(gateway === null ? [] : [gatewaySamples(gateway.status())]),
           thread(),
