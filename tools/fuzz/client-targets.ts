@@ -107,7 +107,7 @@ const sdk: readonly Target[] = [
     name: 'parseReadings',
     covers: at('sdk/src/readings-page.ts', 'parseReadings'),
     sizeMax: 64 << 10,
-    corpus: () => jsonOf({ readings: [reading], next: null }),
+    corpus: () => jsonOf({ readings: [reading], next: null }, { readings: [], next: 'a-1', heldFrom: 7 }),
     run: (bytes) => verdictOf(parseReadings(textOf(bytes))),
   },
   {

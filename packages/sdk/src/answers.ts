@@ -51,6 +51,8 @@ export type StatusAnswer = {
   readonly executedHeight: number;
   readonly certifiedHeight: number;
   readonly blockTime: string;
+  /** The lowest height that the node has all of; missing from nodes that do not tell. */
+  readonly heldFrom?: number;
   readonly historySize: number;
   readonly historyRoot: string;
   readonly stateRoot: string;
@@ -115,4 +117,12 @@ export type ReadingAnswer = {
   readonly height: number;
 };
 
-export type ReadingsPage = { readonly readings: readonly ReadingAnswer[]; readonly next: string | null };
+export type ReadingsPage = {
+  readonly readings: readonly ReadingAnswer[];
+  readonly next: string | null;
+  /**
+   * The lowest height that the node has all of: readings in lower blocks are missing from this page. 0: nothing is missing, or
+   * the node is of a release that does not tell.
+   */
+  readonly heldFrom: number;
+};

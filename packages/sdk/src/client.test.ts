@@ -260,6 +260,68 @@ test('readings keep their decimals on the way back', async () => {
   assert.equal(page.value.readings[0]?.height, 3);
 });
 
+/** Answers with a page of readings as a node that has all from a height on. */
+function holdFrom(heldFrom: number): (_: unknown, response: ServerResponse) => true {
+  const page = { readings: [{ height: heldFrom }], next: null, heldFrom };
+  return (_, response) => sendJson(response, 200, page, { 'cairn-held-from': String(heldFrom) });
+}
+
+test('a page of a node that does not hold the whole history is asked of the others, too', async () => {
+  const fresh = () => createClient({ nodes: urls, timeoutMs: 2_000 });
+  first.misbehave = holdFrom(41);
+  for (const [name, other, heldFrom] of [
+    ['one that holds all is believed', holdFrom(0), 0],
+    ['one that says nothing of it too', (_: unknown, to: ServerResponse) => sendJson(to, 200, { readings: [] }), 0],
+    ['else the one that holds more', holdFrom(12), 12],
+    ['whichever was asked first', holdFrom(77), 41],
+    ['a refusal is no better', (_: unknown, to: ServerResponse) => sendProblem(to, 404, 'http.not-found'), 41],
+    ['nor is a node that is busy', (_: unknown, to: ServerResponse) => sendProblem(to, 503, 'node.syncing'), 41],
+  ] as const) {
+    second.misbehave = other;
+    second.requests.length = 0;
+    const startedMs = performance.now();
+    const page = await fresh().readings('a/b');
+    assert.deepEqual(page.ok && page.value.heldFrom, heldFrom, name);
+    assert.equal(second.requests.length, 1, `${name}: it is asked once`);
+    assert.ok(performance.now() - startedMs < 1_000, `${name}: nobody is waited for`);
+  }
+});
+
+test('who has all is asked first from then on; a client of one node takes what that has', async () => {
+  first.misbehave = holdFrom(41);
+  second.misbehave = holdFrom(0);
+  const fresh = createClient({ nodes: urls, timeoutMs: 2_000 });
+  for (let i = 0; i < 3; i++) assert.ok((await fresh.readings('a/b')).ok);
+  assert.deepEqual([first.requests.length, second.requests.length], [1, 3]);
+  const alone = await createClient({ nodes: [first.url], timeoutMs: 2_000 }).readings('a/b');
+  assert.equal(alone.ok && alone.value.heldFrom, 41);
+});
+
+test('what one node does not hold any more is asked of the others', async () => {
+  const id = network.accept(reading());
+  const notHeld = (_: unknown, response: ServerResponse) => sendProblem(response, 404, 'history.not-held');
+  first.misbehave = notHeld;
+  const fresh = createClient({ nodes: urls, anchor: network.anchor, timeoutMs: 2_000 });
+  assert.ok((await fresh.transaction(id)).ok);
+  second.misbehave = notHeld;
+  const nowhere = await fresh.transaction(id);
+  assert.equal(!nowhere.ok && nowhere.error.code, 'history.not-held');
+  second.misbehave = (_, response) => sendProblem(response, 404, 'http.not-found');
+  const unknown = await createClient({ nodes: urls, timeoutMs: 2_000 }).transaction(id);
+  assert.equal(!unknown.ok && unknown.error.code, 'http.not-found', 'a node that holds all knows that there is none');
+});
+
+test('a height that is none is an error in a page, and nothing in a header', async () => {
+  const alone = createClient({ nodes: urls, timeoutMs: 2_000 });
+  for (const heldFrom of [-1, 1.5, '7', null, 1e300]) {
+    const page = { readings: [], next: null, heldFrom };
+    first.misbehave = (_, response) => sendJson(response, 200, page, { 'cairn-held-from': String(heldFrom) });
+    if (heldFrom === '7') second.misbehave = first.misbehave;
+    const answer = await alone.readings('a/b');
+    assert.equal(!answer.ok && answer.error.code, 'client.bad-answer', String(heldFrom));
+  }
+});
+
 test('an aborted delivery ends at once', async () => {
   for (const node of nodes) node.misbehave = () => true;
   const abort = new AbortController();

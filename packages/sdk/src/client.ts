@@ -89,6 +89,10 @@ export type Client = {
   members(): Promise<Result<MemberAnswer[], CairnError>>;
   device(id: string): Promise<Result<DeviceAnswer, CairnError>>;
   account(id: string): Promise<Result<AccountAnswer, CairnError>>;
+  /**
+   * One page, from a node that holds the whole history where one of `nodes` does; `heldFrom` above 0 says that none was found,
+   * and older readings are missing.
+   */
   readings(device: string, query?: ReadingsQuery): Promise<Result<ReadingsPage, CairnError>>;
   /** The validators as far as they have been followed, verified; null without an anchor. */
   epochs(): EpochChain | null;

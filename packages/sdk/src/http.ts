@@ -1,7 +1,8 @@
 /**
  * Requests to a network: any of its nodes will do. One that cannot be reached, is busy or is catching up is passed over
- * for the next, with growing pauses after each round, until an answer or the deadline. All calls here may safely be made
- * twice, transactions included: the ledger knows them by id.
+ * for the next, with growing pauses after each round, until an answer or the deadline. One that does not hold the whole
+ * history says so with its answer: each of the others is asked once, and where none has all, the one that holds most is
+ * believed. All calls here may safely be made twice, transactions included: the ledger knows them by id.
  */
 import { type CairnError, fail, ok, type Result } from '@cairn-ledger/core';
 import { isErrorCode, shortened } from './json-answer.ts';
@@ -33,6 +34,8 @@ export type HttpAnswer = {
   readonly status: number;
   readonly contentType: string;
   readonly bytes: Uint8Array;
+  /** Of lists over the history: the lowest height that the node has all of; 0 where it has all, or says nothing of it. */
+  readonly heldFrom: number;
 };
 
 export type HttpClient = {
@@ -63,6 +66,7 @@ export function createHttpClient(options: HttpOptions): HttpClient {
     const timeoutMs = request.timeoutMs ?? options.timeoutMs ?? TIMEOUT_MS;
     const deadline = performance.now() + timeoutMs;
     let pauseMs = PAUSE_MIN_MS;
+    let partial: Answered | null = null;
     for (let attempt = 0; ; attempt++) {
       const node = nodes[(preferred + attempt) % nodes.length]!;
       const leftMs = deadline - performance.now();
@@ -72,14 +76,21 @@ export function createHttpClient(options: HttpOptions): HttpClient {
         Math.max(1, Math.min(leftMs, ATTEMPT_TIMEOUT_MS + (request.waitMs ?? 0))),
       );
       if (answer.type === 'answered') {
-        preferred = nodes.indexOf(node);
-        return answer.result;
+        const isRefusal = !answer.result.ok && partial?.result.ok === true;
+        if (answer.heldFrom === 0 && !isRefusal) {
+          preferred = nodes.indexOf(node);
+          return answer.result;
+        }
+        if (partial === null || (!isRefusal && answer.heldFrom < partial.heldFrom)) partial = answer;
       }
       if (request.signal?.aborted) return fail({ code: 'client.aborted', message: 'the request was aborted' });
+      // An answer at hand is worth one round, and no pause.
+      if (partial !== null && attempt + 1 >= nodes.length) return partial.result;
       // A whole round of nodes without luck is followed by a pause; within a round the next one is asked at once.
-      const pause =
-        (attempt + 1) % nodes.length === 0 ? Math.max(pauseMs * (0.5 + Math.random() / 2), answer.retryAfterMs) : 0;
-      if (performance.now() + pause >= deadline) return fail(answer.error);
+      const isRoundOver = answer.type === 'passed-over' && (attempt + 1) % nodes.length === 0;
+      const pause = isRoundOver ? Math.max(pauseMs * (0.5 + Math.random() / 2), answer.retryAfterMs) : 0;
+      if (performance.now() + pause >= deadline)
+        return partial?.result ?? (answer.type === 'answered' ? answer.result : fail(answer.error));
       if (pause > 0) {
         await sleep(pause, request.signal);
         pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS);
@@ -103,9 +114,19 @@ export function createHttpClient(options: HttpOptions): HttpClient {
       const bytes = await bytesOf(response);
       if (bytes === null) return { type: 'passed-over', error: tooLarge(node), retryAfterMs: 0 };
       const contentType = response.headers.get('content-type') ?? '';
-      if (response.ok) return { type: 'answered', result: ok({ node, status: response.status, contentType, bytes }) };
+      if (response.ok) {
+        const heldFrom = heightOf(response.headers.get('cairn-held-from'));
+        return {
+          type: 'answered',
+          result: ok({ node, status: response.status, contentType, bytes, heldFrom }),
+          heldFrom,
+        };
+      }
       const error = problemToError(node, response.status, bytes);
-      if (response.status !== 429 && response.status < 500) return { type: 'answered', result: fail(error) };
+      if (response.status !== 429 && response.status < 500) {
+        const heldFrom = error.code === 'history.not-held' ? Number.MAX_SAFE_INTEGER : 0;
+        return { type: 'answered', result: fail(error), heldFrom };
+      }
       return { type: 'passed-over', error, retryAfterMs: 1000 * (Number(response.headers.get('retry-after')) || 0) };
     } catch (error) {
       return { type: 'passed-over', error: unreachable(node, error), retryAfterMs: 0 };
@@ -113,9 +134,19 @@ export function createHttpClient(options: HttpOptions): HttpClient {
   }
 }
 
-type Attempt =
-  | { readonly type: 'answered'; readonly result: Result<HttpAnswer, CairnError> }
-  | { readonly type: 'passed-over'; readonly error: CairnError; readonly retryAfterMs: number };
+type Answered = {
+  readonly type: 'answered';
+  readonly result: Result<HttpAnswer, CairnError>;
+  /** Above 0: another node may know more. */
+  readonly heldFrom: number;
+};
+type Attempt = Answered | { readonly type: 'passed-over'; readonly error: CairnError; readonly retryAfterMs: number };
+
+/** What a header says; 0 for anything that is no height. */
+function heightOf(text: string | null): number {
+  const height = text !== null && /^\d{1,16}$/.test(text) ? Number(text) : 0;
+  return Number.isSafeInteger(height) ? height : 0;
+}
 
 /** The body, read piece by piece; null as soon as it is more than `answerBytesMax`. */
 async function bytesOf(response: Response): Promise<Uint8Array | null> {

@@ -12,9 +12,12 @@ const keepNumberText: Reviver = (name, value, context) =>
 
 export function parseReadings(text: string): Result<ReadingsPage, CairnError> {
   try {
-    const page = JSON.parse(text, keepNumberText as Parameters<typeof JSON.parse>[1]) as ReadingsPage;
-    if (Array.isArray(page?.readings) && page.readings.every((row: unknown) => typeof row === 'object' && row !== null))
-      return ok(page);
+    const page = JSON.parse(text, keepNumberText as Parameters<typeof JSON.parse>[1]) as Partial<ReadingsPage>;
+    const { readings = null, next = null, heldFrom = 0 } = page;
+    const rows: unknown = readings;
+    const isPage = Array.isArray(rows) && rows.every((row: unknown) => typeof row === 'object' && row !== null);
+    if (readings !== null && isPage && Number.isSafeInteger(heldFrom) && heldFrom >= 0)
+      return ok({ readings, next, heldFrom });
   } catch {
     // Answered below.
   }
