@@ -153,6 +153,40 @@ test('a feed ends with one JSON object, and feeding again sends nothing', async 
   assert.deepEqual([again.complete, again.readings, again.total.readings], [true, 0, 2]);
 });
 
+test('what comes from a node without the whole history is said to, and nothing is said of a whole one', async () => {
+  const on = ['--genesis', 'genesis.cbor', '--node', node.url];
+  const status = {
+    ledger: { name: 'fake', hash: 'ab'.repeat(32) },
+    node: { id: 'node-1', member: 'alder', version: '0.1.0' },
+    ...{ mode: 'active', inSync: true, epoch: 1, executedHeight: 9_000, certifiedHeight: 9_000, validators: 4 },
+    ...{ transactions: 1, readings: 1, peers: [], suspended: [], historyRoot: '', stateRoot: '' },
+  };
+  try {
+    for (const heldFrom of [0, 4_100]) {
+      node.misbehave = (request, response) => {
+        const isStatus = request.url === '/v1/status';
+        if (!isStatus && !request.url!.includes('/readings')) return false;
+        const answer = isStatus ? status : { readings: [], next: null };
+        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ ...answer, heldFrom }));
+        return true;
+      };
+      const shown = await cairn('status', ...on);
+      assert.equal(shown.code, 0, shown.stderr);
+      assert.equal(/History held from block/.test(shown.stdout), heldFrom > 0);
+      const listed = await cairn('readings', 'alder/desk', '--format', 'csv', ...on);
+      assert.equal(listed.code, 0, listed.stderr);
+      assert.equal(listed.stdout.split('\n').length, 2, 'the list itself is the same');
+      if (heldFrom === 0) assert.equal(listed.stderr, '');
+      else {
+        assert.match(shown.stdout, /History held from block 4.100, the rest is being fetched/);
+        assert.match(listed.stderr, /^.*only blocks from 4100 on.*\n$/);
+      }
+    }
+  } finally {
+    node.misbehave = null;
+  }
+});
+
 test('amounts are exact in both directions', () => {
   const units = (text: string, decimals: number): unknown => {
     const result = amountToUnits(text, decimals);

@@ -44,6 +44,7 @@ Numbers have exactly the decimals that the device signed.`,
       const rows: ReadingAnswer[] = [];
       let count = 0;
       let cursor: string | null = null;
+      let heldFrom = 0;
       if (format === 'csv') say(csvColumns.join(','));
       do {
         const limit = Math.min(PAGE, max - count);
@@ -51,6 +52,7 @@ Numbers have exactly the decimals that the device signed.`,
           await client.readings(device, { ...range, limit, ...(cursor !== null && { cursor }) }),
         );
         count += page.readings.length;
+        heldFrom = Math.max(heldFrom, page.heldFrom);
         if (format === 'table') rows.push(...page.readings);
         for (const reading of page.readings) {
           if (format === 'csv') say(csvLine(reading));
@@ -59,8 +61,14 @@ Numbers have exactly the decimals that the device signed.`,
         cursor = page.next;
       } while (cursor !== null && count < max);
       if (format === 'table') printTable(rows);
+      if (heldFrom > 0) note(partialText(heldFrom));
       if (cursor !== null) note(`There are more; --all prints them, --limit and --from choose.`);
     });
+}
+
+/** @param heldFrom above 0 */
+function partialText(heldFrom: number): string {
+  return `These are from a node that holds only blocks from ${heldFrom} on: readings in older blocks are missing. Ask another with --node.`;
 }
 
 /** The API takes milliseconds; a time between two of them is rounded down. */

@@ -110,6 +110,7 @@ function printText(reports: readonly NodeReport[], { validators, standings }: Ne
     else if (seen.suspended.length > 0) say(style('yellow', `their views are skipped: ${seen.suspended.join(', ')}`));
     const fenced = reports.filter(({ status }) => status?.mode === 'fenced').map(({ node }) => node.id);
     if (fenced.length > 0) say(style('red', `fenced, sign nothing: ${fenced.join(', ')}`));
+    for (const text of partialTexts(reports)) say(style('yellow', text));
     const concentration = concentrationText(validators);
     if (concentration !== null) say(concentration);
     for (const warning of concentrationWarnings(validators)) say(style('red', warning));
@@ -138,6 +139,16 @@ function printText(reports: readonly NodeReport[], { validators, standings }: Ne
     say('');
     say(style('red', 'Nodes at the same height have different roots: one of them has been damaged or tampered with.'));
   }
+}
+
+/** A line for each node that does not hold the whole history. */
+function partialTexts(reports: readonly NodeReport[]): string[] {
+  return reports.flatMap(({ node, status }) => {
+    const heldFrom = status?.heldFrom ?? 0;
+    return heldFrom === 0
+      ? []
+      : [`${node.id}: History held from block ${grouped(heldFrom)}, the rest is being fetched`];
+  });
 }
 
 function nodeRow({ node, status, error }: NodeReport): string[] {
