@@ -1,6 +1,7 @@
 /**
  * What must hold of a network however its nodes were killed: looked at from outside, through the HTTP of every node.
  *
+ * - every node comes to hold the whole history;
  * - everything acknowledged stands in the history of every node exactly once;
  * - history and state roots are equal at equal heights, at every height;
  * - receipts verify against the genesis;
@@ -9,7 +10,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { base64urlToBytes, decodeTransaction, fromHex, keyId, toHex } from '@cairn-ledger/core';
-import { timesSeen } from '../packages/node/src/cli/drill/history-check.ts';
+import { timesSeen, untilHistoryWhole } from '../packages/node/src/cli/drill/history-check.ts';
 import type { Load, Sent } from './kills-load.ts';
 import { assertAgreement, type E2eNetwork, type E2eNode, metricOf, orFail, statusOf, until } from './network.ts';
 
@@ -98,6 +99,7 @@ export function createChecks(
   return {
     async recent() {
       const open = load.acknowledged.slice(checkedCount);
+      assert.deepEqual(await untilHistoryWhole(nodes), [], 'nobody lacks a part of the history for good');
       let last = '';
       await until('all that was acknowledged stands on every node', decidedTimeoutMs, async () => {
         for (const node of nodes) {

@@ -14,6 +14,10 @@ export type AttackFigures = {
   readonly backMs: number | null;
   /** What it had to fetch from others; null where nobody counts it. */
   readonly bytesFetched: number | null;
+  /** From the end of the attack until the node has the whole history again; null: it never lacked any, or does so still. */
+  readonly historyMs: number | null;
+  /** The lowest height that the node has all of in the end; 0: of all. */
+  readonly heldFrom: number;
   readonly honestNodesAccused: number;
   readonly acknowledgedLost: number;
   readonly wrongAnswersServed: number;
@@ -56,6 +60,7 @@ export function brokenPromises(
     broken.push(`the others did ${figures.throughputShare} of before, less than ${throughputShareMin}`);
   if (figures.backMs === null || figures.backMs > backMsMax)
     broken.push(`${figures.node} was not back within ${backMsMax / 1000} s`);
+  if (figures.heldFrom > 0) broken.push(`${figures.node} has the history from block ${figures.heldFrom} on only`);
   for (const [count, what] of [
     [figures.honestNodesAccused, 'honest nodes were accused'],
     [figures.acknowledgedLost, 'acknowledged transactions were lost'],

@@ -1,4 +1,4 @@
-/** Whether everything that was acknowledged stands in the history, looked at through the HTTP of each node. */
+/** Whether everything that was acknowledged stands in the history, and all of that is there, looked at through the HTTP of each node. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, createClient } from '@cairn-ledger/sdk';
 import { orFail } from '../exit-code.ts';
@@ -6,6 +6,7 @@ import type { DrillNode } from './drill-network.ts';
 
 const pageReadings = 10_000;
 const pauseMs = 250;
+export const wholeTimeoutMs = 60_000;
 
 type Sent = { readonly id: string; readonly device: string; readonly timeMs: number };
 
@@ -35,6 +36,29 @@ export async function timesSeen(
     } while (cursor !== null);
   }
   return seen;
+}
+
+/**
+ * Waits until these nodes hold the whole history: one that lost its data, or joined, begins from a state, and fetches what is
+ * older while it already takes part. For who compares histories of all nodes. A node that is not reached is asked again: it may
+ * restart once it has everything.
+ *
+ * @returns ids of those that still lack something when the time is over; of a node that does not tell, too
+ */
+export async function untilHistoryWhole(
+  nodes: readonly { readonly id: string; readonly client: Pick<Client, 'status'> }[],
+  timeoutMs: number = wholeTimeoutMs,
+): Promise<string[]> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const statuses = await Promise.all(nodes.map(({ client }) => client.status()));
+    const partial = nodes.filter((_, i) => {
+      const status = statuses[i]!;
+      return !status.ok || status.value.heldFrom !== 0;
+    });
+    if (partial.length === 0 || performance.now() > deadline) return partial.map(({ id }) => id);
+    await sleep(pauseMs);
+  }
 }
 
 /** Acknowledged transactions that some node still lacks when the time is over; the most of any node. */

@@ -14,7 +14,8 @@ import { type AttackWatch, createAttackWatch } from './attack-watch.ts';
 import { startDrillLoad } from './drill-load.ts';
 import { type DrillNetwork, type DrillNode, untilInSync } from './drill-network.ts';
 import { type AttackFigures, brokenPromises, noticeLimitMs } from './drill-report.ts';
-import { countLost } from './history-check.ts';
+import { countLost, untilHistoryWhole } from './history-check.ts';
+import { watchHistory } from './history-watch.ts';
 import { admitWithNewKeys } from './members-vote.ts';
 import { type LogLine, type LogWatch, watchLogs } from './node-log.ts';
 import { startTruthReader } from './truth-reader.ts';
@@ -74,6 +75,9 @@ export async function runRound(options: RoundOptions): Promise<AttackFigures[]> 
   const load = startDrillLoad(network, rest.slice(0, options.clients));
   for (const { attack, target } of courses) if (!attack.voidsOwnPromises) load.addLight(target);
   const readers = courses.map(({ target }) => startTruthReader(network, target, load));
+  const histories = courses.map((course) =>
+    watchHistory(course.target, (atMs) => tell(course, `history complete again after ${sinceEnd(course, atMs)} ms`)),
+  );
   try {
     await sleep(warmUpMs, undefined, { signal });
     const before = await measure(load.rateBetween, windowMs, signal);
@@ -99,10 +103,14 @@ export async function runRound(options: RoundOptions): Promise<AttackFigures[]> 
       const course = courses.find(({ target }) => target === node);
       return course === undefined || course.backMs !== null;
     });
+    const partial = await untilHistoryWhole(honest);
+    if (partial.length > 0) tell(null, `the history is not complete on ${partial.join(', ')}`);
+    await Promise.all(histories.map((history) => history.stop()));
     const lost = await countLost(honest, load.acknowledged, lostCheckMs);
     tell(null, `${load.acknowledged.length} transactions were acknowledged, ${lost} of them are missing somewhere`);
     return courses.map((course, i) => {
       const { attack, target, watch } = course;
+      const { wholeAtMs, heldFrom } = histories[i]!;
       const { beganMs } = watch;
       const wrong = readers[i]!.wrong;
       const [firstWrong] = wrong;
@@ -117,6 +125,8 @@ export async function runRound(options: RoundOptions): Promise<AttackFigures[]> 
         throughputShare: share,
         backMs: course.backMs,
         bytesFetched: watch.bytesFetched,
+        historyMs: wholeAtMs === null ? null : sinceEnd(course, wholeAtMs),
+        heldFrom,
         honestNodesAccused: course.accused.size,
         acknowledgedLost: lost,
         wrongAnswersServed: wrong.length,
@@ -126,9 +136,15 @@ export async function runRound(options: RoundOptions): Promise<AttackFigures[]> 
   } finally {
     logs.close();
     for (const course of courses) await course.underWay?.end?.().catch(() => undefined);
+    await Promise.all(histories.map((history) => history.stop()));
     await load.stop();
     await Promise.all(readers.map((reader) => reader.stop()));
   }
+}
+
+/** Milliseconds from the end of the attack; 0 while it goes on. */
+function sinceEnd({ endedMs }: Course, atMs: number): number {
+  return endedMs === 0 ? 0 : Math.max(0, Math.round(atMs - endedMs));
 }
 
 type CourseParts = {

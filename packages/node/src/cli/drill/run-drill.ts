@@ -85,8 +85,9 @@ export async function runDrill(options: DrillOptions): Promise<AttackFigures[]> 
 }
 
 /** What comes after it would not be its own doing. */
-function isSpoilt({ backMs, acknowledgedLost, wrongAnswersServed, honestNodesAccused }: AttackFigures): boolean {
-  return backMs === null || acknowledgedLost + wrongAnswersServed + honestNodesAccused > 0;
+function isSpoilt(figures: AttackFigures): boolean {
+  const { backMs, heldFrom, acknowledgedLost, wrongAnswersServed, honestNodesAccused } = figures;
+  return backMs === null || heldFrom + acknowledgedLost + wrongAnswersServed + honestNodesAccused > 0;
 }
 
 async function found(options: DrillOptions, tell: Tell): Promise<DrillNetwork> {

@@ -45,7 +45,9 @@ export function startTruthReader(network: DrillNetwork, node: DrillNode, load: D
   async function readReading({ id, device, timeMs, value }: Sent): Promise<void> {
     const page = await client.readings(device, { from: String(timeMs), to: String(timeMs + 1), limit: 1 });
     if (!page.ok) return;
-    // A node that is behind does not have it yet; what it has under this time must be this.
+    // A node that is behind, or says that it holds later blocks only, does not have it yet. Nor is an absence that it has no such
+    // reason for counted: what the index of a view leaves out no read can tell, only the background audit. What it has
+    // under this time must be this.
     const [first] = page.value.readings;
     if (first === undefined) return;
     answers++;
