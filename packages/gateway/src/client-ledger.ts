@@ -39,7 +39,9 @@ export function createClientLedger(client: Client): LedgerPort {
   }
 
   function conclude(outcome: OutcomeAnswer): void {
-    const isDecided = outcome.status === 'rejected' || (outcome.status === 'accepted' && outcome.certified === true);
+    // What the node cannot tell is no verdict.
+    const isRejected = outcome.status === 'rejected' && outcome.code !== 'history.not-held';
+    const isDecided = isRejected || (outcome.status === 'accepted' && outcome.certified === true);
     if (outcome.id === undefined || !isDecided) return;
     handedIn.delete(outcome.id);
     waiting.get(outcome.id)?.resolve(outcomeToVerdict(outcome));

@@ -114,28 +114,30 @@ test('an unreachable or busy node is tried again until it takes everything, with
   assert.equal(outbox.count, 0);
 });
 
-test('a rejection is a verdict; a quota is waited for first', async (t) => {
-  const outbox = await outboxOf(t, 2);
-  let quotaTries = 0;
-  const { published } = deliver(
-    t,
-    outbox,
-    ledgerOf({
-      submit: async (transactions) =>
-        transactions.map((id): SubmitOutcome => {
-          if (numberOf(id) === 0) return { type: 'rejected', error: { code: 'tx.bad-signature', message: 'no' } };
-          quotaTries += 1;
-          if (quotaTries > 2) return { type: 'accepted', id };
-          return { type: 'rejected', error: { code: 'quota.exceeded', message: 'later' } };
-        }),
-    }),
-  );
-  await until(() => published.length === 2);
-  const [first, second] = published;
-  assert(first?.verdict.type === 'rejected' && first.verdict.error.code === 'tx.bad-signature');
-  assert(second?.verdict.type === 'accepted');
-  assert.equal(quotaTries, 3);
-});
+for (const passing of ['quota.exceeded', 'history.not-held']) {
+  test(`a rejection is a verdict; ${passing} is waited for first`, async (t) => {
+    const outbox = await outboxOf(t, 2);
+    let tries = 0;
+    const { published } = deliver(
+      t,
+      outbox,
+      ledgerOf({
+        submit: async (transactions) =>
+          transactions.map((id): SubmitOutcome => {
+            if (numberOf(id) === 0) return { type: 'rejected', error: { code: 'tx.bad-signature', message: 'no' } };
+            tries += 1;
+            if (tries > 2) return { type: 'accepted', id };
+            return { type: 'rejected', error: { code: passing, message: 'later' } };
+          }),
+      }),
+    );
+    await until(() => published.length === 2);
+    const [first, second] = published;
+    assert(first?.verdict.type === 'rejected' && first.verdict.error.code === 'tx.bad-signature');
+    assert(second?.verdict.type === 'accepted');
+    assert.equal(tries, 3);
+  });
+}
 
 test('an undecided transaction is handed in again, and so is one whose verdict could not be published', async (t) => {
   const outbox = await outboxOf(t, 1);

@@ -4,7 +4,8 @@
  * does the transaction leave the outbox; after a crash both may therefore be published again.
  *
  * When the ledger cannot be reached or has no room, everything waits for a growing, jittered time; nothing is dropped.
- * A quota is different: it concerns one member, so that its transactions wait on their own, and not for ever.
+ * A quota is different: it concerns one member, so that its transactions wait on their own, and not for ever. Likewise what a
+ * node cannot tell, because it still fetches the history that would say: the others go on meanwhile.
  */
 
 import { type CairnError, unreachable } from '@cairn-ledger/core';
@@ -21,8 +22,8 @@ const UNDER_WAY_BYTES_MAX = 8 * 1024 * 1024;
 const VERDICT_WAIT_MS = 30_000;
 const BACK_OFF_FIRST_MS = 100;
 const BACK_OFF_LAST_MS = 30_000;
-/** A quota that has not recovered after so many tries, about five minutes, is the verdict. */
-const QUOTA_TRIES_MAX = 16;
+/** A refusal that may pass by itself, and has not after so many tries, about five minutes, is the verdict. */
+const PASSING_TRIES_MAX = 16;
 const RECEIPT_TRIES_MAX = 5;
 
 export type Verdict =
@@ -137,7 +138,7 @@ export function startDelivery(options: DeliveryOptions): Delivery {
         void awaitVerdict(transaction);
         return;
       case 'rejected':
-        if (outcome.error.code.startsWith('quota.') && transaction.tries < QUOTA_TRIES_MAX) tryLater(transaction);
+        if (mayPass(outcome.error.code) && transaction.tries < PASSING_TRIES_MAX) tryLater(transaction);
         else void conclude(transaction, { type: 'rejected', error: outcome.error, status: null });
         return;
       default:
@@ -237,4 +238,9 @@ export function startDelivery(options: DeliveryOptions): Delivery {
       await loop;
     },
   };
+}
+
+/** A quota recovers, and a node that does not hold the whole history gets it. */
+function mayPass(code: string): boolean {
+  return code.startsWith('quota.') || code === 'history.not-held';
 }

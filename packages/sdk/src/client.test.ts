@@ -303,6 +303,8 @@ test('what one node does not hold any more is asked of the others', async () => 
   first.misbehave = notHeld;
   const fresh = createClient({ nodes: urls, anchor: network.anchor, timeoutMs: 2_000 });
   assert.ok((await fresh.transaction(id)).ok);
+  const again = createClient({ nodes: urls, anchor: network.anchor, timeoutMs: 2_000 });
+  assert.ok((await again.deliver(network.accepted.get(id)!)).ok, 'handed in again, too');
   second.misbehave = notHeld;
   const nowhere = await fresh.transaction(id);
   assert.equal(!nowhere.ok && nowhere.error.code, 'history.not-held');

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import { type Ledger, nobleSigner, nobleVerifier, ok, sha256, type Transaction } from '@cairn-ledger/core';
-import { signTransaction } from '@cairn-ledger/sdk';
+import { signTransaction, transactionIdOf } from '@cairn-ledger/sdk';
 import { createAdmission } from './admission.ts';
 import type { HandedOver } from './messages.ts';
 
@@ -21,6 +21,7 @@ function createWatched(countMax?: number) {
   const handedOver: (readonly Uint8Array[])[] = [];
   const answers: ((outcome: HandedOver) => void)[] = [];
   const executed = new Set<string>();
+  let heldFrom = 0;
   let refusal: { code: string; message: string } | null = null;
   const openChecks = () => (_: Transaction) =>
     refusal === null
@@ -32,6 +33,7 @@ function createWatched(countMax?: number) {
       store: { get: () => null },
       verifier: nobleVerifier,
       moment: () => ({ height: 1, timeMs: 0 }),
+      heldFrom: () => heldFrom,
       isExecuted: (id) => executed.has(Buffer.from(id).toString('hex')),
       handOver(transactions) {
         handedOver.push(transactions);
@@ -44,6 +46,9 @@ function createWatched(countMax?: number) {
     admission,
     handedOver,
     executed,
+    holdFrom: (height: number) => {
+      heldFrom = height;
+    },
     refuse: (error: typeof refusal) => {
       refusal = error;
     },
@@ -155,4 +160,26 @@ test('one transaction more than may be under way is told to come again', async (
   const later = admission.submit([transaction()]);
   await answer('safe');
   assert.equal((await later)[0]?.type, 'accepted');
+});
+
+test('a node that lacks a part of the history does not refuse what may have been accepted there', async () => {
+  const { admission, executed, refuse, holdFrom } = createWatched();
+  const bytes = transaction();
+  const codes = ['tx.replayed', 'tx.counter-too-old', 'tx.expired', 'tx.revoked-key'];
+  const codesOf = async (): Promise<string[]> => {
+    const told: string[] = [];
+    for (const code of [...codes, 'tx.unknown-key']) {
+      refuse({ code, message: 'no' });
+      const [outcome] = await admission.submit([bytes]);
+      told.push(outcome!.type === 'rejected' ? outcome!.error.code : outcome!.type);
+    }
+    return told;
+  };
+  assert.deepEqual(await codesOf(), [...codes, 'tx.unknown-key']);
+  holdFrom(41);
+  assert.deepEqual(await codesOf(), [...codes.map(() => 'history.not-held'), 'tx.unknown-key']);
+  const id = transactionIdOf(bytes);
+  assert.ok(id.ok);
+  executed.add(id.value);
+  assert.deepEqual(await codesOf(), ['known', 'known', 'known', 'known', 'known'], 'what it has, it knows');
 });

@@ -19,6 +19,13 @@ import type { HandedOver } from './messages.ts';
 /** Transactions admitted and not executed yet that are remembered; beyond, the node is busy. */
 export const submittedMax = 50_000;
 const busyRetryMs = 500;
+/** What is said of a transaction that was executed before, when it comes again. */
+const codesOfRepetition: ReadonlySet<string> = new Set([
+  'tx.replayed',
+  'tx.counter-too-old',
+  'tx.expired',
+  'tx.revoked-key',
+]);
 
 export type HandOver = (transactions: readonly Uint8Array[]) => Promise<HandedOver>;
 
@@ -30,6 +37,8 @@ export type AdmissionPorts = {
   readonly moment: () => { readonly height: number; readonly timeMs: number };
   /** Whether a transaction was executed already, whatever came of it. */
   readonly isExecuted: (id: Uint8Array) => boolean;
+  /** The lowest height that this node has all of: what was executed below, it does not know. */
+  readonly heldFrom: () => number;
   readonly handOver: HandOver;
 };
 
@@ -105,7 +114,7 @@ export function createAdmission(ports: AdmissionPorts, countMax = submittedMax):
     const refusal = refusalOf(transaction, check);
     if (refusal !== null) {
       // A counter that was used may have been used by this very transaction: then it is known, not refused.
-      if (!ports.isExecuted(transaction.id)) return reject(transaction.id, refusal);
+      if (!ports.isExecuted(transaction.id)) return reject(transaction.id, verdictOn(refusal));
       counters.known++;
       return { type: 'known', id: transaction.id };
     }
@@ -120,6 +129,14 @@ export function createAdmission(ports: AdmissionPorts, countMax = submittedMax):
     const { algorithm, publicKey } = checked.value;
     const isValid = ports.verifier.verify(algorithm, publicKey, transaction.signedBytes, transaction.signature);
     return isValid ? null : errorOf('tx.bad-signature');
+  }
+
+  /** It may have been accepted where this node does not look: then the refusal would be a wrong answer. */
+  function verdictOn(refusal: CairnError): CairnError {
+    const heldFrom = codesOfRepetition.has(refusal.code) ? ports.heldFrom() : 0;
+    if (heldFrom === 0) return refusal;
+    const message = `whether it was executed before block ${heldFrom} is not known here, else it is refused (${refusal.code}): ask another node`;
+    return { code: 'history.not-held', message };
   }
 
   function reject(id: Uint8Array | undefined, error: CairnError): SubmitOutcome {

@@ -67,6 +67,7 @@ async function run(): Promise<void> {
     verifier: sodiumVerifier,
     moment: () => ({ height: status.executedHeight + 1, timeMs: Math.max(blockTimeMs, Date.now()) }),
     isExecuted: (id) => edge.isExecuted(id),
+    heldFrom: () => edge.heldFrom(),
     handOver(transactions) {
       number++;
       const { bytes, lengths } = concatenate(transactions);

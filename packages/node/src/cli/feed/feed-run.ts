@@ -197,7 +197,7 @@ async function deliverGroup(run: FeedRun, group: FeedGroup): Promise<number | nu
 }
 
 /**
- * What a rejection means. A node that has forgotten the transaction itself, but not its counter, calls it replayed; and a
+ * What a rejection means. A node that has forgotten the transaction itself, but not its counter, calls it replayed, or says that it cannot tell; and a
  * quota that is used up at the door, before the transaction was ordered, is free again a minute later.
  */
 async function settledVerdict(
@@ -205,12 +205,13 @@ async function settledVerdict(
   transaction: Uint8Array,
   code: string | undefined,
 ): Promise<'accepted' | 'rejected' | 'open'> {
-  if (code !== 'tx.replayed' && code !== 'quota.exceeded') return 'rejected';
+  const isForgotten = code === 'tx.replayed' || code === 'history.not-held';
+  if (!isForgotten && code !== 'quota.exceeded') return 'rejected';
   const answer: Result<{ status: string }, CairnError> = await run.client.transaction(
     orFail(transactionIdOf(transaction)),
   );
   if (answer.ok && answer.value.status === 'accepted') return 'accepted';
-  if (code === 'tx.replayed' || (answer.ok && answer.value.status === 'rejected')) return 'rejected';
+  if (isForgotten || (answer.ok && answer.value.status === 'rejected')) return 'rejected';
   await sleep(QUOTA_PAUSE_MS, undefined, { signal: run.signal }).catch(() => undefined);
   return 'open';
 }

@@ -229,14 +229,16 @@ test('with skipRejected, rejected transactions are counted and left behind', asy
 });
 
 test('a node that only remembers the counter does not make an accepted transaction look rejected', async () => {
-  const feed = newFeed(20);
-  const ledger = new FakeLedger();
-  ledger.before = (transactions) =>
-    transactions.map((bytes) => {
-      ledger.accepted.set(idOf(bytes), bytes);
-      return { id: idOf(bytes), status: 'rejected', code: 'tx.replayed' };
-    });
-  assert.deepEqual(await run(feed, ledger), { readings: 20, transactions: 3, rejected: 0, isComplete: true });
+  for (const code of ['tx.replayed', 'history.not-held']) {
+    const feed = newFeed(20);
+    const ledger = new FakeLedger();
+    ledger.before = (transactions) =>
+      transactions.map((bytes) => {
+        ledger.accepted.set(idOf(bytes), bytes);
+        return { id: idOf(bytes), status: 'rejected', code };
+      });
+    assert.deepEqual(await run(feed, ledger), { readings: 20, transactions: 3, rejected: 0, isComplete: true });
+  }
 });
 
 test('no transaction is overtaken beyond the replay window', async () => {
