@@ -143,7 +143,7 @@ export function createEventHub(port: EdgePort): EventHub {
     const wantsBlock = types.has('block') || types.has('transaction');
     const block = wantsBlock ? await (types.has('transaction') ? blockAt(height) : shortBlockAt(height)) : null;
     if ((wantsBlock && block === null) || news === null) {
-      return write(response, `event: gap\ndata: {"height":${height},"heldFrom":${port.heldFrom()}}\n\n`);
+      return write(response, `event: gap\ndata: {"height":${height}}\n\n`);
     }
     if (block !== null && types.has('block') && position < -1) {
       const json = JSON.stringify(blockJson({ ...block, transactions: null }));
@@ -250,7 +250,7 @@ export function addEventRoutes(app: App, { limits, hub, log }: HttpContext): voi
         summary: 'Server-sent events: blocks, verdicts, news of the ledger and of this node, status',
         description:
           'Starts with the next block, or after `Last-Event-ID` (or `after`). Ids mean the same on every node. The event `gap` names a height that ' +
-          'this node does not have, and from which one on it has all (`heldFrom`). `node-mode` and `attack` are of this node alone.',
+          'this node no longer has. `node-mode` and `attack` are of this node alone.',
         querystring: eventsQuery,
         response: { 200: { description: 'A stream', content: { 'text/event-stream': { schema: {} } } } },
       },
