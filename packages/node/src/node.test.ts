@@ -84,7 +84,9 @@ test('a node with a verification thread executes, certifies and gives back what 
     const page = await client.readings('alder/desk');
     assert.ok(page.ok && JSON.stringify(page.value).includes('73.96732207'));
     const metrics = await (await fetch(`${node.httpUrl}/metrics`)).text();
-    for (const name of ['cairn_finality_seconds_count 2', 'cairn_thread_heap_bytes{thread="agreement"}'])
+    assert.equal(page.value.heldFrom, 0, 'it has everything');
+    const names = ['cairn_finality_seconds_count 2', 'cairn_thread_heap_bytes{thread="agreement"}'];
+    for (const name of [...names, 'cairn_history_held_from_height 0\n'])
       assert.ok(metrics.includes(name), `${name} in ${metrics}`);
     for (const thread of ['ledger', 'edge']) assert.match(metrics, new RegExp(`thread_busy_ratio{thread="${thread}"}`));
   });
