@@ -82,7 +82,11 @@ networkTest('the set of validators changes under load', { timeoutMs: 240_000 }, 
 
 const balances = [{ account: 'alder', amount: '1000000' }];
 
-networkTest('nodes mend themselves', { timeoutMs: 300_000, balances }, async (network, step) => {
+/** What the nodes are started with from now on. */
+let nodeOptions = '';
+const wrapOf = () => ({ env: { NODE_OPTIONS: nodeOptions } });
+
+networkTest('nodes mend themselves', { timeoutMs: 300_000, balances, wrapOf }, async (network, step) => {
   const counters = new Map<string, bigint>();
   const [first, second, third, fourth] = network.nodes as [E2eNode, E2eNode, E2eNode, E2eNode];
   const load = startLoad(network, (owner) => {
@@ -98,6 +102,25 @@ networkTest('nodes mend themselves', { timeoutMs: 300_000, balances }, async (ne
     await fourth.start();
     await untilActive(fourth);
     assert.match(fourth.log(), /"what":"state-sync"|"what":"chain-replaced"/);
+    await assertAgreement(network.nodes);
+  });
+
+  await step('one whose history takes long to fetch signs meanwhile, and has all of it in the end', async () => {
+    await second.kill();
+    rmSync(join(second.dir, 'data'), { recursive: true });
+    nodeOptions = `--import=${new URL('./past-comes-later.ts', import.meta.url).href}`;
+    await second.start();
+    nodeOptions = '';
+    await until('it has begun without, and collected it', 60_000, async () =>
+      /"event":"past.adopted"/.test(second.log()),
+    );
+    assert.match(second.log(), /"event":"past.collecting","belowHeight":\d+/);
+    assert.doesNotMatch(second.log(), /"event":"past.(?:problem|refused)"/);
+    await until('it serves again, and lacks nothing', 20_000, async () => {
+      const status = await second.client.status();
+      return status.ok && status.value.heldFrom === 0 && status.value.inSync;
+    });
+    await untilActive(second);
     await assertAgreement(network.nodes);
   });
 

@@ -20,6 +20,7 @@ import { forgetRolledBack, isNotedAsRolledBack, noteRolledBack } from './keys/ro
 import type { Log } from './logging.ts';
 import { createHealingFacts } from './node-healing.ts';
 import { beginLife, type Life } from './node-life.ts';
+import { adoptPast } from './node-past.ts';
 import {
   foundFromPeers,
   hasRecord,
@@ -132,8 +133,9 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
   /** A life has failed. False where nothing can be done about it. */
   function onFailed(error: CairnError): boolean {
     if (stopping.signal.aborted || ailmentOf(error, failures) === null) return false;
-    if (ailmentOf(error, failures) === 'restart') log.info('restart.begins', { message: error.message });
-    else log.error('node.ailing', { code: error.code, message: error.message });
+    const ailment = ailmentOf(error, failures);
+    if (ailment === 'restart') log.info('restart.begins', { message: error.message });
+    else if (ailment !== 'past') log.error('node.ailing', { code: error.code, message: error.message });
     log.flush();
     recovering = recover(error).catch((cause: unknown) => {
       if (stopping.signal.aborted) return;
@@ -153,13 +155,14 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
     await closers.closeAll().catch((cause: unknown) => log.warn('node.close-failed', { ...errorOf(cause) }));
     const ailment = ailmentOf(error, failures);
     await heal(error);
-    // A chain that was only behind, or has come to where the members restart it, is as true as it was.
-    await live(ailment !== 'behind' && ailment !== 'restart');
+    // A chain that was only behind, or has come to where the members restart it, is as true as it was; and so is its past.
+    await live(ailment === 'chain' || ailment === 'journal');
   }
 
   async function heal(error: CairnError): Promise<void> {
     const ailment = ailmentOf(error, failures)!;
     if (ailment === 'restart') return;
+    if (ailment === 'past') return withDoor(() => adoptPast(config, facts, log));
     failures++;
     const { code, message } = error;
     log.warn('node.repairing', { what: ailment, code, message, attempt: failures });

@@ -32,9 +32,10 @@ import { createSpokesman } from './membership/spokesman.ts';
 import { fenceError, logFact } from './node-facts.ts';
 import type { HealingFacts } from './node-healing.ts';
 import { createNodeMetrics } from './node-metrics.ts';
+import { createPast } from './node-past.ts';
 import { peersToLink } from './node-peers.ts';
 import { openRecord } from './node-record.ts';
-import { modeOf, type Phase, refusalOf, statusOf } from './node-status.ts';
+import { isBehind, modeOf, type Phase, refusalOf, statusOf } from './node-status.ts';
 import { oldReleaseError } from './old-release.ts';
 import { createRestartWatch, markAfterRestart } from './restart/restart-watch.ts';
 import { type EdgeClient, startEdgeClient } from './threads/edge-client.ts';
@@ -170,10 +171,12 @@ export async function beginLife(parts: LifeParts): Promise<string> {
       onFrame: (peer, _channel, frame) => driver.onFrame(peer, frame),
       onConnected: (peer) => {
         log.info('link.up', { peer });
+        past.onConnected(peer);
         driver.onConnected(peer);
       },
       onDisconnected: (peer, reason) => {
         log.info('link.down', { peer, reason });
+        past.onDisconnected(peer);
         driver.onDisconnected(peer);
       },
       onSecondInstance: (peer) => {
@@ -193,9 +196,19 @@ export async function beginLife(parts: LifeParts): Promise<string> {
       edge?.tellAttack(peer, code, backoffMs);
     },
   });
+  const linkedPeers = (): string[] => transport.peers().flatMap(({ id, isConnected }) => (isConnected ? [id] : []));
+  const past = createPast({
+    foundedHeight: ledger.origin.foundedHeight,
+    settings: { path: join(config.dataDir, 'chain.db'), genesis: genesisBytes, restarts },
+    send: (peer, channel, frame) => transport.send(peer, channel, frame),
+    peers: linkedPeers,
+    log,
+    end: failure.fail,
+  });
+  closers.add(() => past.stop());
   const boundaries = createBoundaryAsker({
     openEpoch: ledger.openEpoch,
-    peers: () => transport.peers().flatMap(({ id, isConnected }) => (isConnected ? [id] : [])),
+    peers: linkedPeers,
     send: (peer, request) => void transport.send(peer, channelOf(request), encodeMessage(request)),
     keep: ledger.keepEpochs,
   });
@@ -253,6 +266,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
         if (refusalOf(life, driver) !== null || handOvers.take(peer, performance.now()) > 0) return;
         edge?.admit(transactions);
       },
+      takesAnswer: past.takesAnswer,
       onEpochs: (peer, proofs) => boundaries.onEpochs(peer, proofs),
       onLaterEpoch: (peer, epoch) => restart.onLaterEpoch(peer, epoch, performance.now()),
       onEpoch: ({ epoch, validators, rules }) => {
@@ -448,6 +462,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
     const isLinked = transport.peers().some(({ isConnected }) => isConnected);
     if (stall.tick(performance.now(), { ...driver.replica.status(), isLinked })) failure.fail(behindError);
     if (life.isObserving) observe();
+    else if (!isBehind(driver) && parts.givenUpFor === null) past.tick();
     tellMode();
     spokesman.speak(performance.now());
     boundaries.tick(performance.now());

@@ -11,6 +11,8 @@ export type TableSpec = {
   /** The other columns that must be equal. */
   readonly columns: readonly string[];
   readonly kind: FindingClass;
+  /** Only rows for which this SQL holds; of all without it. */
+  readonly where?: string;
   /** Where a row is, from its key. */
   readonly placeOf?: (key: readonly Value[]) => Place;
 };
@@ -29,7 +31,7 @@ export async function compareTable(
   pace: Pace,
 ): Promise<void> {
   const { table, key, columns, kind } = spec;
-  const read = `SELECT ${[...key, ...columns].join(', ')} FROM ${table} ORDER BY ${key.join(', ')}`;
+  const read = `SELECT ${[...key, ...columns].join(', ')} FROM ${table} WHERE ${spec.where ?? '1'} ORDER BY ${key.join(', ')}`;
   const [left, right] = [rowsOf(stored, read), rowsOf(made, read)];
   let [a, b] = [left(), right()];
   let differences = 0;

@@ -12,6 +12,7 @@ import { orThrow } from '../failure.ts';
 import { ChainDb, type StoredBlock } from '../storage/chain-db.ts';
 import { chainSchema, chainSchemaVersion, tilesPerLevelMax } from '../storage/chain-schema.ts';
 import { openDatabase } from '../storage/database.ts';
+import { newsKey } from '../storage/news-table.ts';
 import { isRestart } from '../storage/restart-block.ts';
 import { batchesPerBlockMax, heightOf } from '../storage/transaction-place.ts';
 import { executedToView, storedToView } from '../storage/view-block.ts';
@@ -31,7 +32,7 @@ type Value = null | number | bigint | string | Uint8Array;
 const first = (key: readonly Value[]): number => Number(key[0]);
 
 const chainTables: readonly TableSpec[] = [
-  { table: 'meta', key: ['key'], columns: ['value'], kind: 'database' },
+  { table: 'meta', key: ['key'], columns: ['value'], kind: 'database', where: `key <> '${newsKey}'` },
   {
     table: 'blocks',
     key: ['height'],
@@ -47,7 +48,6 @@ const chainTables: readonly TableSpec[] = [
     placeOf: (key) => ({ height: Math.floor(first(key) / batchesPerBlockMax) }),
   },
   { table: 'batch_parts', key: ['id'], columns: ['bytes'], kind: 'batch' },
-  { table: 'news', key: ['height'], columns: ['items'], kind: 'database', placeOf: (key) => ({ height: first(key) }) },
   { table: 'state', key: ['key'], columns: ['bucket', 'value'], kind: 'state' },
   {
     table: 'history_tiles',
@@ -78,6 +78,14 @@ const chainTables: readonly TableSpec[] = [
     placeOf: (key) => ({ height: first(key) }),
   },
 ];
+
+const newsTable: TableSpec = {
+  table: 'news',
+  key: ['height'],
+  columns: ['items'],
+  kind: 'database',
+  placeOf: (key) => ({ height: first(key) }),
+};
 
 const numbered = (key: readonly Value[]) => ({ height: heightOf(Number(key.at(-1))) });
 const viewTables: readonly TableSpec[] = [
@@ -196,7 +204,11 @@ export function makeAnew(options: MadeAnewOptions, findings: Findings): MadeAnew
       });
     },
     reaches: (height) => madeHeight >= height,
-    compareChain: (stored, pace) => compareAll(chainTables, stored, chain.database.sqlite, findings, pace),
+    compareChain(stored, pace) {
+      const from = findings.guard('database', { table: 'meta', key: newsKey }, () => storedChain.newsHeldFrom()) ?? 0;
+      const tables = [...chainTables, { ...newsTable, where: `height >= ${from}` }];
+      return compareAll(tables, stored, chain.database.sqlite, findings, pace);
+    },
     compareView: (stored, pace) => compareAll(viewTables, stored, view.database.sqlite, findings, pace),
     end() {
       chain.db.close();

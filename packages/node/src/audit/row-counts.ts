@@ -1,6 +1,7 @@
 /** Without re-execution: no table of the chain has rows that the walk over the heights has not seen, and floors are right. */
 import { equalBytes } from '@cairn-ledger/core';
 import { boundariesKey } from '../storage/kept-boundaries.ts';
+import { newsKey } from '../storage/news-table.ts';
 import type { ChainAudit } from './block-audit.ts';
 import { type ChainSummary, floorName } from './chain-audit.ts';
 import type { FindingClass } from './finding.ts';
@@ -32,13 +33,13 @@ export function auditRowCounts(task: ChainAudit, summary: ChainSummary, firstHei
   auditFloors(task, summary);
 }
 
-/** The ledger, the founding, and the boundary blocks from before it. */
+/** The ledger; the founding and the boundary blocks from before it, or since when the news are held. */
 function metaRowsOf({ database, findings, foundedHeight }: ChainAudit): number {
-  if (foundedHeight === 0) return 1;
-  const where = { table: 'meta', key: boundariesKey };
+  const key = foundedHeight === 0 ? newsKey : boundariesKey;
+  const where = { table: 'meta', key };
   const read = 'SELECT count(*) AS count FROM meta WHERE key = ?';
-  const row = findings.guard('database', where, () => database.sqlite.prepare(read).get(boundariesKey));
-  return 2 + ((row as { count: number } | null)?.count ?? 0);
+  const row = findings.guard('database', where, () => database.sqlite.prepare(read).get(key));
+  return (foundedHeight === 0 ? 1 : 2) + ((row as { count: number } | null)?.count ?? 0);
 }
 
 type FloorRow = { readonly epoch: number; readonly author: number; readonly seq: number; readonly digest: Uint8Array };

@@ -295,7 +295,7 @@ export class Driver {
     this.counters.messages++;
     const from = this.#view.indexOf(peer);
     if (!decoded.ok) return this.#refuse(peer, decoded.error);
-    if (from === null) return;
+    if (this.#ports.takesAnswer?.(peer, decoded.value) || from === null) return;
     const { set, previous } = this.#view;
     const epoch = epochOfMessage(decoded.value);
     if (epoch !== null && epoch > set.epoch) this.#ports.onLaterEpoch?.(peer, epoch);

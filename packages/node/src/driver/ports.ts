@@ -69,6 +69,8 @@ export type DriverPorts = {
   readonly onLaterEpoch?: (peer: string, epoch: number) => void;
   /** A peer tells how epochs ended; a replica has no use for it. */
   readonly onEpochs?: (peer: string, proofs: readonly EpochProof[]) => void;
+  /** Whether a message answers what another part of the node has asked this peer: then it is not for the replica. */
+  readonly takesAnswer?: (peer: string, message: Message) => boolean;
   /** An epoch begins while the node runs. */
   readonly onEpoch: (set: EpochSet) => void;
   /** Constants for the epoch that begins, where members may have changed them; without it they stay. */

@@ -14,6 +14,8 @@ export type LinkPort = HealingPort & {
   onConnected(peer: string): void;
   onDisconnected(peer: string): void;
   onFrame(peer: string, frame: Uint8Array): void;
+  /** Whether it is the answer to an open question; it is told without the size of its frame. */
+  takesAnswer(peer: string, message: Message): boolean;
 };
 
 /** Requests of one peer that may be open at once; beyond, the oldest is given up. */
@@ -33,7 +35,15 @@ export function createLinkPort(
     else open.set(peer, others);
   }
 
+  /** An answer that comes after its time is nobody's: it must not be taken for that to another question. */
+  function take(peer: string, message: Message, bytes: number): boolean {
+    const asked = open.get(peer)?.find(({ request }) => answers(request, message));
+    asked?.settle({ message, bytes });
+    return asked !== undefined;
+  }
+
   return {
+    takesAnswer: (peer, message) => take(peer, message, 0),
     peers: () => [...linked],
     ask(peer, request, signal) {
       return new Promise((resolve) => {
@@ -66,9 +76,7 @@ export function createLinkPort(
       if (!decoded.ok) return;
       const told = reply?.(decoded.value, peer) ?? null;
       if (told !== null) return void send(peer, channelOf(told), encodeMessage(told));
-      // An answer that comes after its time is nobody's: it must not be taken for that to another question.
-      const asked = waiting.find(({ request }) => answers(request, decoded.value));
-      asked?.settle({ message: decoded.value, bytes: frame.length });
+      take(peer, decoded.value, frame.length);
     },
   };
 }

@@ -1,24 +1,26 @@
 /**
- * A new chain.db in place of one that cannot be mended: founded on a certified snapshot of now, filled with what is true in the old
- * file, and from peers with the rest. Where peers do not hold the blocks of old any more, it stays a chain that begins at
- * its snapshot, as that of a node that has newly joined.
+ * A new chain.db in place of one that is missing or cannot be mended: founded on a certified snapshot of now. What was before comes out of
+ * the old file, as far as it is true, and from peers; where that takes longer than a moment, the chain begins at its snapshot, and
+ * the node collects its past while it lives (past-collector.ts).
  */
-import { type CairnError, ok, type Result, type Tile } from '@cairn-ledger/core';
+import { type CairnError, ok, type Result } from '@cairn-ledger/core';
 import { orThrow } from '../failure.ts';
-import { ChainDb } from '../storage/chain-db.ts';
-import { type ChainRows, createChainRows } from '../storage/chain-rows.ts';
-import { chainSchema, chainSchemaVersion } from '../storage/chain-schema.ts';
-import { openDatabase } from '../storage/database.ts';
-import { textToNews } from '../storage/news-table.ts';
-import { type ChainFile, toChainFile } from './chain-file.ts';
-import { type ChainTop, orNull } from './chain-top.ts';
-import { type ChainMend, epochRowsOf, mendChain } from './mend-chain.ts';
-import { leafReader, sortedFloors } from './mend-in-place.ts';
+import { removeDatabase } from '../storage/chain-replacement.ts';
+import { mergePast, pastPathOf } from '../storage/past-merge.ts';
+import { StorageError } from '../storage/storage-error.ts';
+import type { ChainFile } from './chain-file.ts';
+import { collectPast } from './collect-past.ts';
 import { localStateOf } from './mend-state.ts';
-import { mendTiles } from './mend-tiles.ts';
 import type { Mending } from './mending.ts';
 import { draftPathOf, replaceDatabase } from './replace-file.ts';
-import { type SyncedState, type SyncOptions, syncState } from './sync-state.ts';
+import { openScratchFile } from './scratch-file.ts';
+import { type SyncOptions, syncState } from './sync-state.ts';
+
+export type RebuildOptions = Pick<SyncOptions, 'from' | 'pauseMs' | 'roundsMax'> & {
+  readonly onReplacing: () => void;
+  /** How long to wait for what was before the snapshot, in milliseconds. */
+  readonly pastMs?: number | undefined;
+};
 
 export type Rebuilt = {
   readonly height: number;
@@ -26,8 +28,8 @@ export type Rebuilt = {
   readonly isComplete: boolean;
 };
 
-/** Tiles written in one transaction. */
-const tilesAtOnce = 256;
+/** So long a node waits for its past before it goes on without: a short one is had by then, and a long one comes while it lives. */
+const pastMsDefault = 5_000;
 
 /**
  * @param source the old file, as far as SQLite opens it; it is closed before its place is taken
@@ -36,7 +38,7 @@ export async function rebuildChain(
   path: string,
   source: ChainFile | null,
   mending: Mending,
-  { onReplacing, ...sync }: Pick<SyncOptions, 'from' | 'pauseMs' | 'roundsMax'> & { readonly onReplacing: () => void },
+  { onReplacing, pastMs = pastMsDefault, ...sync }: RebuildOptions,
 ): Promise<Result<Rebuilt, CairnError>> {
   const { anchor, peers, verifier, cache, onProgress } = mending;
   const local = source === null ? null : localStateOf(source);
@@ -50,124 +52,61 @@ export async function rebuildChain(
     onProgress: ({ stage, done, total }) => onProgress(stage, done, total),
   });
   if (!synced.ok) return synced;
-  const file = newFile(draftPathOf(path), anchor.ledgerHash);
+  const draft = draftPathOf(path);
+  const file = openScratchFile(draft, anchor.ledgerHash);
   let isComplete = false;
   try {
     onProgress('writing', 0, null);
     const imported = file.chain.importSnapshot(synced.value.snapshot);
     if (!imported.ok) return imported;
     mending.onWritten('state', countOf(file, 'state'));
-    isComplete = await fill(file, source, synced.value, mending);
+    isComplete = await isPastHad(file, source, pastPathOf(path), mending, pastMs);
     file.database.sqlite.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   } finally {
     file.close();
   }
   source?.close();
+  if (isComplete) orThrow(mergePast(draft, pastPathOf(path)));
   onReplacing();
   replaceDatabase(path);
+  if (isComplete) removeDatabase(pastPathOf(path));
   return ok({ height: synced.value.height, isComplete });
 }
 
-/** Nothing of it counts before it is complete, so its commits wait for no disk; the last one does. */
-function newFile(path: string, ledgerHash: Uint8Array): ChainFile {
-  const settings = { readOnly: false, synchronous: 'NORMAL' as const };
-  const file = orThrow(
-    openDatabase(path, { ...settings, schema: chainSchema, schemaVersion: chainSchemaVersion }, toChainFile),
-  );
-  orThrow(new ChainDb(file.database).claimFor(ledgerHash, false));
-  return file;
-}
-
-/** Everything below the snapshot; false where something could not be had, and nothing of it is kept. */
-async function fill(
-  file: ChainFile,
+/** Whether all of the past could be had in that time; what was had is kept beside the chain either way. */
+async function isPastHad(
+  founded: ChainFile,
   source: ChainFile | null,
-  { verified, epochs, snapshot }: SyncedState,
-  mending: Mending,
+  pastPath: string,
+  { anchor, peers, verifier, onWritten, onProgress }: Mending,
+  withinMs: number,
 ): Promise<boolean> {
-  const { anchor, peers, verifier, onProgress } = mending;
-  const { genesis, ledgerHash } = anchor;
-  const { height, statement, heights, blocksAbove } = verified;
-  const rows = createChainRows(file.database);
-  const areTilesWhole = await fillTiles(file, source, rows, statement, mending);
-  const top: ChainTop = { height, digest: heights.at(-1)!.block.digest, statement, above: blocksAbove };
-  const mend: ChainMend = {
-    source: source ?? file,
-    genesis,
-    ledgerHash,
-    epochs,
-    verifier,
-    peers,
-    top,
-    foundedHeight: 0,
-    firstHeight: 0,
-    known: new Map(heights.map((each) => [each.statement.height as number, each.statement])),
-    leafAt: leafReader(file),
-    target: rows,
-    writesAll: true,
-    onDamage: () => {},
-    onWritten: mending.onWritten,
-    onHeight: (at) => onProgress('blocks', height - at, height),
-  };
-  const mended = areTilesWhole ? await mendChain(mend) : null;
-  const [target] = snapshot.targets;
-  const tables = mended === null ? null : epochRowsOf({ genesis, ledgerHash, epochs, top }, mended, target!.rules);
-  const isComplete = mended !== null && mended.unmended.length === 0 && tables !== null;
-  orThrow(
-    rows.write('finishing the chain', () => {
-      if (!isComplete) return rows.dropBelow(heights[0]!.block.header.height, height);
-      rows.replaceEpochs(tables.epochs, tables.targets);
-      rows.replaceFloors(sortedFloors(mended.floors));
-      if (source !== null) copyNews(source, rows, height);
-      rows.markComplete();
-    }),
-  );
-  return isComplete;
+  const endMs = performance.now() + withinMs;
+  const past = openScratchFile(pastPath, anchor.ledgerHash);
+  try {
+    return await collectPast({
+      founded,
+      past,
+      source,
+      anchor,
+      peers,
+      verifier,
+      onWritten,
+      onProgress(stage, done, total) {
+        if (performance.now() > endMs) throw new NoTimeLeft();
+        onProgress(stage, done, total);
+      },
+    });
+  } catch (cause) {
+    // A chain without its past is one all the same.
+    if (cause instanceof NoTimeLeft || cause instanceof StorageError) return false;
+    throw cause;
+  } finally {
+    past.close();
+  }
 }
 
-async function fillTiles(
-  file: ChainFile,
-  source: ChainFile | null,
-  rows: ChainRows,
-  { historySize, historyRoot }: SyncedState['verified']['statement'],
-  { peers, onWritten }: Mending,
-): Promise<boolean> {
-  let waiting: Tile[] = [];
-  const write = (): void => {
-    const tiles = waiting;
-    waiting = [];
-    orThrow(
-      rows.write('writing the history tree', () => {
-        for (const tile of tiles) rows.putTile(tile);
-      }),
-    );
-    onWritten('history_tiles', tiles.length);
-  };
-  const isWhole = await mendTiles({
-    size: historySize,
-    root: historyRoot,
-    firstLeaf: 0,
-    peers,
-    // The right edge came with the snapshot; what lies left of it is in the old file.
-    read: (level, index) => file.chain.tiles.get(level, index) ?? source?.chain.tiles.get(level, index) ?? null,
-    onTile(tile) {
-      waiting.push(tile);
-      if (waiting.length >= tilesAtOnce) write();
-    },
-    onDamage: () => {},
-  });
-  write();
-  return isWhole;
-}
-
-/** No hash covers them and nothing is decided by them: what can be read is kept. */
-function copyNews({ database }: ChainFile, rows: ChainRows, tipHeight: number): void {
-  const stored = orNull(() =>
-    database.sqlite.prepare('SELECT height, items FROM news WHERE height <= ?').all(tipHeight),
-  );
-  for (const { height, items } of (stored ?? []) as { height: number; items: unknown }[])
-    if (typeof items === 'string' && textToNews(items) !== null) rows.putNews(height, items);
-}
+class NoTimeLeft extends Error {}
 
 function countOf({ database }: ChainFile, table: string): number {
   return (database.sqlite.prepare(`SELECT COUNT(*) AS count FROM ${table}`).get() as { count: number }).count;

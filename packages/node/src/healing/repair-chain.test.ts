@@ -24,6 +24,7 @@ import { genesisToAnchor, type SyncAnchor } from './known-epochs.ts';
 import { createPeers } from './peers.ts';
 import { repairChain } from './repair-chain.ts';
 import { repairView } from './repair-view.ts';
+import { notGivenByPeers, rowsAsText } from './testing/chain-rows-as-text.ts';
 import { type Answering, portTo, serveChain } from './testing/served-chain.ts';
 
 let folder: MadeFolder;
@@ -64,24 +65,6 @@ function victim(damage: string | ((sqlite: DatabaseSync, path: string) => void))
   else damage(sqlite, path);
   if (sqlite.isOpen) sqlite.close();
   return path;
-}
-
-/** Every row of every table, as text. */
-function dump(path: string, without: readonly string[] = []): Record<string, string[]> {
-  const sqlite = new DatabaseSync(path, { readOnly: true });
-  const tables = sqlite.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").all();
-  const rows = tables.map(({ name }) => {
-    const all = sqlite.prepare(`SELECT * FROM ${name}`).all() as Record<string, unknown>[];
-    const texts = all.map((row) =>
-      Object.entries(row)
-        .filter(([column]) => !without.includes(`${name}.${column}`))
-        .map(([, value]) => (value instanceof Uint8Array ? Buffer.from(value).toString('hex') : String(value)))
-        .join('|'),
-    );
-    return [String(name), texts.sort()] as const;
-  });
-  sqlite.close();
-  return Object.fromEntries(rows);
 }
 
 const flip = (table: string, column: string, where: string) =>
@@ -153,17 +136,17 @@ test('a sound chain is left alone, byte by byte', async () => {
   assert.equal(report.what, 'nothing');
   assert.deepEqual(report.damages, []);
   assert.equal(report.height, 12);
-  assert.deepEqual(dump(path), dump(pristine));
+  assert.deepEqual(rowsAsText(path), rowsAsText(pristine));
 });
 
 for (const [what, damage] of Object.entries(inPlace)) {
   test(`mended where it is: ${what}`, async () => {
     const path = victim(damage);
-    assert.notDeepEqual(dump(path), dump(pristine), 'the damage is one');
+    assert.notDeepEqual(rowsAsText(path), rowsAsText(pristine), 'the damage is one');
     const report = orThrow(await repair(path));
     assert.equal(report.what, 'chain-repaired', report.replacedFor ?? '');
     assert.ok(report.damageCount > 0 && report.damages[0]!.what.length > 10);
-    assert.deepEqual(dump(path), dump(pristine));
+    assert.deepEqual(rowsAsText(path), rowsAsText(pristine));
     assert.equal(orThrow(await repair(path)).what, 'nothing', 'and nothing is left to do');
   });
 }
@@ -172,7 +155,7 @@ test('mended where it is: the format number in the header', async () => {
   const path = victim('PRAGMA user_version = 77');
   const report = orThrow(await repair(path));
   assert.equal(report.what, 'chain-repaired');
-  assert.deepEqual(dump(path), dump(pristine));
+  assert.deepEqual(rowsAsText(path), rowsAsText(pristine));
   assert.equal(orThrow(await repair(path)).what, 'nothing');
 });
 
@@ -194,7 +177,7 @@ for (const [what, [at, value]] of Object.entries(headers)) {
     assert.equal(opened.ok ? 'ok' : opened.error.code, 'storage.damaged');
     const report = orThrow(await repair(path));
     assert.equal(report.what, 'chain-repaired', report.replacedFor ?? '');
-    assert.deepEqual(dump(path), dump(pristine));
+    assert.deepEqual(rowsAsText(path), rowsAsText(pristine));
     assert.equal(orThrow(await repair(path)).what, 'nothing');
   });
 }
@@ -221,7 +204,7 @@ for (const [what, damage] of Object.entries(coveredByOthers)) {
     const path = victim(damage);
     assert.equal(orThrow(await repair(path)).what, 'chain-repaired');
     const without = ['blocks.finalization', 'blocks.view'];
-    assert.deepEqual(dump(path, without), dump(pristine, without));
+    assert.deepEqual(rowsAsText(path, without), rowsAsText(pristine, without));
     assert.equal(orThrow(await repair(path)).what, 'nothing');
   });
 }
@@ -267,8 +250,7 @@ for (const [what, damage] of Object.entries(replaced)) {
     assert.equal(report.what, 'chain-replaced', JSON.stringify(report.damages));
     assert.ok(report.replacedFor!.length > 5);
     assert.ok(report.isComplete);
-    const without = ['blocks.finalization', 'blocks.view', 'checkpoints.signatures'];
-    assert.deepEqual(dump(path, without), dump(pristine, without));
+    assert.deepEqual(rowsAsText(path, notGivenByPeers), rowsAsText(pristine, notGivenByPeers));
     assert.ok(!existsSync(`${path}.draft`) && !existsSync(`${path}.next`));
     assert.equal(orThrow(await repair(path)).what, 'nothing', 'the new file is sound');
   });
@@ -292,16 +274,16 @@ test('a lying peer changes nothing of what is written', async () => {
   };
   const report = orThrow(await repair(path, { liar, ...threeHonest }));
   assert.equal(report.what, 'chain-repaired');
-  assert.deepEqual(dump(path), dump(pristine));
+  assert.deepEqual(rowsAsText(path), rowsAsText(pristine));
 });
 
 test('without anybody to ask nothing is written, and the reason is told', async () => {
   const path = victim(inPlace['half of the state']!);
-  const before = dump(path);
+  const before = rowsAsText(path);
   const result = await repair(path, { silent: () => 'silent' });
   assert.ok(!result.ok);
   assert.equal(result.error.code, 'snapshot.unavailable');
-  assert.deepEqual(dump(path).state, before.state);
+  assert.deepEqual(rowsAsText(path).state, before.state);
 });
 
 test('reasons of rejections are not taken from one peer alone', async () => {
@@ -322,7 +304,7 @@ test('a state is mended at its own height by that of a later one', async () => {
   ).key;
   sqlite.prepare("UPDATE state SET value = x'00' WHERE key = ?").run(key);
   sqlite.close();
-  const before = dump(join(other.dir, 'data', 'chain.db'));
+  const before = rowsAsText(join(other.dir, 'data', 'chain.db'));
   await other.grow(5);
   const peers = createPeers({
     port: portTo({ one: ahead.serve, two: ahead.serve }),
@@ -333,7 +315,7 @@ test('a state is mended at its own height by that of a later one', async () => {
   const report = orThrow(await repairChain({ path: own, anchor: otherAnchor, peers, verifier: sodiumVerifier }));
   assert.equal(report.what, 'chain-repaired');
   assert.equal(report.height, 12);
-  assert.deepEqual(dump(own), before);
+  assert.deepEqual(rowsAsText(own), before);
   ahead.close();
   other.remove();
 });
@@ -358,8 +340,7 @@ test('where the chain has gone too far the state of now is taken over, and the b
   assert.equal(report.what, 'chain-replaced');
   assert.equal(report.height, tip);
   assert.ok(report.isComplete);
-  const without = ['blocks.finalization', 'blocks.view', 'checkpoints.signatures'];
-  assert.deepEqual(dump(own, without), dump(join(other.dir, 'data', 'chain.db'), without));
+  assert.deepEqual(rowsAsText(own, notGivenByPeers), rowsAsText(join(other.dir, 'data', 'chain.db'), notGivenByPeers));
   ahead.close();
   other.remove();
 });
@@ -368,7 +349,7 @@ test('a whole chain that nobody gives the next blocks for is founded anew on a n
   const other = await makeNodeFolder({ blocks: 12, transactionsPerBlock: 20 });
   const own = join(dir, 'behind.db');
   copyFileSync(join(other.dir, 'data', 'chain.db'), own);
-  const before = dump(own);
+  const before = rowsAsText(own);
   const tip = await other.grow(20);
   const ahead = serveChain(other, () => 0);
   const bytes = new Uint8Array(readFileSync(join(other.dir, 'genesis.cbor')));
@@ -382,7 +363,7 @@ test('a whole chain that nobody gives the next blocks for is founded anew on a n
   // Nobody is farther, or has a state to give: it stays as it is.
   const nothing = await catchUp((request) => (request.type === 'request-snapshot' ? null : ahead.serve(request)));
   assert.deepEqual([nothing.what, nothing.height, nothing.damageCount], ['nothing', 12, 0]);
-  assert.deepEqual(dump(own), before);
+  assert.deepEqual(rowsAsText(own), before);
   // They hold nothing of what comes right above its tip.
   const lacking = (request: Parameters<Answering>[0]) => request.type === 'request-chain' && request.from <= 20;
   const isLacked = (answer: ReturnType<Answering>) =>
@@ -401,7 +382,7 @@ test('a whole chain that nobody gives the next blocks for is founded anew on a n
   assert.deepEqual([first, last], [tip - 4, tip]);
   sqlite.close();
   // The chain that it had lies beside the new one.
-  assert.equal(dump(`${own}.damaged`).blocks?.length, 13);
+  assert.equal(rowsAsText(`${own}.damaged`).blocks?.length, 13);
   ahead.close();
   other.remove();
 });

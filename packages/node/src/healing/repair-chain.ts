@@ -30,6 +30,8 @@ export type RepairOptions = {
   readonly onProgress?: OnProgress;
   readonly pauseMs?: number;
   readonly roundsMax?: number;
+  /** How long a new chain waits for what was before the state it is founded on, in milliseconds. */
+  readonly pastMs?: number;
   /** The chain is whole, and nobody gives the blocks that come next: a newer state takes its place, where there is one. */
   readonly isBehind?: boolean;
   /** The file is about to be moved: nobody else may have it open from then on. */
@@ -56,7 +58,7 @@ const behindRoundsMax = 10;
  * mended until then stays mended.
  */
 export async function repairChain(options: RepairOptions): Promise<Result<ChainRepair, CairnError>> {
-  const { path, anchor, peers, verifier, pauseMs, roundsMax } = options;
+  const { path, anchor, peers, verifier, pauseMs, roundsMax, pastMs } = options;
   const startedMs = performance.now();
   const rows: Record<string, number> = {};
   const damages: { kind: FindingClass; height: number | null; what: string }[] = [];
@@ -112,6 +114,7 @@ export async function repairChain(options: RepairOptions): Promise<Result<ChainR
     const rebuilt = await rebuildChain(path, file, mending, {
       ...(pauseMs !== undefined && { pauseMs }),
       ...(roundsMax !== undefined && { roundsMax }),
+      pastMs,
       ...(isBehind && { from: file!.chain.tip()!.height + 1, roundsMax: roundsMax ?? behindRoundsMax }),
       onReplacing: () => options.onReplacing?.(),
     });

@@ -5,6 +5,11 @@
 import { existsSync, renameSync } from 'node:fs';
 import { adoptDraft, removeDatabase } from '../storage/chain-replacement.ts';
 
+/** Where the file of before lies, once another one has taken its place. */
+export function damagedPathOf(path: string): string {
+  return `${path}.damaged`;
+}
+
 /** Where a new file is built; what was left there is deleted. */
 export function draftPathOf(path: string): string {
   const draft = `${path}.draft`;
@@ -15,9 +20,10 @@ export function draftPathOf(path: string): string {
 /** The draft, closed by now and complete, takes the place of the file at `path`, which nobody may have open. */
 export function replaceDatabase(path: string): void {
   adoptDraft(path, () => {
-    removeDatabase(`${path}.damaged`);
+    const damaged = damagedPathOf(path);
+    removeDatabase(damaged);
     for (const suffix of ['-wal', '-shm', '']) {
-      if (existsSync(path + suffix)) renameSync(path + suffix, `${path}.damaged${suffix}`);
+      if (existsSync(path + suffix)) renameSync(path + suffix, damaged + suffix);
     }
   });
 }

@@ -142,9 +142,8 @@ export function createEventHub(port: EdgePort): EventHub {
     const news = newsKinds.some((kind) => types.has(kind)) ? await port.news(height) : [];
     const wantsBlock = types.has('block') || types.has('transaction');
     const block = wantsBlock ? await (types.has('transaction') ? blockAt(height) : shortBlockAt(height)) : null;
-    if ((wantsBlock && block === null) || news === null) {
-      return write(response, `event: gap\ndata: {"height":${height}}\n\n`);
-    }
+    const isLacking = (wantsBlock && block === null) || news === null;
+    if (isLacking) await write(response, `event: gap\ndata: {"height":${height}}\n\n`);
     if (block !== null && types.has('block') && position < -1) {
       const json = JSON.stringify(blockJson({ ...block, transactions: null }));
       await write(response, `id: ${height}${suffix}\nevent: block\ndata: ${json}\n\n`);
@@ -155,7 +154,7 @@ export function createEventHub(port: EdgePort): EventHub {
         await write(response, transactionEvents(block, first, Math.min(first + 100, count), suffix));
       }
     }
-    for (const [number, { kind, data }] of news.entries()) {
+    for (const [number, { kind, data }] of (news ?? []).entries()) {
       if (NEWS_POSITION + number <= position || !types.has(kind)) continue;
       const json = JSON.stringify({ height, ...data });
       await write(response, `id: ${height}.e${number}${suffix}\nevent: ${kind}\ndata: ${json}\n\n`);

@@ -48,11 +48,7 @@ export type ChainRows = {
   replaceEpochs(epochs: readonly WholeEpoch[], targets: readonly NewTarget[]): void;
   putNews(height: number, items: string): void;
   dropNews(height: number): void;
-  /** Takes out blocks below a height, and batches up to one: a chain that was founded there holds none of them. */
-  dropBelow(firstHeight: number, foundedHeight: number): void;
   replaceBoundaries(boundaries: readonly KeptBoundary[]): void;
-  /** The chain has everything from the genesis on, again. */
-  markComplete(): void;
   /** Says which ledger it is of; what else nobody knows there is taken out. */
   nameLedger(ledgerHash: Uint8Array): void;
 };
@@ -157,28 +153,14 @@ export function createChainRows({ sqlite, write }: Database): ChainRows {
     dropNews(height) {
       dropNews.run(height);
     },
-    dropBelow(firstHeight, foundedHeight) {
-      const end = batchIdOf(foundedHeight + 1, 0);
-      sqlite.prepare('DELETE FROM blocks WHERE height < ?').run(firstHeight);
-      sqlite
-        .prepare(
-          'DELETE FROM checkpoints WHERE height < ? AND height NOT IN (SELECT genesis_height FROM epochs WHERE epoch > 1)',
-        )
-        .run(firstHeight);
-      sqlite.prepare('DELETE FROM batches WHERE id < ?').run(end);
-      sqlite.prepare('DELETE FROM batch_parts WHERE id < ?').run(end * partsPerBatchMax);
-    },
     replaceBoundaries(boundaries) {
       sqlite.prepare('DELETE FROM meta WHERE key = ?').run(boundariesKey);
       if (boundaries.length === 0) return;
       sqlite.prepare('INSERT INTO meta (key, value) VALUES (?, ?)').run(boundariesKey, encodeBoundaries(boundaries));
     },
     nameLedger(ledgerHash) {
-      sqlite.exec("DELETE FROM meta WHERE key NOT IN ('founded', 'boundaries')");
+      sqlite.exec("DELETE FROM meta WHERE key NOT IN ('founded', 'boundaries', 'news')");
       sqlite.prepare("INSERT INTO meta (key, value) VALUES ('ledger', ?)").run(ledgerHash);
-    },
-    markComplete() {
-      sqlite.exec("DELETE FROM meta WHERE key IN ('founded', 'boundaries')");
     },
   };
 }

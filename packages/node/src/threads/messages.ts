@@ -6,6 +6,7 @@
  *     main (agreement) --> verification: device signatures of a batch
  *     edge <--> main (agreement): submitted transactions and whether they are safe; status
  *     ledger --> edge: what was executed and certified
+ *     past <--> main (agreement): what is asked of peers, and their answers, while the chain lacks its past
  */
 import type { CairnError, EpochTarget, Hash, LeaderHint, ProvenFault } from '@cairn-ledger/core';
 import type { Finding } from '../audit/finding.ts';
@@ -88,6 +89,8 @@ export type StoredOrigin = {
   readonly finalization: Uint8Array | null;
   readonly outcomes: readonly StoredOutcome[];
   readonly certifiedHeight: number;
+  /** Where the chain begins, if it was founded on a certified state; else 0. */
+  readonly foundedHeight: number;
   /** Ids of validators. */
   readonly accused: readonly string[];
   readonly suspended: readonly string[];
@@ -140,6 +143,32 @@ export type ToVerification =
   | { readonly type: 'verify'; readonly number: number; readonly batch: Uint8Array }
   | { readonly type: 'stop' };
 export type FromVerification = { readonly type: 'verified'; readonly number: number; readonly verdicts: Uint8Array };
+
+// --- thread that collects the past of a founded chain ------------------------------------------------------------------
+
+export type PastSettings = {
+  /** Of chain.db. */
+  readonly path: string;
+  readonly genesis: Uint8Array;
+  /** By the epoch that each ends. */
+  readonly restarts: Restarts;
+};
+
+export type ToPast =
+  /** Who is linked from now on. */
+  | { readonly type: 'peers'; readonly ids: readonly string[] }
+  /** Null: none came. */
+  | { readonly type: 'answer'; readonly number: number; readonly frame: Uint8Array | null }
+  | { readonly type: 'stop' };
+
+export type FromPast =
+  | { readonly type: 'ask'; readonly number: number; readonly peer: string; readonly request: Uint8Array }
+  /** Nobody waits for this answer any more. */
+  | { readonly type: 'abandon'; readonly number: number }
+  /** All of it lies beside the chain. Once, and the last. */
+  | { readonly type: 'collected'; readonly bytesFetched: number }
+  /** It goes on by itself, a little later. */
+  | { readonly type: 'problem'; readonly error: CairnError };
 
 // --- edge thread ------------------------------------------------------------------------------------------------------
 

@@ -206,7 +206,7 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
 
   /** What the ledger told of a block, and last of all that an epoch begins after it. */
   function newsAt(height: number): News[] | null {
-    if (height < heldFrom() || height > (chain.tip()?.height ?? -1)) return null;
+    if (height < chain.newsHeldFrom() || height > (chain.tip()?.height ?? -1)) return null;
     const news = chain.newsOf(height);
     const { epoch, genesisHeight, validators, rules } = chain.epochs.at(height + 1);
     if (genesisHeight !== height || height === 0 || news === null) return news;
@@ -217,7 +217,8 @@ export function createNodeEdge(parts: NodeEdgeParts): NodeEdge {
   function nextNewsAfter(height: number): number | null {
     const tip = chain.tip()?.height ?? -1;
     if (height >= tip) return null;
-    if (height + 1 < heldFrom()) return heldFrom() - 1;
+    const from = chain.newsHeldFrom();
+    if (height + 1 < from) return from - 1;
     // The first epoch begins with the genesis, which is no news.
     const epoch = chain.epochs.of(chain.epochs.at(Math.max(height, 0) + 1).epoch + 1);
     const heights = [chain.nextNewsHeight(height), epoch?.genesisHeight ?? null];

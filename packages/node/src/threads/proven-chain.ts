@@ -44,6 +44,7 @@ export type ProvenChain = Pick<
   | 'checkpoint'
   | 'foundedHeight'
   | 'latestCertified'
+  | 'newsHeldFrom'
   | 'newsOf'
   | 'nextNewsHeight'
   | 'tiles'
@@ -305,6 +306,7 @@ export function createProvenChain(chain: ChainDb, options: ProvenChainOptions): 
     tiles: chain.tiles,
     tip: () => chain.tip(),
     foundedHeight: () => chain.foundedHeight(),
+    newsHeldFrom: () => chain.newsHeldFrom(),
     newsOf: (height) => chain.newsOf(height),
     nextNewsHeight: (height) => chain.nextNewsHeight(height),
     latestCertified: () => orNull(chain.latestCertified(), proven),

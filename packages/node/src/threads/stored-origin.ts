@@ -52,6 +52,7 @@ export function originOf(chain: ChainDb, checkpointLag: number): StoredOrigin {
     finalization: chain.latestFinalized(epoch.genesisHeight)?.finalization ?? null,
     outcomes,
     certifiedHeight: Math.max(chain.latestCertified()?.height ?? 0, vouchedHeightOf(chain, epoch)),
+    foundedHeight: chain.foundedHeight(),
     accused: suspensions.flatMap(({ cause, validator }) => (cause === 'proven-fault' ? [validator] : [])),
     suspended: suspensions.map(({ validator }) => validator),
   };

@@ -2,7 +2,7 @@
  * The folder of a real node, made without a network: keys and genesis as `cairn init` makes them, then blocks signed by all
  * four validators' keys and executed by the production code into the first node's databases, journal and mark.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -72,6 +72,8 @@ export type MadeFolder = {
   readonly tipHeight: number;
   readonly ledgerHash: Hash;
   readonly markPath: string;
+  /** The chain as it was before it was founded anew; of a folder that is not, there is none. */
+  readonly wholePath: string;
   /** All validators sign; a quorum is three. */
   readonly votingSigners: readonly Signer[];
   readonly checkpointSigners: readonly Signer[];
@@ -104,6 +106,7 @@ export async function makeNodeFolder(options: NodeFolderOptions = {}): Promise<M
   let counter = 0n;
 
   const chainPath = join(dir, 'data', 'chain.db');
+  const wholePath = join(root, 'whole.db');
   let chain = orThrow(openChainDb(chainPath, { ledgerHash }));
   let executor = createChainExecutor(genesis, ledgerHash, chain);
   const { journal } = orThrow(await openJournal(join(dir, 'data', 'journal')));
@@ -131,6 +134,7 @@ export async function makeNodeFolder(options: NodeFolderOptions = {}): Promise<M
     tipHeight: blocks,
     ledgerHash,
     markPath,
+    wholePath,
     votingSigners,
     checkpointSigners,
     async grow(count) {
@@ -219,6 +223,7 @@ export async function makeNodeFolder(options: NodeFolderOptions = {}): Promise<M
       (_, i) => chain.checkpoint(foundedHeight + 1 + i)!,
     );
     chain.close();
+    copyFileSync(chainPath, wholePath);
     orThrow(replaceChainDb(chainPath, ledgerHash, from));
     chain = orThrow(openChainDb(chainPath, { ledgerHash }));
     executor = createChainExecutor(genesis, ledgerHash, chain);

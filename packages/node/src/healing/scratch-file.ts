@@ -1,0 +1,30 @@
+/**
+ * A file with the tables of a chain, being built beside chain.db: a new one, or the past of one. What is in it can be had again, so one
+ * that cannot be used is made anew, and its commits wait for no disk.
+ */
+import { orThrow } from '../failure.ts';
+import { removeDatabase } from '../storage/chain-replacement.ts';
+import { chainSchema, chainSchemaVersion } from '../storage/chain-schema.ts';
+import { openDatabase } from '../storage/database.ts';
+import { type ChainFile, toChainFile } from './chain-file.ts';
+
+/** Throws a StorageError. */
+export function openScratchFile(path: string, ledgerHash: Uint8Array): ChainFile {
+  try {
+    return open(path, ledgerHash);
+  } catch {
+    removeDatabase(path);
+    return open(path, ledgerHash);
+  }
+}
+
+function open(path: string, ledgerHash: Uint8Array): ChainFile {
+  const settings = { readOnly: false, synchronous: 'NORMAL' as const };
+  const file = orThrow(
+    openDatabase(path, { ...settings, schema: chainSchema, schemaVersion: chainSchemaVersion }, toChainFile),
+  );
+  const claimed = file.chain.claimFor(ledgerHash, false);
+  if (claimed.ok) return file;
+  file.close();
+  throw claimed.error;
+}
