@@ -48,6 +48,7 @@ const families: readonly (readonly [family: string, about: string])[] = [
   ['anchor', 'Trust anchors and epoch proofs: following the validators from one epoch to the next'],
   ['restart', 'Restarting a network that cannot go on by itself: `cairn restart`'],
   ['recertify', 'Executing again what could not be certified: `cairn recertify`'],
+  ['past', 'What was before the state that a node began with'],
   ['receipt', 'Why a receipt does not verify'],
   ['proof', 'Proofs of a part of the state'],
   ['merkle', 'Paths in Merkle trees; usually inside the message of another error'],

@@ -430,11 +430,6 @@ export const clientErrors = {
     'Nothing: the node goes on in the next epoch at once.',
   ],
 
-  'past.collected': [
-    'The node has fetched what was before the state it began with, and begins again with the whole chain',
-    'Nothing: it is back within a moment.',
-  ],
-
   'recertify.no-chain': [
     'The node has no chain, so there is nothing to execute again',
     'Start it: it gets one from its peers.',

@@ -317,6 +317,10 @@ export const nodeErrors = {
     'The node stops. Check space, permissions and health of the disk, then start it again.',
   ),
 
+  'past.collected': inside(
+    'The node has fetched what was before the state it began with, and begins again with the whole chain',
+    'Nothing: it is back within a moment.',
+  ),
   'repair.no-peers': inside(
     'No peer proves who the present validators are, so nothing can be repaired',
     'Check the links of the node; it needs one peer that is in sync. Then the repair goes on.',

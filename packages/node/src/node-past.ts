@@ -52,6 +52,7 @@ export function createPast({ foundedHeight, settings, send, peers, log, end }: P
         log.info('past.collected', { bytesFetched, ms: Math.round(performance.now() - startedMs) });
         end({ code: 'past.collected', message: `everything below height ${foundedHeight} is here` });
       },
+      onRefused: (peer, what) => log.warn('repair.refused', { peer, what }),
       onProblem: ({ code, message }) => log.warn('past.problem', { code, message }),
     });
   }

@@ -11,7 +11,6 @@ import {
   assert,
   type CairnError,
   decodeCheckpointStatement,
-  decodeShape,
   type EntrySource,
   equalBytes,
   fail,
@@ -23,7 +22,6 @@ import {
   type TileStore,
   type TileWrite,
   type TransactionResult,
-  uintOf,
   type Write,
 } from '@cairn-ledger/core';
 import type { News } from '../http/news.ts';
@@ -48,7 +46,8 @@ import {
   type NewTarget,
 } from './epoch-table.ts';
 import { type KeptBoundary, keptBoundariesOf } from './kept-boundaries.ts';
-import { insertNews, newsKey, newsOf } from './news-table.ts';
+import { foundedHeightOf, newsHeldFromOf } from './meta-heights.ts';
+import { insertNews, newsOf } from './news-table.ts';
 import { type ChainSnapshot, importSnapshot } from './snapshot-import.ts';
 import { createEntrySource, createStateStore, requireRows, writeState } from './state-table.ts';
 import { bytesRead, damageOf, StorageError, storageErrorOf } from './storage-error.ts';
@@ -247,13 +246,12 @@ export class ChainDb {
    * and the ones below it batches, verdicts and history are not held.
    */
   foundedHeight(): number {
-    return this.#metaHeight('founded') ?? 0;
+    return foundedHeightOf(this.#database, this.#statements);
   }
 
   /** The lowest height whose news are held: those of blocks that came from peers with their results nobody can tell here. */
   newsHeldFrom(): number {
-    const below = this.#metaHeight('founded') ?? this.#metaHeight(newsKey);
-    return below === null ? 0 : below + 1;
+    return newsHeldFromOf(this.#database, this.#statements);
   }
 
   /** Boundary blocks below the ones held, of a chain that was founded above them; see kept-boundaries.ts. */
@@ -430,16 +428,6 @@ export class ChainDb {
     const stored = tip.height === null ? null : this.checkpoint(tip.height);
     const statement = stored === null ? null : decodeCheckpointStatement(stored.statement);
     return statement?.ok === true && equalBytes(statement.value.ledgerHash, ledgerHash);
-  }
-
-  #metaHeight(key: string): number | null {
-    const row = this.#database.read('reading where the chain begins', () => this.#statements.getMeta.get(key));
-    if (row === undefined) return null;
-    const height = decodeShape('storage.damaged', (row as { value: Uint8Array }).value, (value) =>
-      uintOf(value, 'height'),
-    );
-    if (height.ok) return height.value;
-    throw new StorageError('storage.damaged', 'where the chain begins cannot be read: repair it from peers');
   }
 
   #insertBatch(id: number, { digest, epoch, author, seq, bytes }: NewBatch): void {

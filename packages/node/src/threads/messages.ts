@@ -167,6 +167,8 @@ export type FromPast =
   | { readonly type: 'abandon'; readonly number: number }
   /** All of it lies beside the chain. Once, and the last. */
   | { readonly type: 'collected'; readonly bytesFetched: number }
+  /** A peer said what no honest one says. */
+  | { readonly type: 'refused'; readonly peer: string; readonly what: string }
   /** It goes on by itself, a little later. */
   | { readonly type: 'problem'; readonly error: CairnError };
 

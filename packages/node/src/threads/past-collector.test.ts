@@ -50,6 +50,7 @@ function collect(
       return answer !== null;
     },
     onCollected: resolve,
+    onRefused: (peer, what) => problems.push({ code: 'refused', message: `${peer}: ${what}` }),
     onProblem: (error) => problems.push(error),
   });
   return { collector, collected, problems, asked };

@@ -12,6 +12,8 @@ export type PastCollectorParts = {
   readonly linked: readonly string[];
   /** All of it lies beside the chain; it becomes part of it between two lives (storage/past-merge.ts). */
   readonly onCollected: (bytesFetched: number) => void;
+  /** A peer said what no honest one says. */
+  readonly onRefused: (peer: string, what: string) => void;
   /** Nothing that keeps the node from going on: it is tried again. */
   readonly onProblem: (error: CairnError) => void;
 };
@@ -59,6 +61,8 @@ export function createPastCollector(parts: PastCollectorParts): PastCollector {
       }
       case 'collected':
         return parts.onCollected(message.bytesFetched);
+      case 'refused':
+        return parts.onRefused(message.peer, message.what);
       case 'problem':
         return parts.onProblem(message.error);
     }

@@ -75,8 +75,7 @@ port.on('message', (message: ToPast) => {
 run().finally(() => port.close());
 
 async function run(): Promise<void> {
-  const onWrong = (peer: string, what: string): void =>
-    post({ type: 'problem', error: { code: 'repair.refused', message: `${peer}: ${what}` } });
+  const onWrong = (peer: string, what: string): void => post({ type: 'refused', peer, what });
   for (let attempt = 0; !stopping.signal.aborted; attempt++) {
     const peers = createPeers({ port: healing, signal: stopping.signal, onWrong });
     try {
