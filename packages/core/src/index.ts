@@ -367,6 +367,7 @@ export { epochOfMessage } from './protocol/epochs/other-epochs.ts';
 export { type Accused, accusedAfter, createEvidenceReader, freshProofs } from './protocol/guard/block-evidence.ts';
 export { admitMessage } from './protocol/guard/door.ts';
 export { areConflictingVotes, epochOfProof, provesFault } from './protocol/guard/evidence.ts';
+export { requestBudget, requestCost } from './protocol/guard/request-budget.ts';
 export type { ReplicaOrigin } from './protocol/origin.ts';
 export type { ReplicaStatus } from './protocol/replica.ts';
 export { Replica } from './protocol/replica.ts';

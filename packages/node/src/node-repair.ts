@@ -315,7 +315,7 @@ async function withPeers<T>(parts: LinkedParts, use: (peers: Peers) => Promise<T
   try {
     await transport.start();
     const onWrong = (peer: string, what: string): void => log.warn('repair.refused', { peer, what });
-    return await use(createPeers({ port, signal, onWrong }));
+    return await use(createPeers({ port, signal, onWrong, deltaMs: genesis.parameters.deltaMs }));
   } finally {
     await transport.stop();
   }

@@ -114,6 +114,7 @@ export async function followToPresent(
   }
   for (let round = 0; round < roundsMax; round++) {
     const from = epochs.at(-1)!;
+    // All are heard, the slow ones too: where keys of a quorum have been stolen, one honest peer may be all that shows it.
     const answers = await peers.askAll({ type: 'request-epochs', from: toEpoch(from.epoch) }, (answer) => {
       if (answer.type !== 'epochs') return isNothing;
       const followed = follow(anchor, epochs, answer.proofs, verifier);

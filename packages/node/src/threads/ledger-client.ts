@@ -23,6 +23,7 @@ import {
 } from '@cairn-ledger/core';
 import type { Finding } from '../audit/finding.ts';
 import { errorOf } from '../failure.ts';
+import { requestsPerPeerMax } from '../healing/peer-slots.ts';
 import type { Roster } from '../membership/roster.ts';
 import type { MetricSamples } from '../metrics.ts';
 import { encodeSignatures } from '../storage/checkpoint-signatures.ts';
@@ -30,10 +31,8 @@ import { createStateHashes } from '../storage/state-hashes.ts';
 import type { FromLedger, LedgerSettings, StoredOrigin, ToLedger } from './messages.ts';
 import type { VerificationPool } from './verification-pool.ts';
 
-/** Requests of peers under way at once; beyond, they are not answered and come again. */
+/** Requests of peers under way at once; beyond, they are not answered and come again: to be busy is not to have nothing. */
 const servingMax = 64;
-/** Of one peer, so that one that asks much leaves room for the others. */
-const servingPerPeerMax = 8;
 /** Batches prepared and not executed yet; beyond, the oldest are handed over again with their block. */
 const preparedBytesMax = 24 << 20;
 
@@ -205,7 +204,7 @@ export async function startLedgerClient(
     },
     serve(request, answer, from) {
       const count = servingOf.get(from) ?? 0;
-      if (serving.size >= servingMax || count >= servingPerPeerMax) return answer(null);
+      if (serving.size >= servingMax || count >= requestsPerPeerMax) return answer(null);
       number++;
       servingOf.set(from, count + 1);
       serving.set(number, { answer, from });
