@@ -2,11 +2,21 @@
  * Asking peers over a transport that nobody else uses: requests go out as frames, and what comes back is given to whoever asked
  * for it. Frames that nobody asked for are dropped. While it is used no replica runs.
  */
-import { type Channel, channelOf, decodeMessage, encodeMessage, equalBytes, type Message } from '@cairn-ledger/core';
+import {
+  type Channel,
+  type CheckpointSignature,
+  channelOf,
+  decodeMessage,
+  encodeMessage,
+  equalBytes,
+  type Message,
+} from '@cairn-ledger/core';
 import type { HealingPort, PeerAnswer } from './peers.ts';
 
 type Asked = {
   readonly request: Message;
+  /** Signatures of another height came, which may be all that the peer has. */
+  isNearlyAnswered: boolean;
   readonly settle: (answer: PeerAnswer | null) => void;
 };
 
@@ -20,6 +30,8 @@ export type LinkPort = HealingPort & {
 
 /** Requests of one peer that may be open at once; beyond, the oldest is given up. */
 const openMax = 64;
+/** After signatures of another height those of the height that was asked for may follow: what is kept is read a moment later. */
+const behindMs = 200;
 
 /** @param reply what a peer that asks is told; null or absent: nothing */
 export function createLinkPort(
@@ -37,9 +49,32 @@ export function createLinkPort(
 
   /** An answer that comes after its time is nobody's: it must not be taken for that to another question. */
   function take(peer: string, message: Message, bytes: number): boolean {
-    const asked = open.get(peer)?.find(({ request }) => answers(request, message));
+    const waiting = open.get(peer) ?? [];
+    const asked = waiting.find(({ request }) => answers(request, message));
     asked?.settle({ message, bytes });
+    if (asked === undefined && message.type === 'checkpoint-signatures')
+      nearlyAnswer(waiting, message.signatures, { message, bytes });
     return asked !== undefined;
+  }
+
+  /**
+   * A peer that is asked for signatures tells its newest ones first, and then those that it keeps: of the height that was asked for, or of
+   * the one that says most instead. So the second that are of another height are all that it has, or those that nothing follows. A
+   * replica beside this may want them as well.
+   */
+  function nearlyAnswer(
+    waiting: readonly Asked[],
+    signatures: readonly CheckpointSignature[],
+    answer: PeerAnswer,
+  ): void {
+    // Each tells its own ones to everybody as it makes them: these are nobody's answer.
+    if (new Set(signatures.map(({ signer }) => signer)).size < 2) return;
+    const asking = waiting.filter(({ request }) => request.type === 'request-checkpoint');
+    const asked = asking.find(({ isNearlyAnswered }) => !isNearlyAnswered) ?? asking[0];
+    if (asked === undefined) return;
+    if (asked.isNearlyAnswered) return asked.settle(answer);
+    asked.isNearlyAnswered = true;
+    setTimeout(() => asked.settle(answer), behindMs).unref();
   }
 
   return {
@@ -49,6 +84,7 @@ export function createLinkPort(
       return new Promise((resolve) => {
         const asked: Asked = {
           request,
+          isNearlyAnswered: false,
           settle(answer) {
             signal.removeEventListener('abort', onAborted);
             drop(peer, asked);
@@ -103,8 +139,13 @@ function answers(request: Message, answer: Message): boolean {
     case 'request-boundary':
       return answer.type === 'certificate' && answer.certificate.vote.type === 'finalize';
     case 'request-checkpoint':
-      return answer.type === 'checkpoint-signatures';
+      return answer.type === 'checkpoint-signatures' && areOf(request.height, answer.signatures);
     default:
       return false;
   }
+}
+
+/** Signatures of a height; none are the answer of who has none of any. */
+function areOf(height: number, signatures: readonly CheckpointSignature[]): boolean {
+  return signatures.length === 0 || signatures.some(({ statement }) => statement.height === height);
 }

@@ -114,13 +114,16 @@ test('what does not prove itself is not given out', () => {
   };
   assert.equal(tilesOf(history), null);
   assert.ok(tilesOf(blocks)!.length > 0);
-  assert.equal(checkpoints.server.reply({ type: 'request-checkpoint', height: toHeight(4) }), null);
+  const none: Message = { type: 'checkpoint-signatures', signatures: [] };
+  assert.deepEqual(checkpoints.server.reply({ type: 'request-checkpoint', height: toHeight(4) }), none);
   assert.equal(blocks.server.reply({ type: 'request-checkpoint', height: toHeight(4) })?.type, 'checkpoint-signatures');
 });
 
 test('a file that is missing, or none, answers nothing, and neither does one that is closed', () => {
   const gone = createRepairServer(join(dir, 'none.db'), anchor, sodiumVerifier);
   assert.equal(gone.reply({ type: 'request-chain', from: toHeight(1) }), null);
+  const noOutcome = { type: 'outcome', height: toHeight(1), outcome: null };
+  assert.deepEqual(gone.reply({ type: 'request-outcome', height: toHeight(1) }), noOutcome, 'it says so where it can');
   gone.close();
   const whole = ailing('SELECT 1');
   assert.equal(whole.server.reply({ type: 'request-chain', from: toHeight(1) })?.type, 'chain');

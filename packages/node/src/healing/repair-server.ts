@@ -17,6 +17,7 @@ import {
   toValidatorIndex,
   type Verifier,
 } from '@cairn-ledger/core';
+import { noAnswerTo } from '../threads/no-answer.ts';
 import { serveFromStorage } from '../threads/serve-from-storage.ts';
 import { type ChainFile, openChainFile } from './chain-file.ts';
 import { orNull } from './chain-top.ts';
@@ -25,7 +26,7 @@ import { createSnapshotServer, type SnapshotServer } from './snapshot-server.ts'
 import { fullTileBytes, isFullTileTrue } from './stored-tile.ts';
 
 export type RepairServer = {
-  /** Null where nothing is held, or what is held does not prove itself. */
+  /** Null, or that there is none, where nothing is held, or what is held does not prove itself. */
   reply(request: Message): Message | null;
   /** To be called before the file is moved: nothing is served from then on. */
   close(): void;
@@ -133,7 +134,8 @@ export function createRepairServer(path: string, anchor: SyncAnchor, verifier: V
   }
 
   return {
-    reply: (request) => (request.type.startsWith('request-') ? orNull(() => answerOf(request)) : null),
+    reply: (request) =>
+      request.type.startsWith('request-') ? (orNull(() => answerOf(request)) ?? noAnswerTo(request)) : null,
     close() {
       isClosed = true;
       orNull(() => serving?.snapshots.close());

@@ -30,6 +30,7 @@ import type { ChainExecutor } from './chain-executor.ts';
 import { openKeptLedger } from './kept-ledger.ts';
 import { createLedgerWatch, type LedgerWatch } from './ledger-watch.ts';
 import type { FromLedger, LedgerNews, LedgerSettings, ToLedger } from './messages.ts';
+import { noAnswerTo } from './no-answer.ts';
 import { serveFromStorage } from './serve-from-storage.ts';
 import { yieldToAgreement } from './thread-priority.ts';
 
@@ -102,7 +103,7 @@ function run(): void {
   function take(message: ToLedger): void {
     // Nothing follows from what may be false: no result, no answer.
     if (isDamaged && message.type !== 'stop') {
-      if (message.type === 'serve') post({ type: 'served', number: message.number, answer: null });
+      if (message.type === 'serve') tellServed(message.number, null, decodeMessage(message.request));
       return;
     }
     switch (message.type) {
@@ -126,7 +127,7 @@ function run(): void {
         try {
           answer = request.ok ? (watch.serve(request.value) ?? serveFromStorage(chain, request.value)) : null;
         } finally {
-          post({ type: 'served', number: message.number, answer: answer === null ? null : encodeMessage(answer) });
+          tellServed(message.number, answer, request);
         }
         return;
       }
@@ -139,6 +140,11 @@ function run(): void {
         return port.close();
     }
   }
+}
+
+function tellServed(number: number, found: Message | null, request: ReturnType<typeof decodeMessage>): void {
+  const answer = found ?? (request.ok ? noAnswerTo(request.value) : null);
+  post({ type: 'served', number, answer: answer === null ? null : encodeMessage(answer) });
 }
 
 type Execution = {
