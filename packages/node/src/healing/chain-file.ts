@@ -6,10 +6,22 @@ import { chainSchema, chainSchemaVersion } from '../storage/chain-schema.ts';
 import { type Database, hasTables, openDatabase } from '../storage/database.ts';
 import { requireRows } from '../storage/state-table.ts';
 import type { StorageError } from '../storage/storage-error.ts';
+import { batchesPerBlockMax, batchIdOf } from '../storage/transaction-place.ts';
+
+export type BatchRow = {
+  readonly id: number;
+  readonly digest: Uint8Array;
+  readonly epoch: number;
+  readonly author: number;
+  readonly seq: number;
+  readonly size: number;
+};
 
 export type ChainFile = {
   readonly chain: ChainDb;
   readonly database: Database;
+  /** What is stored of the batches of a height, but for their bytes. */
+  batchRows(height: number): BatchRow[];
   /** Rows of the state whose key hashes begin with a path of at least 4 nibbles, hexadecimal. */
   stateRows(path: string): StateRow[];
   close(): void;
@@ -22,9 +34,14 @@ export function openChainFile(path: string, options: { readonly readOnly: boolea
 
 export function toChainFile(database: Database): ChainFile {
   const rowsOfBucket = database.sqlite.prepare('SELECT key, value FROM state WHERE bucket = ?');
+  const batchesOfBlock = database.sqlite.prepare(
+    'SELECT id, digest, epoch, author, seq, size FROM batches WHERE id BETWEEN ? AND ?',
+  );
   return {
     chain: new ChainDb(database),
     database,
+    batchRows: (height) =>
+      batchesOfBlock.all(batchIdOf(height, 0), batchIdOf(height, batchesPerBlockMax - 1)) as BatchRow[],
     stateRows(path) {
       const bucket = Number.parseInt(path.slice(0, stateBucketDepth), 16);
       const rows = requireRows(database.read('reading a state bucket', () => rowsOfBucket.all(bucket)));

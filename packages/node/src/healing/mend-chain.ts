@@ -1,6 +1,9 @@
 /**
  * The chain of a database from its tip down to where it begins, held against what its tip must be: every block is proven by the one
  * above it, every result by a block that names it. So damage is found wherever it is, and only that is fetched.
+ *
+ * The walk down waits for blocks alone. What belongs to a height is mended while it goes on, of several heights at once: each takes
+ * a few answers one after the other, and a peer gives many at a time.
  */
 import {
   type Block,
@@ -16,9 +19,11 @@ import { orThrow } from '../failure.ts';
 import type { Floor } from '../storage/chain-db.ts';
 import type { ChainRows, WholeEpoch } from '../storage/chain-rows.ts';
 import type { NewTarget } from '../storage/epoch-table.ts';
+import { batchesPerBlockMax } from '../storage/transaction-place.ts';
 import { type BlockPages, createBlockPages } from './block-pages.ts';
 import type { ChainFile } from './chain-file.ts';
 import { type ChainTop, orNull } from './chain-top.ts';
+import { createFlights, type Flight } from './flights.ts';
 import { genesisOutcome } from './genesis-outcome.ts';
 import { isRestarted, type KnownEpoch } from './known-epochs.ts';
 import { type HeightTask, mendBlock, mendCertified, mendHeight, mendStatement } from './mend-height.ts';
@@ -58,46 +63,79 @@ export type MendedChain = {
   readonly rulesByEpoch: ReadonlyMap<number, number>;
 };
 
+/** Heights that are mended at once: with a few requests each they keep three peers busy. */
+export const heightsAtOnceMax = 16;
+/** Batches that these may list together: they take no more memory than those of one block. */
+export const batchesAtOnceMax = batchesPerBlockMax;
+/** The walk lets others have their turn so often, answers of peers among them. */
+const walkMs = 10;
+
+/** Throws the reason of the peers' signal, and what the database throws, once nothing of it is under way any more. */
 export async function mendChain(mend: ChainMend): Promise<MendedChain> {
   const { top, genesis, target, writesAll, firstHeight, foundedHeight, onWritten } = mend;
   const lag = genesis.parameters.checkpointLag;
   const pages: BlockPages | null = mend.peers === null ? null : createBlockPages(mend.peers, mend.epochs);
-  const task: HeightTask = {
-    ...mend,
-    pages,
-    topHeight: top.height,
-    firstWhole: foundedHeight === 0 ? 0 : foundedHeight + 1,
-  };
+  const firstWhole = foundedHeight === 0 ? 0 : foundedHeight + 1;
+  const task: HeightTask = { ...mend, pages, topHeight: top.height, firstWhole };
+  const flights = createFlights(heightsAtOnceMax, batchesAtOnceMax);
   /** Headers at and above the height under way: they name the results below. */
   const naming = new Map<number, Block>(top.above.map((block) => [block.header.height, block]));
   const unmended: number[] = [];
   const floors = new Map<string, Floor>();
   const boundaries = new Map<number, Block>();
   const rulesByEpoch = new Map<number, number>();
+  const lowest = Math.max(1, firstHeight);
 
-  let digest: Hash = top.digest;
-  let statement: CheckpointStatement | null = top.statement;
-  for (let height = top.height; height >= Math.max(1, firstHeight); height--) {
-    mend.peers?.signal.throwIfAborted();
-    mend.onHeight(height);
-    const block = await mendBlock(task, height, digest);
-    if (block === null || block.header.height !== height) {
-      for (let at = height; at >= Math.max(1, firstHeight); at--) unmended.push(at);
-      return { unmended, floors: [...floors.values()], boundaries, rulesByEpoch };
-    }
-    naming.set(height, block);
-    naming.delete(height + lag + 1);
-    noteBlock(block);
-    const below = height === 1 || height > firstHeight ? await statementOf(height - 1) : null;
-    const sizeBefore = below?.historySize ?? null;
-    const isWhole = height >= task.firstWhole;
-    if (statement === null || (sizeBefore === null && isWhole)) unmended.push(height);
-    else await mendOne(block, statement, sizeBefore ?? 0);
-    digest = block.header.parent;
-    statement = below;
+  let isDown: boolean;
+  try {
+    isDown = await walk();
+  } catch (cause) {
+    // Nobody is to write into a file that is given up.
+    await flights.end().catch(() => undefined);
+    throw cause;
   }
-  if (firstHeight === 0) mendGenesis();
+  await flights.end();
+  unmended.sort((a, b) => b - a);
+  if (isDown && firstHeight === 0) mendGenesis();
   return { unmended, floors: [...floors.values()], boundaries, rulesByEpoch };
+
+  /** False where it ends early: a block cannot be had, and so nothing below it. */
+  async function walk(): Promise<boolean> {
+    let digest: Hash = top.digest;
+    let statement: Promise<CheckpointStatement | null> = Promise.resolve(top.statement);
+    let restedMs = performance.now();
+    for (let height = top.height; height >= lowest; height--) {
+      mend.peers?.signal.throwIfAborted();
+      mend.onHeight(height);
+      const flight = flights.next();
+      const own = ofFlight(flight);
+      const block = await mendBlock(own, height, digest);
+      if (block === null || block.header.height !== height) {
+        flights.drop(flight);
+        for (let at = height; at >= lowest; at--) unmended.push(at);
+        return false;
+      }
+      naming.set(height, block);
+      naming.delete(height + lag + 1);
+      noteBlock(block);
+      const isNamed = height === 1 || height > firstHeight;
+      const below = isNamed ? statementOf(own, height - 1) : Promise.resolve(null);
+      // Whoever awaits it hears of its failure.
+      below.catch(() => undefined);
+      const above = statement;
+      await flights.begin(flight, block.batches.length, () => mendOne(own, block, above, below));
+      digest = block.header.parent;
+      statement = below;
+      if (performance.now() - restedMs < walkMs) continue;
+      await new Promise(setImmediate);
+      restedMs = performance.now();
+    }
+    return true;
+  }
+
+  function ofFlight(flight: Flight): HeightTask {
+    return { ...task, onDamage: (...damage) => flight.tell(() => mend.onDamage(...damage)) };
+  }
 
   function noteBlock(block: Block): void {
     const { epoch, height, rules, nextSet } = block.header;
@@ -110,19 +148,33 @@ export async function mendChain(mend: ChainMend): Promise<MendedChain> {
   }
 
   /** Named by the block L above it; the last ones, which nothing names yet, by a quorum's signatures. */
-  function statementOf(height: number): Promise<CheckpointStatement | null> {
+  function statementOf(own: HeightTask, height: number): Promise<CheckpointStatement | null> {
     if (height === 0) return Promise.resolve(genesisOutcome(genesis, mend.ledgerHash).statement);
     const known = mend.known.get(height);
     if (known !== undefined) return Promise.resolve(known);
     const block = naming.get(height + lag);
-    const isRight = (own: CheckpointStatement): boolean =>
-      own.height === height && block !== undefined && equalBytes(block.header.checkpoint, checkpointDigest(own));
-    return block === undefined ? mendCertified(task, height) : mendStatement(task, height, isRight);
+    const isRight = (statement: CheckpointStatement): boolean =>
+      statement.height === height &&
+      block !== undefined &&
+      equalBytes(block.header.checkpoint, checkpointDigest(statement));
+    return block === undefined ? mendCertified(own, height) : mendStatement(own, height, isRight);
   }
 
-  async function mendOne(block: Block, own: CheckpointStatement, sizeBefore: number): Promise<void> {
-    const { height: mended, differs } = await mendHeight(task, block, own, sizeBefore);
+  async function mendOne(
+    own: HeightTask,
+    block: Block,
+    ofHeight: Promise<CheckpointStatement | null>,
+    ofBelow: Promise<CheckpointStatement | null>,
+  ): Promise<void> {
     const { height } = block.header;
+    const statement = await ofHeight;
+    const sizeBefore = (await ofBelow)?.historySize ?? null;
+    if (statement === null || (sizeBefore === null && height >= firstWhole)) {
+      unmended.push(height);
+      return;
+    }
+    const { height: mended, differs } = await mendHeight(own, block, statement, sizeBefore ?? 0);
+    if (flights.isFailed) return;
     if (mended === null) {
       unmended.push(height);
       return;
@@ -132,7 +184,7 @@ export async function mendChain(mend: ChainMend): Promise<MendedChain> {
     const isCheckpointWritten = writesAll || differs.checkpoint;
     if (target === null || (!isBlockWritten && !isCheckpointWritten && places.length === 0 && !differs.surplus)) return;
     orThrow(
-      target.write(`mending height ${height}`, () => {
+      target.writeSoon(`mending height ${height}`, () => {
         if (isBlockWritten) target.putBlock(mended.row);
         if (isCheckpointWritten) target.putCheckpoint(height, mended.round, mended.statement, mended.signatures);
         for (const place of places) target.putBatch(height, place, mended.batches[place]!);

@@ -37,14 +37,14 @@ import {
 import type { FindingClass } from '../audit/finding.ts';
 import type { NewBatch, StoredBlock } from '../storage/chain-db.ts';
 import { decodeSignatures, encodeSignatures } from '../storage/checkpoint-signatures.ts';
-import { batchesPerBlockMax, batchIdOf } from '../storage/transaction-place.ts';
+import { batchIdOf } from '../storage/transaction-place.ts';
 import { decodeVerdicts } from '../storage/verdicts.ts';
 import type { BlockPages } from './block-pages.ts';
 import { isFinalization, quorumOf } from './certified.ts';
-import type { ChainFile } from './chain-file.ts';
+import type { BatchRow, ChainFile } from './chain-file.ts';
 import { orNull } from './chain-top.ts';
 import { epochOfHeight, epochToSet, isRestarted, type KnownEpoch } from './known-epochs.ts';
-import { isNothing, isTrue, isWrong, type Peers } from './peers.ts';
+import { type Checked, isNothing, isTrue, isWrong, type Peers } from './peers.ts';
 
 export type HeightTask = {
   /** Null: nothing can be read of it. */
@@ -226,12 +226,12 @@ async function mendFinalization(
     onDamage('certificate', height, `the finalization of block ${height} does not hold`);
   const paged = pages?.finalizationOf(block.digest) ?? null;
   if (paged !== null && isTrueOne(paged)) return { certificate: paged, bytes: encodeCertificate(paged) };
-  // One that was there is asked for again, and that of the tip: in a page from here on it may be the last one.
+  // A page tells that of its last block alone: so it is asked for where nothing stands above, and where an epoch ends.
   const request: Message =
     nextSet === null
       ? { type: 'request-chain', from: toHeight(height) }
       : { type: 'request-boundary', epoch: toEpoch(block.header.epoch) };
-  const isWanted = nextSet !== null || stored?.finalization != null || (stored === null && height === topHeight);
+  const isWanted = nextSet !== null || height === topHeight;
   // Nobody has one of what the members ended an epoch with.
   if (peers === null || !isWanted || isRestartBlock(epochs, height)) return null;
   const certificate = await peers.askAny(request, (answer) => {
@@ -247,7 +247,7 @@ type WholeBatch = { readonly batch: Batch; readonly bytes: Uint8Array };
 async function mendBatches(task: HeightTask, block: Block, epoch: KnownEpoch, isWhole: boolean) {
   const { source, peers, onDamage } = task;
   const { height } = block.header;
-  const rows = source === null ? [] : (orNull(() => batchRowsOf(source, height)) ?? []);
+  const rows = source === null ? [] : (orNull(() => source.batchRows(height)) ?? []);
   const batches: (WholeBatch | null | Promise<WholeBatch | null>)[] = [];
   const differing: number[] = [];
   const surplus = rows.some(({ id }) => id >= batchIdOf(height, 0) + (isWhole ? block.batches.length : 0));
@@ -266,21 +266,6 @@ async function mendBatches(task: HeightTask, block: Block, epoch: KnownEpoch, is
     batches.push(held ?? (peers === null ? null : fetchBatch(task, reference.digest, epoch, peers)));
   }
   return { batches: await Promise.all(batches), differing, surplus };
-}
-
-type BatchRow = {
-  readonly id: number;
-  readonly digest: Uint8Array;
-  readonly epoch: number;
-  readonly author: number;
-  readonly seq: number;
-  readonly size: number;
-};
-
-function batchRowsOf({ database }: ChainFile, height: number): BatchRow[] {
-  return database.sqlite
-    .prepare('SELECT id, digest, epoch, author, seq, size FROM batches WHERE id BETWEEN ? AND ?')
-    .all(batchIdOf(height, 0), batchIdOf(height, batchesPerBlockMax - 1)) as BatchRow[];
 }
 
 function isRowOf(row: BatchRow, { header, digest }: Batch): boolean {
@@ -344,22 +329,27 @@ async function mendVerdicts(
   onDamage('block', height, `the verdicts of block ${height} do not fit the history`);
   if (peers === null) return null;
   const digest = checkpointDigest(statement);
-  const answers = await peers.askAll({ type: 'request-outcome', height: toHeight(height) }, (answer) => {
+  const { validators } = epochs.at(-1)!;
+  const needed = validators.length - quorum(validators.length) + 1;
+  /** The verdicts that f+1 peers have. */
+  const agreed = (answers: ReadonlyMap<string, Uint8Array>): Uint8Array | null => {
+    const counts = new Map<string, number>();
+    for (const verdicts of answers.values()) {
+      const name = toHex(verdicts);
+      const count = (counts.get(name) ?? 0) + 1;
+      if (count >= needed) return verdicts;
+      counts.set(name, count);
+    }
+    return null;
+  };
+  const request: Message = { type: 'request-outcome', height: toHeight(height) };
+  const check = (answer: Message): Checked<Uint8Array> => {
     if (answer.type !== 'outcome' || answer.outcome === null) return isNothing;
     const { outcome } = answer;
     const isOf = equalBytes(checkpointDigest(outcome.statement), digest);
     return isOf && fits(outcome.verdicts) ? isTrue(outcome.verdicts) : isNothing;
-  });
-  const { validators } = epochs.at(-1)!;
-  const needed = validators.length - quorum(validators.length) + 1;
-  const counts = new Map<string, number>();
-  for (const verdicts of answers.values()) {
-    const name = toHex(verdicts);
-    const count = (counts.get(name) ?? 0) + 1;
-    if (count >= needed) return verdicts;
-    counts.set(name, count);
-  }
-  return null;
+  };
+  return agreed(await peers.askUntil(request, check, (answers) => agreed(answers) !== null));
 }
 
 function entryOf(transaction: Uint8Array): Hash {

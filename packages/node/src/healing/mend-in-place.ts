@@ -28,8 +28,15 @@ import { verifySnapshot } from './verify-snapshot.ts';
 const hashBytes = 32;
 const tileHashes = 256;
 
-/** Returns null when everything is true now; else why it cannot be mended where it is. */
+/** Returns null when everything is true now, and durable; else why it cannot be mended where it is. */
 export async function mendInPlace(file: ChainFile, mending: Mending): Promise<string | null> {
+  const rows = createChainRows(file.database);
+  const why = await mendRows(file, rows, mending);
+  if (why === null) orThrow(rows.endure());
+  return why;
+}
+
+async function mendRows(file: ChainFile, rows: ChainRows, mending: Mending): Promise<string | null> {
   const { anchor, epochs, peers, verifier, onProgress } = mending;
   const { ledgerHash, genesis } = anchor;
   const { checkpointLag } = genesis.parameters;
@@ -41,8 +48,6 @@ export async function mendInPlace(file: ChainFile, mending: Mending): Promise<st
   if (height === 0) return 'it holds no block above the genesis';
   const top = await findTop(file, height, { ledgerHash, checkpointLag, epochs, verifier, peers });
   if (top === null) return `nothing proves its block of height ${height}`;
-  const rows = createChainRows(file.database);
-
   const firstLeaf = founded === 0 ? 0 : (orNull(() => file.chain.historySizeAt(first)) ?? 0);
   if (!(await mendAllTiles(file, rows, top.statement, firstLeaf, mending))) return 'its history cannot be had';
   const mended = await mendChain({
@@ -117,7 +122,7 @@ function mendAllTiles(
       looked++;
       onProgress('history', looked, null);
       if (!isFetched) return;
-      orThrow(rows.write('mending the history tree', () => rows.putTile(tile)));
+      orThrow(rows.writeSoon('mending the history tree', () => rows.putTile(tile)));
       onWritten('history_tiles', 1);
     },
     onDamage: ({ level, index }) => onDamage('history', null, `tile ${level}/${index} does not have its root`),

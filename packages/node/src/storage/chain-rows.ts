@@ -4,6 +4,7 @@
  */
 import {
   encodeCbor,
+  ok,
   type Result,
   type StateRow,
   sha256,
@@ -12,7 +13,7 @@ import {
   validatorToCbor,
 } from '@cairn-ledger/core';
 import type { Floor, NewBatch, StoredBlock } from './chain-db.ts';
-import { batchPartBytes, partsPerBatchMax, tilesPerLevelMax } from './chain-schema.ts';
+import { batchPartBytes, chainSchemaVersion, partsPerBatchMax, tilesPerLevelMax } from './chain-schema.ts';
 import type { Database } from './database.ts';
 import type { NewTarget } from './epoch-table.ts';
 import { boundariesKey, encodeBoundaries, type KeptBoundary } from './kept-boundaries.ts';
@@ -33,6 +34,10 @@ export type WholeEpoch = {
 export type ChainRows = {
   /** Everything that `action` puts is one transaction. */
   write(doing: string, action: () => void): Result<void, StorageError>;
+  /** Like `write`, but durable only with the next `write`, or `endure`: what a power failure takes is mended again. */
+  writeSoon(doing: string, action: () => void): Result<void, StorageError>;
+  /** Everything that was written is durable from here on. */
+  endure(): Result<void, StorageError>;
   putBlock(block: StoredBlock): void;
   putBatch(height: number, place: number, batch: NewBatch): void;
   /** Takes out batches that a block does not list. */
@@ -53,7 +58,8 @@ export type ChainRows = {
   nameLedger(ledgerHash: Uint8Array): void;
 };
 
-export function createChainRows({ sqlite, write }: Database): ChainRows {
+export function createChainRows({ sqlite, write, writeSoon }: Database): ChainRows {
+  let isSoonDurable = false;
   const putBlock = sqlite.prepare(
     `INSERT OR REPLACE INTO blocks (height, digest, header, body, view, finalization, time_ms, history_size, verdicts)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -88,7 +94,20 @@ export function createChainRows({ sqlite, write }: Database): ChainRows {
   const partsOf = (id: number): [number, number] => [id * partsPerBatchMax, (id + 1) * partsPerBatchMax - 1];
 
   return {
-    write,
+    write(doing, action) {
+      isSoonDurable = false;
+      return write(doing, action);
+    },
+    writeSoon(doing, action) {
+      isSoonDurable = true;
+      return writeSoon(doing, action);
+    },
+    endure() {
+      if (!isSoonDurable) return ok(undefined);
+      isSoonDurable = false;
+      // A commit that changes nothing would not reach the disk, and neither would those before it.
+      return write('ending a repair', () => sqlite.exec(`PRAGMA user_version=${chainSchemaVersion}`));
+    },
     putBlock({ height, digest, header, body, view, finalization, timeMs, historySize, verdicts }) {
       putBlock.run(height, digest, header, body, view, finalization, timeMs, historySize, verdicts);
     },
