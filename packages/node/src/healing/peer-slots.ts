@@ -28,9 +28,16 @@ type Slots = {
 
 /**
  * @param deltaMs of the network; null: peers count nothing
+ * @param share of what a peer answers, for who is not the only one in its node that asks
  * @param now milliseconds, ascending
  */
-export function createPeerSlots(deltaMs: number | null, now: () => number = () => performance.now()): PeerSlots {
+export function createPeerSlots(
+  deltaMs: number | null,
+  share = 1,
+  now: () => number = () => performance.now(),
+): PeerSlots {
+  const openMax = Math.max(1, Math.floor(requestsPerPeerMax * share));
+  const unitsAtOnceMax = Math.floor(unitsMax * share);
   const all = new Map<string, Slots>();
 
   function slotsOf(peer: string): Slots {
@@ -53,7 +60,7 @@ export function createPeerSlots(deltaMs: number | null, now: () => number = () =
     const nowMs = now();
     while (slots.spent.length > 0 && slots.spent[0]!.atMs + deltaMs <= nowMs) slots.units -= slots.spent.shift()!.units;
     const [oldest] = slots.spent;
-    return oldest === undefined || slots.units + units <= unitsMax ? 0 : oldest.atMs + deltaMs - nowMs;
+    return oldest === undefined || slots.units + units <= unitsAtOnceMax ? 0 : oldest.atMs + deltaMs - nowMs;
   }
 
   return {
@@ -61,7 +68,7 @@ export function createPeerSlots(deltaMs: number | null, now: () => number = () =
       const slots = slotsOf(peer);
       const units = requestCost(request);
       while (!signal.aborted) {
-        const ms = slots.open >= requestsPerPeerMax ? null : pauseMs(slots, units);
+        const ms = slots.open >= openMax ? null : pauseMs(slots, units);
         if (ms === 0) break;
         if (ms !== null)
           slots.timer ??= setTimeout(() => {

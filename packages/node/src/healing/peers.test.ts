@@ -144,6 +144,12 @@ test('in one Delta a peer is asked for no more than it answers in one', async ()
   assert.equal(asked.length, 10);
 });
 
+test('who is not the only one that asks takes its share', async () => {
+  const { peers, most } = peersOf({ one: 'honest', two: 'honest' }, { share: 0.25 });
+  await Promise.all(Array.from({ length: 20 }, () => peers.askAny(outcomeOf(1), check)));
+  assert.deepEqual([...most.values()], [requestsPerPeerMax / 4, requestsPerPeerMax / 4]);
+});
+
 test('everything that is under way, or waits for its turn, ends with the reason of the signal', async () => {
   const ending = new AbortController();
   const { peers, asked } = peersOf({ dead: 'silent' }, { signal: ending.signal });

@@ -45,6 +45,8 @@ export type PeersOptions = {
   readonly lateMs?: number;
   /** Of the network: how much a peer answers in such a time. Absent: any number. */
   readonly deltaMs?: number;
+  /** Of what a peer answers at once and in one Delta; the rest is for the replica of this node. Absent: all of it. */
+  readonly share?: number;
   /** A peer said what no honest one says. */
   readonly onWrong?: (peer: string, what: string) => void;
 };
@@ -84,7 +86,7 @@ const noReason = null;
 
 export function createPeers(options: PeersOptions): Peers {
   const { port, signal, timeoutMs = timeoutMsDefault, lateMs = timeoutMs / lateShare, onWrong } = options;
-  const slots = createPeerSlots(options.deltaMs ?? null);
+  const slots = createPeerSlots(options.deltaMs ?? null, options.share);
   const conducts = new Map<string, PeerConduct>();
   /** Those that let the time run out when they were asked last. */
   const mute = new Set<string>();

@@ -22,6 +22,8 @@ import { yieldToAgreement } from './thread-priority.ts';
 const firstPauseMs = 500;
 const longestPauseMs = 300_000;
 const linkPollMs = 100;
+/** Of what peers answer: the replica of this node asks them as well, and they execute blocks. */
+const peersShare = 0.25;
 
 installNodeSha256();
 yieldToAgreement();
@@ -77,7 +79,8 @@ run().finally(() => port.close());
 async function run(): Promise<void> {
   const onWrong = (peer: string, what: string): void => post({ type: 'refused', peer, what });
   for (let attempt = 0; !stopping.signal.aborted; attempt++) {
-    const peers = createPeers({ port: healing, signal: stopping.signal, onWrong });
+    const { deltaMs } = genesis.parameters;
+    const peers = createPeers({ port: healing, signal: stopping.signal, onWrong, deltaMs, share: peersShare });
     try {
       while (linked.length === 0) await pause(linkPollMs);
       if (await collectWith(peers)) return post({ type: 'collected', bytesFetched: peers.bytesFetched() });
