@@ -137,7 +137,12 @@ function answers(request: Message, answer: Message): boolean {
     case 'request-chain':
       return answer.type === 'chain' && answer.blocks[0]?.header.height === request.from;
     case 'request-boundary':
-      return answer.type === 'certificate' && answer.certificate.vote.type === 'finalize';
+      // A replica beside this is told finalizations all the time, of the epoch that it is in.
+      return (
+        answer.type === 'certificate' &&
+        answer.certificate.vote.type === 'finalize' &&
+        answer.certificate.vote.proposal.epoch === request.epoch
+      );
     case 'request-checkpoint':
       return answer.type === 'checkpoint-signatures' && areOf(request.height, answer.signatures);
     default:

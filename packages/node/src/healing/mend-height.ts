@@ -231,7 +231,9 @@ async function mendFinalization(
     nextSet === null
       ? { type: 'request-chain', from: toHeight(height) }
       : { type: 'request-boundary', epoch: toEpoch(block.header.epoch) };
-  const isWanted = nextSet !== null || height === topHeight;
+  // A stored tip without one has been told so before: the same as nobody having it.
+  const isTopWanted = height === topHeight && (stored === null || stored.finalization !== null);
+  const isWanted = nextSet !== null || isTopWanted;
   // Nobody has one of what the members ended an epoch with.
   if (peers === null || !isWanted || isRestartBlock(epochs, height)) return null;
   const certificate = await peers.askAny(request, (answer) => {
