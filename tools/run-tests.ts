@@ -2,8 +2,8 @@
  * Runs the tests with node's own runner: `npm test` for all of them, or `node tools/run-tests.ts packages e2e` for some
  * folders. Files are found by name: `*.test.ts` and `*.fuzz.test.ts` beside their sources, and under `e2e/`.
  *
- * Tests over real processes come last, one file at a time: they share the machine's cores with nobody. The last line sums
- * up all runs.
+ * Tests over real processes come last. Most of these wait more than they compute, and run two files at a time; those that count what a
+ * whole network gets done share the machine's cores with nobody. The last line sums up all runs.
  */
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
@@ -18,9 +18,18 @@ const files = roots
   .filter((file) => !file.includes('node_modules'))
   .sort();
 
+/** Under load all the time, or asked for what must happen within a time. */
+const alone = new Set(
+  ['corrupt', 'drill', 'grow-and-shrink', 'healing', 'kills', 'one-stopped', 'partitions', 'twenty'].map(
+    (name) => `e2e/${name}.test.ts`,
+  ),
+);
+const isE2e = (file: string): boolean => file.startsWith('e2e/');
+
 const groups = [
-  { files: files.filter((file) => !file.startsWith('e2e/')), concurrency: 2 },
-  { files: files.filter((file) => file.startsWith('e2e/')), concurrency: 1 },
+  { files: files.filter((file) => !isE2e(file)), concurrency: 2 },
+  { files: files.filter((file) => isE2e(file) && !alone.has(file)), concurrency: 2 },
+  { files: files.filter((file) => alone.has(file)), concurrency: 1 },
 ].filter((group) => group.files.length > 0);
 
 if (groups.length === 0) {
