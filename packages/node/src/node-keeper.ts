@@ -53,6 +53,10 @@ const goodLifeMs = 600_000;
 const firstStallMs = 120_000;
 const longestStallMs = 3_600_000;
 
+/** Until a past is collected again that could not be taken over. */
+const firstPastPauseMs = 600_000;
+const longestPastPauseMs = 86_400_000;
+
 const givenUpText =
   'Repair found nothing to mend, again and again: from here on the node stays up, signs nothing and serves what it can prove. Check its memory and its release, then start it again.';
 
@@ -70,6 +74,8 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
   const patience = createPatience();
   let givenUpFor: GivenUpReason | null = null;
   let stallMs = firstStallMs;
+  let pastDueMs = 0;
+  let pastRefusals = 0;
   let begunAtMs = 0;
   let beginning: Promise<void> = Promise.resolve();
   let recovering: Promise<void> = Promise.resolve();
@@ -97,6 +103,7 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
         life: present,
         failure,
         facts,
+        pastDueMs,
         stallMs: config.sync === 'full' ? null : stallMs,
         givenUpFor,
         onRoster: ({ peers }) => {
@@ -162,7 +169,7 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
   async function heal(error: CairnError): Promise<void> {
     const ailment = ailmentOf(error, failures)!;
     if (ailment === 'restart') return;
-    if (ailment === 'past') return withDoor(() => adoptPast(config, facts, log));
+    if (ailment === 'past') return withDoor(takeOverPast);
     failures++;
     const { code, message } = error;
     log.warn('node.repairing', { what: ailment, code, message, attempt: failures });
@@ -181,6 +188,13 @@ export function createNodeKeeper(config: NodeConfig, founding: Founding, log: Lo
         await pause(attempt);
       }
     });
+  }
+
+  /** What it could not take over, as for want of room, it would collect again at once. */
+  function takeOverPast(): void {
+    if (adoptPast(config, facts, log)) return;
+    pastDueMs = performance.now() + Math.min(longestPastPauseMs, firstPastPauseMs * 2 ** pastRefusals);
+    pastRefusals++;
   }
 
   /** Where nobody had a newer state it is looked for less and less often. */

@@ -76,6 +76,8 @@ export type LifeParts = {
   readonly onStatus: (status: NodeStatus) => void;
   /** How long it may be behind without a step forward before it ends for that; null: for ever. */
   readonly stallMs: number | null;
+  /** The past of a chain that lacks it is not collected before this moment, in milliseconds, ascending. */
+  readonly pastDueMs: number;
   /** Repairs found nothing, again and again: it stays up, fenced for this, and serves what it can prove. */
   readonly givenUpFor: GivenUpReason | null;
 };
@@ -203,6 +205,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
     send: (peer, channel, frame) => transport.send(peer, channel, frame),
     peers: linkedPeers,
     log,
+    dueMs: parts.pastDueMs,
     end: failure.fail,
   });
   closers.add(() => past.stop());
@@ -335,6 +338,8 @@ export async function beginLife(parts: LifeParts): Promise<string> {
   /** The others are told, and what is durable is sent; then this life ends, and the next one begins with whole data. */
   function endSoon(error: CairnError): void {
     spokesman.speak(performance.now());
+    // It would end this life sooner, and the next one would know nothing of the damage.
+    void past.stop();
     setTimeout(() => failure.fail(error), noticeMs);
   }
 
@@ -462,7 +467,7 @@ export async function beginLife(parts: LifeParts): Promise<string> {
     const isLinked = transport.peers().some(({ isConnected }) => isConnected);
     if (stall.tick(performance.now(), { ...driver.replica.status(), isLinked })) failure.fail(behindError);
     if (life.isObserving) observe();
-    else if (!isBehind(driver) && parts.givenUpFor === null) past.tick();
+    else if (!isBehind(driver) && parts.givenUpFor === null) past.tick(performance.now());
     tellMode();
     spokesman.speak(performance.now());
     boundaries.tick(performance.now());

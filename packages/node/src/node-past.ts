@@ -21,21 +21,27 @@ export type PastParts = {
   /** Linked ones. */
   readonly peers: () => readonly string[];
   readonly log: Log;
+  /** Not before this moment, in milliseconds, ascending. */
+  readonly dueMs: number;
   /** Ends the life. */
   readonly end: (error: CairnError) => void;
 };
 
 export type Past = {
   /** To be called now and then, as long as the node keeps up. */
-  tick(): void;
+  tick(nowMs: number): void;
   onConnected(peer: string): void;
   onDisconnected(peer: string): void;
   takesAnswer(peer: string, message: Message): boolean;
   stop(): Promise<void>;
 };
 
-export function createPast({ foundedHeight, settings, send, peers, log, end }: PastParts): Past {
+/** After the thread has died, as for want of memory. */
+const lostPauseMs = 300_000;
+
+export function createPast({ foundedHeight, settings, send, peers, log, dueMs: firstDueMs, end }: PastParts): Past {
   let collector: PastCollector | null = null;
+  let dueMs = firstDueMs;
   let isStopped = false;
   // What a crash may have left behind, once it was part of the chain.
   if (foundedHeight === 0) removeDatabase(pastPathOf(settings.path));
@@ -53,13 +59,17 @@ export function createPast({ foundedHeight, settings, send, peers, log, end }: P
         end({ code: 'past.collected', message: `everything below height ${foundedHeight} is here` });
       },
       onRefused: (peer, what) => log.warn('repair.refused', { peer, what }),
+      onLost() {
+        collector = null;
+        dueMs = performance.now() + lostPauseMs;
+      },
       onProblem: ({ code, message }) => log.warn('past.problem', { code, message }),
     });
   }
 
   return {
-    tick() {
-      if (foundedHeight > 0 && !isStopped) collector ??= begin();
+    tick(nowMs) {
+      if (foundedHeight > 0 && !isStopped && nowMs >= dueMs) collector ??= begin();
     },
     onConnected: (peer) => collector?.onConnected(peer),
     onDisconnected: (peer) => collector?.onDisconnected(peer),
@@ -74,8 +84,10 @@ export function createPast({ foundedHeight, settings, send, peers, log, end }: P
 /**
  * Between two lives: what was collected becomes part of the chain. Where that cannot be, as on a full disk, the chain stays as it is, and
  * what was collected is dropped.
+ *
+ * @returns whether it could
  */
-export function adoptPast({ dataDir }: NodeConfig, facts: HealingFacts, log: Log): void {
+export function adoptPast({ dataDir }: NodeConfig, facts: HealingFacts, log: Log): boolean {
   const startedMs = performance.now();
   const path = join(dataDir, 'chain.db');
   // First: one that begins later than its chain would leave out what was before, and nothing would tell.
@@ -83,7 +95,11 @@ export function adoptPast({ dataDir }: NodeConfig, facts: HealingFacts, log: Log
   const merged = mergePast(path);
   removeDatabase(pastPathOf(path));
   const tookMs = performance.now() - startedMs;
-  if (!merged.ok) return log.warn('past.refused', { code: merged.error.code, message: merged.error.message });
+  if (!merged.ok) {
+    log.warn('past.refused', { code: merged.error.code, message: merged.error.message });
+    return false;
+  }
   facts.onRepaired('past-adopted', 0, tookMs);
   log.info('past.adopted', { upToHeight: merged.value, ms: Math.round(tookMs) });
+  return true;
 }

@@ -139,6 +139,11 @@ test('what is true in a damaged chain of before is not fetched', async () => {
   const path = foundedCopy();
   const source = orThrow(openChainFile(old, { readOnly: true }));
   const { isWhole, bytesFetched } = await collect(path, whole.serve, { source });
+  assert.equal(
+    (await collect(path, whole.serve, { source })).bytesFetched,
+    0,
+    'and what was fetched is not lost again',
+  );
   source.close();
   const { bytesFetched: all } = await collect(foundedCopy(), whole.serve);
   assert.ok(isWhole && bytesFetched > 0 && bytesFetched < all / 3, `${bytesFetched} of ${all} bytes`);

@@ -51,7 +51,9 @@ export async function collectPast(options: PastOptions): Promise<boolean> {
   const epochs = storedEpochs(anchor, founded.chain, verifier);
   const top: ChainTop = { height, digest: known.at(-1)!.block.digest, statement, above: [] };
   const mend: ChainMend = {
-    source: source ?? past,
+    source: past,
+    // What was collected before comes before what lies in a chain of old.
+    sourceAt: (at) => (source === null || orNull(() => past.chain.blockByHeight(at)) !== null ? past : source),
     genesis,
     ledgerHash,
     epochs,

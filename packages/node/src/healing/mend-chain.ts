@@ -31,6 +31,8 @@ import type { Peers } from './peers.ts';
 
 export type ChainMend = {
   readonly source: ChainFile | null;
+  /** In its place, for what is stored of a height; absent: it is the source of all. */
+  readonly sourceAt?: (height: number) => ChainFile | null;
   readonly genesis: Genesis;
   readonly ledgerHash: Hash;
   readonly epochs: readonly KnownEpoch[];
@@ -108,7 +110,7 @@ export async function mendChain(mend: ChainMend): Promise<MendedChain> {
       mend.peers?.signal.throwIfAborted();
       mend.onHeight(height);
       const flight = flights.next();
-      const own = ofFlight(flight);
+      const own = ofFlight(flight, height);
       const block = await mendBlock(own, height, digest);
       if (block === null || block.header.height !== height) {
         flights.drop(flight);
@@ -133,8 +135,9 @@ export async function mendChain(mend: ChainMend): Promise<MendedChain> {
     return true;
   }
 
-  function ofFlight(flight: Flight): HeightTask {
-    return { ...task, onDamage: (...damage) => flight.tell(() => mend.onDamage(...damage)) };
+  function ofFlight(flight: Flight, height: number): HeightTask {
+    const source = mend.sourceAt === undefined ? mend.source : mend.sourceAt(height);
+    return { ...task, source, onDamage: (...damage) => flight.tell(() => mend.onDamage(...damage)) };
   }
 
   function noteBlock(block: Block): void {

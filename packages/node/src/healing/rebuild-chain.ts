@@ -4,7 +4,6 @@
  * the node collects its past while it lives (past-collector.ts).
  */
 import { type CairnError, ok, type Result } from '@cairn-ledger/core';
-import { orThrow } from '../failure.ts';
 import { removeDatabase } from '../storage/chain-replacement.ts';
 import { mergePast, pastPathOf } from '../storage/past-merge.ts';
 import { StorageError } from '../storage/storage-error.ts';
@@ -66,7 +65,8 @@ export async function rebuildChain(
     file.close();
   }
   source?.close();
-  if (isComplete) orThrow(mergePast(draft, pastPathOf(path)));
+  // Without its past it is a chain all the same.
+  if (isComplete) isComplete = mergePast(draft, pastPathOf(path)).ok;
   onReplacing();
   replaceDatabase(path);
   if (isComplete) removeDatabase(pastPathOf(path));
@@ -82,8 +82,9 @@ async function isPastHad(
   withinMs: number,
 ): Promise<boolean> {
   const endMs = performance.now() + withinMs;
-  const past = openScratchFile(pastPath, anchor.ledgerHash);
+  let past: ChainFile | null = null;
   try {
+    past = openScratchFile(pastPath, anchor.ledgerHash);
     return await collectPast({
       founded,
       past,
@@ -102,7 +103,7 @@ async function isPastHad(
     if (cause instanceof NoTimeLeft || cause instanceof StorageError) return false;
     throw cause;
   } finally {
-    past.close();
+    past?.close();
   }
 }
 

@@ -9,10 +9,10 @@ import { type News, newsKinds } from '../http/news.ts';
 import type { ChainStatements } from './chain-schema.ts';
 import type { Database } from './database.ts';
 
-/** For use inside a write. */
 /** In `meta`: of this height and those below it, whose blocks came from peers, no news are held. */
 export const newsKey = 'news';
 
+/** For use inside a write. */
 export function insertNews(statements: ChainStatements, height: number, news: readonly News[]): void {
   if (news.length > 0) statements.insertNews.run(height, JSON.stringify(news));
 }

@@ -51,6 +51,7 @@ function collect(
     },
     onCollected: resolve,
     onRefused: (peer, what) => problems.push({ code: 'refused', message: `${peer}: ${what}` }),
+    onLost: () => problems.push({ code: 'lost', message: 'the thread has died' }),
     onProblem: (error) => problems.push(error),
   });
   return { collector, collected, problems, asked };

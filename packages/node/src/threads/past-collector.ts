@@ -16,6 +16,8 @@ export type PastCollectorParts = {
   readonly onRefused: (peer: string, what: string) => void;
   /** Nothing that keeps the node from going on: it is tried again. */
   readonly onProblem: (error: CairnError) => void;
+  /** The thread is no more, and has not collected it. */
+  readonly onLost: () => void;
 };
 
 export type PastCollector = {
@@ -36,6 +38,8 @@ export function createPastCollector(parts: PastCollectorParts): PastCollector {
   const open = new Map<number, AbortController>();
   // Noted now: one that has ended by the time of `stop` says so no more.
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  let isStopping = false;
+  let isCollected = false;
   const post = (message: ToPast): void => worker.postMessage(message);
   const tellPeers = (): void => post({ type: 'peers', ids: links.peers() });
 
@@ -60,12 +64,16 @@ export function createPastCollector(parts: PastCollectorParts): PastCollector {
         return abandoned?.abort();
       }
       case 'collected':
+        isCollected = true;
         return parts.onCollected(message.bytesFetched);
       case 'refused':
         return parts.onRefused(message.peer, message.what);
       case 'problem':
         return parts.onProblem(message.error);
     }
+  });
+  worker.once('exit', () => {
+    if (!isStopping && !isCollected) parts.onLost();
   });
   worker.on('error', (cause) => parts.onProblem(errorOf(cause, 'the past thread')));
   for (const peer of parts.linked) links.onConnected(peer);
@@ -82,6 +90,7 @@ export function createPastCollector(parts: PastCollectorParts): PastCollector {
     },
     takesAnswer: (peer, message) => links.takesAnswer(peer, message),
     async stop() {
+      isStopping = true;
       post({ type: 'stop' });
       await exited;
     },
