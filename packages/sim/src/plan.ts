@@ -44,7 +44,8 @@ export type WorldOptions = {
   readonly untilMs?: number;
 };
 
-export const defaultWorld = { faultsMs: 3_000, calmMs: 30_000 };
+/** Calm lasts so long that the slowest ledgers execute what is final when the faults stop; worlds that are done end earlier. */
+export const defaultWorld = { faultsMs: 3_000, calmMs: 45_000 };
 
 /** Validators of a thousand worlds: mostly few, since a world costs the square of them. */
 const sizeShares: readonly (readonly [nodesCount: number, share: number])[] = [

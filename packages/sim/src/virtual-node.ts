@@ -33,6 +33,7 @@ import { indexOfName, nameOf, type VirtualChain } from './virtual-chain.ts';
 import { VirtualDisk } from './virtual-disk.ts';
 import { executeBlock, serveFromDisk } from './virtual-ledger.ts';
 import type { NetworkEnd, VirtualNetwork } from './virtual-network.ts';
+import { readySeal } from './virtual-policy.ts';
 
 /** How slow a node is, at most, and how far its clock on the wall is off. */
 export type NodeDelays = { readonly syncMs: number; readonly executeMs: number; readonly clockOffsetMs: number };
@@ -307,7 +308,7 @@ export class VirtualNode implements NetworkEnd {
     if (named === undefined && this.disk.executed.at(-1)?.policy.admitted.includes(id) !== true) return;
     if (named !== undefined && driver.fencedFor !== 'rolled-back') return;
     // Each one is another transaction: an old one may still be on its way.
-    const text = `ready ${id} ${toHex(number)} ${this.#readyCount++}`;
+    const text = `ready ${id} ${toHex(number)} ${readySeal(id, toHex(number))} ${this.#readyCount++}`;
     driver.handOver([new TextEncoder().encode(text)]);
   }
 

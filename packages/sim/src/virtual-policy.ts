@@ -3,7 +3,7 @@
  * say so, and proven faults; everything follows from the blocks alone, so all nodes want the same.
  *
  *     admit v004    it may join once it is ready       remove v002    it leaves
- *     ready v004 <life number>                         a new or returning node has a safety record with this number
+ *     ready v004 <life number> <seal>                  a new or returning node has a safety record with this number
  */
 import {
   createEpochTarget,
@@ -11,6 +11,7 @@ import {
   type EpochTarget,
   fromHex,
   isChange,
+  sha256,
   toHex,
   type Validator,
 } from '@cairn-ledger/core';
@@ -54,11 +55,16 @@ function withFaulty(policy: Policy, ids: readonly string[]): Policy {
   return fresh.length === 0 ? policy : { ...policy, faulty: [...policy.faulty, ...fresh] };
 }
 
-function hear(policy: Policy, [verb, id, life]: readonly string[]): Policy {
+/** In place of the signature of the node that says it: whoever garbles the words of others on the way makes no word of them. */
+export function readySeal(id: string, life: string): string {
+  return toHex(sha256(new TextEncoder().encode(`ready ${id} ${life}`))).slice(0, 16);
+}
+
+function hear(policy: Policy, [verb, id, life, seal]: readonly string[]): Policy {
   if (id === undefined) return policy;
   if (verb === 'admit' && !policy.admitted.includes(id)) return { ...policy, admitted: [...policy.admitted, id] };
   if (verb === 'remove' && !policy.removals.includes(id)) return { ...policy, removals: [...policy.removals, id] };
-  if (verb !== 'ready' || life === undefined) return policy;
+  if (verb !== 'ready' || life === undefined || seal !== readySeal(id, life)) return policy;
   return { ...policy, ready: [...policy.ready.filter((each) => each.id !== id), { id, life }] };
 }
 
