@@ -357,8 +357,11 @@ class World {
     return { recoveryMs, viewsToCommit, stalls };
   }
 
+  /** Of those in the latest epoch: who is behind may be in a higher view of an earlier one. */
   #highestView(nodes: readonly VirtualNode[]): number {
-    return Math.max(0, ...nodes.map((node) => node.driver?.replica.agreement.view ?? 0));
+    const present = nodes.flatMap(({ driver }) => (driver === null ? [] : [driver]));
+    const epoch = Math.max(0, ...present.map(({ set }) => set.epoch));
+    return Math.max(0, ...present.map(({ set, replica }) => (set.epoch === epoch ? replica.agreement.view : 0)));
   }
 
   #viewsLedBy(leaders: ReadonlySet<number>, fromView: number, toView: number): number {
