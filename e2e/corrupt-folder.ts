@@ -11,7 +11,6 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { defaultParameters } from '@cairn-ledger/core';
 import { signTransaction, textToKey } from '@cairn-ledger/sdk';
-import { auditFolder } from '../packages/node/src/audit/audit.ts';
 import { signerOf } from '../packages/node/src/cli/signing.ts';
 import { readNodeConfig } from '../packages/node/src/config/node-config.ts';
 import {
@@ -23,7 +22,7 @@ import {
 } from '../packages/node/src/journal/frame.ts';
 import { openJournal } from '../packages/node/src/journal/journal.ts';
 import { loadDevices, startLoad } from './kills-load.ts';
-import { type E2eNetwork, type E2eNode, foundNetwork, orFail, sleep, statusOf, until, untilInSync } from './network.ts';
+import { type E2eNetwork, foundNetwork, orFail, sleep, statusOf, until, untilInSync } from './network.ts';
 
 export type CorruptFolders = {
   /** Of a node that was stopped in order, and of one that was killed under load. */
@@ -35,7 +34,6 @@ export type CorruptFolders = {
 const payer = 'birch/meter';
 const { checkpointLag } = defaultParameters;
 const loadedMs = 3_000;
-const killsMax = 10;
 const segmentBytes = 24 << 10;
 
 /** Runs a network for a short time and keeps the folders of two of its nodes. */
@@ -52,7 +50,7 @@ export async function makeFolders(): Promise<CorruptFolders> {
     const load = startLoad(network);
     await pay(network);
     await sleep(loadedMs);
-    await killAtRest(killed!);
+    await killed!.kill();
     await load.stop();
     await until('the last heights are certified, so that others can be given a snapshot', 60_000, async () => {
       const { executedHeight, certifiedHeight } = await statusOf(stopped!);
@@ -86,21 +84,6 @@ export async function makeFolders(): Promise<CorruptFolders> {
   } finally {
     await network.end();
   }
-}
-
-/**
- * Killed between what it is about to sign and the record of it, a node has a mark that is ahead of its journal, and the audit tells:
- * what trials damage is a folder of which there is nothing to tell.
- */
-async function killAtRest(node: E2eNode): Promise<void> {
-  for (let attempt = 0; attempt < killsMax; attempt++) {
-    await node.kill();
-    const { findings } = orFail(await auditFolder(node.dir));
-    if (findings.length === 0) return;
-    await node.start();
-    await sleep(loadedMs / 3 + 100 * attempt);
-  }
-  throw new Error(`${node.id} was killed ${killsMax} times, and never with a journal that is up to its mark`);
 }
 
 /** Payments, more than there is money for: some are rejected on execution, so that verdicts are more than "accepted". */

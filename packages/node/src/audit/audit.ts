@@ -222,7 +222,8 @@ async function auditData(given: Omit<Task, 'wasStopped' | 'epochs'>): Promise<Au
     );
     const outcome = opened === null ? null : await auditChainDb(task, opened, memory);
     const { finalizedView = 0, ownSigned = nothingSigned } = outcome ?? {};
-    auditMark({ ...task, epoch: epochs.latest.epoch, memory, finalizedView, ownSigned }, findings);
+    const executedHeight = outcome?.checked.toHeight ?? 0;
+    auditMark({ ...task, epoch: epochs.latest.epoch, memory, finalizedView, executedHeight, ownSigned }, findings);
     return { ...(outcome?.checked ?? nothingChecked), journalRecords: memory?.records ?? 0 };
   } finally {
     stored?.close();

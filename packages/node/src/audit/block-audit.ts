@@ -18,7 +18,7 @@ import {
 } from '@cairn-ledger/core';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import type { Signed } from '../driver/signing-mark.ts';
-import type { ChainDb, StoredBlock } from '../storage/chain-db.ts';
+import type { BatchRow, ChainDb, StoredBlock } from '../storage/chain-db.ts';
 import { batchPartBytes, partsPerBatchMax } from '../storage/chain-schema.ts';
 import type { Database } from '../storage/database.ts';
 import { batchesPerBlockMax, batchIdOf } from '../storage/transaction-place.ts';
@@ -151,15 +151,6 @@ export function auditBatches(task: ChainAudit, block: Block): (AuditedBatch | nu
     return findings.guard('batch', where, () => auditBatch(task, block, place, row, reference));
   });
 }
-
-type BatchRow = {
-  readonly id: number;
-  readonly digest: Uint8Array;
-  readonly epoch: number;
-  readonly author: number;
-  readonly seq: number;
-  readonly size: number;
-};
 
 function auditBatch(
   { anchor, chain, epochs, findings, selfId, onOwnSigned }: ChainAudit,

@@ -1,7 +1,7 @@
 /**
  * The signing mark beside the keys, held against the journal: a mark that is ahead means that a record of what was signed is
- * lost or was put back. The audit asks the journal alone, which is more than a start asks: it remembers the last own batch
- * and checkpoint without the databases.
+ * lost or was put back. The audit asks the journal alone for votes and batches, which is more than a start asks: it remembers the last own
+ * batch without the databases. Of results a start marks all that are executed, also those that it has yet to sign.
  */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -24,6 +24,8 @@ export type MarkAudit = {
   readonly epoch: number;
   /** View of the highest finalization of that epoch in the database, and what there carries a signature of this node. */
   readonly finalizedView: number;
+  /** The height that the database is at; 0 where it cannot be told. */
+  readonly executedHeight: number;
   readonly ownSigned: SigningMark;
 };
 
@@ -38,7 +40,8 @@ export function auditMark(task: MarkAudit, findings: Findings): void {
   const { epoch } = task;
   const view = Math.max(memory.finalizedView(epoch), task.finalizedView);
   // Nothing is signed for a view at or below a finalized one, so what was forgotten there cannot be contradicted.
-  const remembered = raiseMark(memory.signed, { epoch, view, vote: voteRank.finalize });
+  const voted = raiseMark(memory.signed, { epoch, view, vote: voteRank.finalize });
+  const remembered = raiseMark(voted, { checkpointHeight: task.executedHeight });
   if (isAhead(mark, remembered)) {
     const what = `more was signed (${markText(mark)}) than the journal remembers (${markText(remembered)}): its end is lost, or an older one was put back`;
     findings.add('mark', 'audit.behind', what, where);

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
-import { createStateTree, decodeGenesis, type StateTree } from '@cairn-ledger/core';
+import { createStateTree, type StateTree } from '@cairn-ledger/core';
 import type { Finding, FindingClass } from '../audit/finding.ts';
 import { type MadeFolder, makeNodeFolder } from '../audit/testing/node-folder.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
@@ -23,7 +23,9 @@ import { orThrow } from '../failure.ts';
 import { openJournal } from '../journal/journal.ts';
 import { openChainDb } from '../storage/chain-db.ts';
 import { createBackgroundAudit } from './background-audit.ts';
-import { genesisToAnchor, type SyncAnchor } from './known-epochs.ts';
+import type { SyncAnchor } from './known-epochs.ts';
+
+import { anchorOf } from './testing/served-chain.ts';
 
 let folder: MadeFolder;
 let anchor: SyncAnchor;
@@ -39,8 +41,7 @@ before(async () => {
   copyFileSync(join(folder.dir, 'data', 'chain.db'), pristine);
   const chain = orThrow(openChainDb(pristine, { ledgerHash: folder.ledgerHash }));
   stateTree = createStateTree(chain.entries);
-  const bytes = new Uint8Array(readFileSync(join(folder.dir, 'genesis.cbor')));
-  anchor = genesisToAnchor(orThrow(decodeGenesis(bytes)), bytes);
+  anchor = anchorOf(folder);
   chain.close();
   const { journal } = orThrow(await openJournal(journalDir, { segmentBytes: 4096 }));
   for (let i = 0; i < 40; i++) {

@@ -1,21 +1,12 @@
 /** chain.db opened for reading by who audits, repairs or serves it: the tables as `ChainDb` has them, and what only these need. */
 import { DatabaseSync } from 'node:sqlite';
 import { nibbleAt, type Result, type StateRow, sha256, stateBucketDepth } from '@cairn-ledger/core';
-import { ChainDb } from '../storage/chain-db.ts';
+import { type BatchRow, ChainDb } from '../storage/chain-db.ts';
 import { chainSchema, chainSchemaVersion } from '../storage/chain-schema.ts';
 import { type Database, hasTables, openDatabase } from '../storage/database.ts';
 import { requireRows } from '../storage/state-table.ts';
 import type { StorageError } from '../storage/storage-error.ts';
 import { batchesPerBlockMax, batchIdOf } from '../storage/transaction-place.ts';
-
-export type BatchRow = {
-  readonly id: number;
-  readonly digest: Uint8Array;
-  readonly epoch: number;
-  readonly author: number;
-  readonly seq: number;
-  readonly size: number;
-};
 
 export type ChainFile = {
   readonly chain: ChainDb;

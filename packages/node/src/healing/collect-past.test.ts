@@ -1,10 +1,10 @@
 import { strict as assert } from 'node:assert';
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
-import { decodeGenesis, type Message } from '@cairn-ledger/core';
+import type { Block, Message } from '@cairn-ledger/core';
 import { auditFolder } from '../audit/audit.ts';
 import { type MadeFolder, makeNodeFolder } from '../audit/testing/node-folder.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
@@ -14,12 +14,11 @@ import { openViewDb } from '../storage/view-db.ts';
 import { followChain } from '../storage/view-follow.ts';
 import { openChainFile } from './chain-file.ts';
 import { collectPast, type PastOptions } from './collect-past.ts';
-import { genesisToAnchor } from './known-epochs.ts';
 import { createPeers } from './peers.ts';
 import { repairView } from './repair-view.ts';
 import { openScratchFile } from './scratch-file.ts';
 import { notGivenByPeers, rowsAsText } from './testing/chain-rows-as-text.ts';
-import { type Answering, portTo, type ServedChain, serveDatabase } from './testing/served-chain.ts';
+import { type Answering, anchorOf, portTo, type ServedChain, serveDatabase } from './testing/served-chain.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'cairn-past-'));
 const foundedAt = 12;
@@ -61,8 +60,7 @@ async function collect(
   options: Partial<Pick<PastOptions, 'source' | 'onProgress'>> = {},
   of = folder,
 ): Promise<Collected> {
-  const bytes = new Uint8Array(readFileSync(join(of.dir, 'genesis.cbor')));
-  const anchor = genesisToAnchor(orThrow(decodeGenesis(bytes)), bytes);
+  const anchor = anchorOf(of);
   const port = portTo({ one: answering, two: answering, three: answering });
   const peers = createPeers({ port, signal: new AbortController().signal, timeoutMs: 40 });
   const founded = orThrow(openChainFile(path, { readOnly: true }));
@@ -174,6 +172,22 @@ for (const [what, isLacked] of Object.entries(lacking)) {
     assert.ok((await collect(path, whole.serve)).isWhole, 'and later it is had');
   });
 }
+
+test('as long as nobody shows how an epoch ended the chain stays as it was', async () => {
+  const made = await makeNodeFolder({ transactionsPerBlock: 2, blocks: 22, removalAt: 3, foundedAt: 16 });
+  const serving = serveDatabase(made.wholePath, made.ledgerHash, () => 0);
+  const path = chainPathOf(made);
+  const isEnd = ({ header }: Block): boolean => header.nextSet !== null;
+  const without: Answering = (request) => {
+    const answer = serving.serve(request);
+    const shows = answer !== null && answer !== 'silent' && answer.type === 'chain' && answer.blocks.some(isEnd);
+    return request.type === 'request-boundary' || shows ? null : answer;
+  };
+  assert.equal((await collect(path, without, {}, made)).isWhole, false);
+  assert.ok((await collect(path, serving.serve, {}, made)).isWhole, 'and later it is shown');
+  serving.close();
+  made.remove();
+});
 
 test('a peer that lies about the past changes nothing of what is taken over', async () => {
   const path = foundedCopy();

@@ -11,8 +11,9 @@ import { type ChainRows, createChainRows } from '../storage/chain-rows.ts';
 import { damageOf } from '../storage/storage-error.ts';
 import type { ChainFile } from './chain-file.ts';
 import { type ChainTop, orNull } from './chain-top.ts';
-import { type SyncAnchor, storedEpochs } from './known-epochs.ts';
+import { type KnownEpoch, type SyncAnchor, storedEpochs } from './known-epochs.ts';
 import { type ChainMend, epochRowsOf, mendChain } from './mend-chain.ts';
+import { isRestartBlock } from './mend-height.ts';
 import { leafReader, sortedFloors } from './mend-in-place.ts';
 import { mendTiles } from './mend-tiles.ts';
 import type { Peers } from './peers.ts';
@@ -71,7 +72,7 @@ export async function collectPast(options: PastOptions): Promise<boolean> {
     onHeight: (at) => options.onProgress?.('blocks', height - at, height),
   };
   const mended = await mendChain(mend);
-  if (mended.unmended.length > 0) return false;
+  if (mended.unmended.length > 0 || !haveFinalizations(past, epochs, mended.boundaries.keys())) return false;
   const { rules } = founded.chain.epochs.at(height + 1);
   const tables = epochRowsOf({ genesis, ledgerHash, epochs, top }, mended, rules ?? 0);
   if (tables === null) return false;
@@ -82,6 +83,13 @@ export async function collectPast(options: PastOptions): Promise<boolean> {
     }),
   );
   return true;
+}
+
+/** Whoever joins later is shown how an epoch ended; where the members ended it nobody has a finalization. */
+function haveFinalizations({ chain }: ChainFile, epochs: readonly KnownEpoch[], boundaries: Iterable<number>): boolean {
+  return [...boundaries].every(
+    (height) => isRestartBlock(epochs, height) || chain.blockByHeight(height)?.finalization != null,
+  );
 }
 
 /** The blocks that the chain was founded with, ascending: they were proven then. */

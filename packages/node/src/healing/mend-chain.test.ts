@@ -1,12 +1,12 @@
 /** How a chain is mended by many answers at once. That each kind of damage is mended: repair-chain.test.ts. */
 import { strict as assert } from 'node:assert';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { decodeGenesis, fail, type Message } from '@cairn-ledger/core';
+import { fail, type Message } from '@cairn-ledger/core';
 import { type MadeFolder, makeNodeFolder } from '../audit/testing/node-folder.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { orThrow } from '../failure.ts';
@@ -14,12 +14,12 @@ import { createChainRows } from '../storage/chain-rows.ts';
 import { StorageError } from '../storage/storage-error.ts';
 import { type ChainFile, openChainFile } from './chain-file.ts';
 import { findTop } from './chain-top.ts';
-import { anchorEpochs, genesisToAnchor, type SyncAnchor } from './known-epochs.ts';
+import { anchorEpochs, type SyncAnchor } from './known-epochs.ts';
 import { type ChainMend, heightsAtOnceMax, mendChain } from './mend-chain.ts';
 import { leafReader } from './mend-in-place.ts';
 import { requestsPerPeerMax } from './peer-slots.ts';
 import { createPeers, type HealingPort, type Peers } from './peers.ts';
-import { type Answering, portTo, serveChain } from './testing/served-chain.ts';
+import { type Answering, anchorOf, portTo, serveChain } from './testing/served-chain.ts';
 
 const blocks = 40;
 const dir = mkdtempSync(join(tmpdir(), 'cairn-mend-chain-'));
@@ -33,8 +33,7 @@ before(async () => {
   folder = await makeNodeFolder({ blocks, transactionsPerBlock: 3 });
   copyFileSync(join(folder.dir, 'data', 'chain.db'), pristine);
   served = serveChain(folder, () => 0);
-  const bytes = new Uint8Array(readFileSync(join(folder.dir, 'genesis.cbor')));
-  anchor = genesisToAnchor(orThrow(decodeGenesis(bytes)), bytes);
+  anchor = anchorOf(folder);
 });
 
 after(() => {

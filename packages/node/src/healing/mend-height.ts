@@ -35,13 +35,13 @@ import {
   viewOfVote,
 } from '@cairn-ledger/core';
 import type { FindingClass } from '../audit/finding.ts';
-import type { NewBatch, StoredBlock } from '../storage/chain-db.ts';
+import type { BatchRow, NewBatch, StoredBlock } from '../storage/chain-db.ts';
 import { decodeSignatures, encodeSignatures } from '../storage/checkpoint-signatures.ts';
 import { batchIdOf } from '../storage/transaction-place.ts';
 import { decodeVerdicts } from '../storage/verdicts.ts';
 import type { BlockPages } from './block-pages.ts';
 import { isFinalization, quorumOf } from './certified.ts';
-import type { BatchRow, ChainFile } from './chain-file.ts';
+import type { ChainFile } from './chain-file.ts';
 import { orNull } from './chain-top.ts';
 import { epochOfHeight, epochToSet, isRestarted, type KnownEpoch } from './known-epochs.ts';
 import { type Checked, isNothing, isTrue, isWrong, type Peers } from './peers.ts';
@@ -380,7 +380,7 @@ function fitLeaves(
 }
 
 /** Whether the members ended an epoch with the block of a height. */
-function isRestartBlock(epochs: readonly KnownEpoch[], height: number): boolean {
+export function isRestartBlock(epochs: readonly KnownEpoch[], height: number): boolean {
   return epochs.some((epoch) => epoch.genesisHeight === height && isRestarted(epoch));
 }
 

@@ -5,7 +5,6 @@ import {
   existsSync,
   mkdtempSync,
   openSync,
-  readFileSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -15,17 +14,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
-import { decodeGenesis } from '@cairn-ledger/core';
 import { type MadeFolder, makeNodeFolder } from '../audit/testing/node-folder.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { orThrow } from '../failure.ts';
 import { openChainDb } from '../storage/chain-db.ts';
-import { genesisToAnchor, type SyncAnchor } from './known-epochs.ts';
+import type { SyncAnchor } from './known-epochs.ts';
 import { createPeers } from './peers.ts';
 import { repairChain } from './repair-chain.ts';
 import { repairView } from './repair-view.ts';
 import { notGivenByPeers, rowsAsText } from './testing/chain-rows-as-text.ts';
-import { type Answering, portTo, serveChain } from './testing/served-chain.ts';
+import { type Answering, anchorOf, portTo, serveChain } from './testing/served-chain.ts';
 
 let folder: MadeFolder;
 let served: ReturnType<typeof serveChain>;
@@ -38,8 +36,7 @@ before(async () => {
   folder = await makeNodeFolder({ blocks: 12, transactionsPerBlock: 40 });
   copyFileSync(join(folder.dir, 'data', 'chain.db'), pristine);
   served = serveChain(folder, () => 0);
-  const bytes = new Uint8Array(readFileSync(join(folder.dir, 'genesis.cbor')));
-  anchor = genesisToAnchor(orThrow(decodeGenesis(bytes)), bytes);
+  anchor = anchorOf(folder);
 });
 
 after(() => {
@@ -295,7 +292,6 @@ test('reasons of rejections are not taken from one peer alone', async () => {
 test('a state is mended at its own height by that of a later one', async () => {
   const other = await makeNodeFolder({ blocks: 12, transactionsPerBlock: 1 });
   const ahead = serveChain(other, () => 0);
-  const bytes = new Uint8Array(readFileSync(join(other.dir, 'genesis.cbor')));
   const own = join(dir, 'behind.db');
   copyFileSync(join(other.dir, 'data', 'chain.db'), own);
   const sqlite = new DatabaseSync(own);
@@ -311,7 +307,7 @@ test('a state is mended at its own height by that of a later one', async () => {
     signal: new AbortController().signal,
     timeoutMs: 40,
   });
-  const otherAnchor = genesisToAnchor(orThrow(decodeGenesis(bytes)), bytes);
+  const otherAnchor = anchorOf(other);
   const report = orThrow(await repairChain({ path: own, anchor: otherAnchor, peers, verifier: sodiumVerifier }));
   assert.equal(report.what, 'chain-repaired');
   assert.equal(report.height, 12);
@@ -323,7 +319,6 @@ test('a state is mended at its own height by that of a later one', async () => {
 test('where the chain has gone too far the state of now is taken over, and the blocks between', async () => {
   const other = await makeNodeFolder({ blocks: 12, transactionsPerBlock: 20 });
   const ahead = serveChain(other, () => 0);
-  const bytes = new Uint8Array(readFileSync(join(other.dir, 'genesis.cbor')));
   const own = join(dir, 'far-behind.db');
   copyFileSync(join(other.dir, 'data', 'chain.db'), own);
   const sqlite = new DatabaseSync(own);
@@ -335,7 +330,7 @@ test('where the chain has gone too far the state of now is taken over, and the b
     signal: new AbortController().signal,
     timeoutMs: 40,
   });
-  const otherAnchor = genesisToAnchor(orThrow(decodeGenesis(bytes)), bytes);
+  const otherAnchor = anchorOf(other);
   const report = orThrow(await repairChain({ path: own, anchor: otherAnchor, peers, verifier: sodiumVerifier }));
   assert.equal(report.what, 'chain-replaced');
   assert.equal(report.height, tip);
@@ -352,8 +347,7 @@ test('a whole chain that nobody gives the next blocks for is founded anew on a n
   const before = rowsAsText(own);
   const tip = await other.grow(20);
   const ahead = serveChain(other, () => 0);
-  const bytes = new Uint8Array(readFileSync(join(other.dir, 'genesis.cbor')));
-  const otherAnchor = genesisToAnchor(orThrow(decodeGenesis(bytes)), bytes);
+  const otherAnchor = anchorOf(other);
   const catchUp = async (answering: Answering) => {
     const signal = new AbortController().signal;
     const peers = createPeers({ port: portTo({ one: answering, two: answering }), signal, timeoutMs: 40 });

@@ -1,19 +1,18 @@
 /** Nodes that are all under repair mend each other: each from what still proves itself with the others. */
 import { strict as assert } from 'node:assert';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
-import { decodeGenesis, type Message, toHeight } from '@cairn-ledger/core';
+import { type Message, toHeight } from '@cairn-ledger/core';
 import { type MadeFolder, makeNodeFolder } from '../audit/testing/node-folder.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
-import { orThrow } from '../failure.ts';
-import { genesisToAnchor, type SyncAnchor } from './known-epochs.ts';
+import type { SyncAnchor } from './known-epochs.ts';
 import { createPeers } from './peers.ts';
 import { repairChain } from './repair-chain.ts';
 import { createRepairServer, type RepairServer } from './repair-server.ts';
-import { portTo } from './testing/served-chain.ts';
+import { anchorOf, portTo } from './testing/served-chain.ts';
 
 let folder: MadeFolder;
 let anchor: SyncAnchor;
@@ -23,8 +22,7 @@ let victims = 0;
 
 before(async () => {
   folder = await makeNodeFolder({ blocks: 12, transactionsPerBlock: 40 });
-  const bytes = new Uint8Array(readFileSync(join(folder.dir, 'genesis.cbor')));
-  anchor = genesisToAnchor(orThrow(decodeGenesis(bytes)), bytes);
+  anchor = anchorOf(folder);
 });
 
 after(() => {

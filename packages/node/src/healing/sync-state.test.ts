@@ -1,19 +1,19 @@
 import { strict as assert } from 'node:assert';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
-import { decodeGenesis, equalBytes, type Message, type StatePart, sha256, toHash, toHeight } from '@cairn-ledger/core';
+import { equalBytes, type Message, type StatePart, sha256, toHash, toHeight } from '@cairn-ledger/core';
 import { type MadeFolder, makeNodeFolder } from '../audit/testing/node-folder.ts';
 import { sodiumVerifier } from '../crypto/sodium-verifier.ts';
 import { orThrow } from '../failure.ts';
 import { openChainDb } from '../storage/chain-db.ts';
-import { genesisToAnchor, type SyncAnchor } from './known-epochs.ts';
+import type { SyncAnchor } from './known-epochs.ts';
 import { openPartCache, type PartCache } from './part-cache.ts';
 import { createPeers, type Peers } from './peers.ts';
 import { type SyncOptions, syncState } from './sync-state.ts';
-import { type Answering, portTo, serveChain } from './testing/served-chain.ts';
+import { type Answering, anchorOf, portTo, serveChain } from './testing/served-chain.ts';
 
 let folder: MadeFolder;
 let served: ReturnType<typeof serveChain>;
@@ -25,8 +25,7 @@ let caches = 0;
 before(async () => {
   folder = await makeNodeFolder({ blocks: 12, transactionsPerBlock: 8 });
   served = serveChain(folder, () => nowMs);
-  const bytes = new Uint8Array(readFileSync(join(folder.dir, 'genesis.cbor')));
-  anchor = genesisToAnchor(orThrow(decodeGenesis(bytes)), bytes);
+  anchor = anchorOf(folder);
 });
 
 after(() => {

@@ -480,7 +480,8 @@ export class ChainDb {
   }
 }
 
-type BatchRow = Omit<NewBatch, 'bytes'> & { readonly id: number; readonly size: number };
+/** What is stored of a batch but its bytes: where it is, and how many they are. */
+export type BatchRow = Omit<NewBatch, 'bytes'> & { readonly id: number; readonly size: number };
 
 function tileIdOf(level: number, index: number): number {
   assert(level < 256 && index < tilesPerLevelMax, 'a tile lies within a tree of 2^52 leaves');

@@ -1,7 +1,9 @@
 /** Peers for tests: a real chain.db behind the code that serves it, and whatever a test puts in between. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   createStateTree,
+  decodeGenesis,
   decodeMessage,
   encodeMessage,
   type FrozenStateTree,
@@ -12,8 +14,15 @@ import type { MadeFolder } from '../../audit/testing/node-folder.ts';
 import { orThrow } from '../../failure.ts';
 import { openChainDb } from '../../storage/chain-db.ts';
 import { serveFromStorage } from '../../threads/serve-from-storage.ts';
+import { genesisToAnchor, type SyncAnchor } from '../known-epochs.ts';
 import type { HealingPort } from '../peers.ts';
 import { createSnapshotServer } from '../snapshot-server.ts';
+
+/** What a node of this folder trusts. */
+export function anchorOf({ dir }: Pick<MadeFolder, 'dir'>): SyncAnchor {
+  const bytes = new Uint8Array(readFileSync(join(dir, 'genesis.cbor')));
+  return genesisToAnchor(orThrow(decodeGenesis(bytes)), bytes);
+}
 
 export type Answering = (request: Message) => Message | null | 'silent';
 
