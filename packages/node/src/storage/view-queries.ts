@@ -57,7 +57,11 @@ const packsOpenedMax = 20_000;
 
 export type ViewQueries = ReturnType<typeof createViewQueries>;
 
-type QueriedChain = Pick<ChainDb, 'batchPart' | 'tiles'> & CheckedChain;
+type QueriedChain = Pick<ChainDb, 'batchPart' | 'tiles'> &
+  CheckedChain & {
+    /** Whether a block is executed, and what proves it is still to come: until then nothing of it is shown. Absent: none is. */
+    awaitsProof?(height: number): boolean;
+  };
 
 export function createViewQueries(chain: QueriedChain, view: ViewDb) {
   const stored = createStoredTransactions(chain);
@@ -72,14 +76,14 @@ export function createViewQueries(chain: QueriedChain, view: ViewDb) {
     transactionById(id: Uint8Array): FoundTransaction | null {
       const found = view
         .candidatesFor(id)
-        .map(open)
+        .flatMap(openShown)
         .filter((candidate) => equalBytes(candidate.id, id));
       return found.find(({ isCounterUsed }) => isCounterUsed) ?? found[0] ?? null;
     },
 
     transactionAt(height: number, position: number): FoundTransaction | null {
       const row = view.transactionAt(height, position);
-      return row === null ? null : open(row);
+      return row === null ? null : (openShown(row)[0] ?? null);
     },
 
     /** In order of position. */
@@ -100,7 +104,7 @@ export function createViewQueries(chain: QueriedChain, view: ViewDb) {
       const numbers = accountId === null ? [] : view.activity(accountId, before, page.limit + 1);
       const kept = numbers.slice(0, page.limit);
       const next = numbers.length > page.limit ? String(kept.at(-1)) : null;
-      return ok({ items: kept.map((number) => open(rowOf(number))), next });
+      return ok({ items: kept.flatMap((number) => openShown(rowOf(number))), next });
     },
 
     /** In order of time; those of one millisecond in the order of the chain. Errors: `http.bad-cursor`, `http.too-dense`. */
@@ -152,7 +156,9 @@ export function createViewQueries(chain: QueriedChain, view: ViewDb) {
   function openPack(pack: PackKey, device: string): PlacedReading[] {
     const { number } = pack;
     const row = rowOf(number);
-    const { id, bytes, provenance, height, position } = open(row);
+    const [found] = openShown(row);
+    if (found === undefined) return [];
+    const { id, bytes, provenance, height, position } = found;
     const transaction = decodeTransaction(bytes);
     if (!transaction.ok) throw damaged(row);
     if (transaction.value.summary?.timeMinMs !== pack.fromMs || row.account !== device || row.leafIndex === null)
@@ -167,6 +173,11 @@ export function createViewQueries(chain: QueriedChain, view: ViewDb) {
     const row = view.byNumber(number);
     if (row === null) throw viewDamaged(`an index leads to transaction number ${number}`);
     return row;
+  }
+
+  /** None where the block has yet to be proven: the view has it a moment earlier. */
+  function openShown(row: TransactionRow): FoundTransaction[] {
+    return chain.awaitsProof?.(row.height) === true ? [] : [open(row)];
   }
 
   /** Adds the bytes. Those of an accepted transaction must be what the history tree has a leaf of. */

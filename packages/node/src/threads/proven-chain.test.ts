@@ -18,6 +18,7 @@ import {
   setToTrustAnchor,
   sha256,
   toEpoch,
+  toHash,
   toHex,
   verifyReceipt,
 } from '@cairn-ledger/core';
@@ -32,7 +33,7 @@ import { findingOf } from '../storage/storage-error.ts';
 import { transactionIdOf } from '../storage/transaction-place.ts';
 import { openViewDb, type ViewDb } from '../storage/view-db.ts';
 import { createNodeEdge, type NodeEdge } from './node-edge.ts';
-import { createProvenChain } from './proven-chain.ts';
+import { createProvenChain, type ProvenChain } from './proven-chain.ts';
 import { createReceiptCheck } from './receipt-check.ts';
 
 type Parts = Parameters<typeof createNodeEdge>[0];
@@ -52,7 +53,12 @@ after(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-type Served = { readonly edge: NodeEdge; readonly stored: ChainDb; readonly view: ViewDb };
+type Served = {
+  readonly edge: NodeEdge;
+  readonly stored: ChainDb;
+  readonly view: ViewDb;
+  readonly chain: ProvenChain;
+};
 let copies = 0;
 
 /** A node's edge over a copy of the folder, in which something is changed after the node has begun, and perhaps read all. */
@@ -112,7 +118,7 @@ function openEdge(t: TestContext, path: string): Served {
     status: () => readyStatus,
     metrics: () => Promise.resolve(''),
   });
-  return { edge, stored, view };
+  return { edge, stored, view, chain };
 }
 
 /** Everything that can be asked about the chain, one thing after the other. */
@@ -256,6 +262,30 @@ async function answersOf(served: Served): Promise<Record<string, string>> {
 test('a chain that is as it was written is answered as a whole', async (t) => {
   const answers = await answersOf(await serve(t, () => undefined));
   for (const [name, answer] of Object.entries(answers)) assert.ok(answer !== 'null' && answer !== 'damaged', name);
+});
+
+test('what stands in a block whose proof is still to come is not shown yet, and is no damage', async (t) => {
+  const withdraw = run(`UPDATE blocks SET finalization = NULL, view = 0 WHERE height >= ${tip - 1}`);
+  const { edge, stored, view, chain } = await serve(t, withdraw);
+  const [proven, awaited] = [idAt(view, stored, tip - 2, 2), idAt(view, stored, tip, 2)];
+  const heightsRead = async (): Promise<Set<number>> => {
+    const heights = new Set<number>();
+    for (const device of ['birch/meter', 'alder/desk']) {
+      const page = await edge.readings(device, { fromMs: null, toMs: null, limit: 200, cursor: null });
+      for (const { height } of orThrow(page!).items) heights.add(height);
+    }
+    return heights;
+  };
+  assert.equal((await edge.transaction(proven))?.height, tip - 2);
+  assert.equal(await edge.transaction(awaited), null);
+  assert.ok((await heightsRead()).has(tip - 2) && !(await heightsRead()).has(tip));
+  for (const height of [tip - 1, tip]) {
+    const { digest } = stored.blockByHeight(height)!;
+    const { statement } = stored.checkpoint(height)!;
+    chain.noteExecuted({ height, view: 0, block: toHash(digest), checkpoint: sha256(statement) });
+  }
+  assert.equal((await edge.transaction(awaited))?.height, tip);
+  assert.ok((await heightsRead()).has(tip));
 });
 
 for (const [what, [change, refused]] of Object.entries(changes)) {

@@ -52,6 +52,8 @@ export type ProvenChain = Pick<
 > & {
   readonly store: ListingStore;
   readonly epochs: Pick<EpochTable, 'at' | 'of' | 'page' | 'latest'>;
+  /** Whether a block is executed here, and neither a finalization that covers it nor the ledger thread's word of it has come. */
+  awaitsProof(height: number): boolean;
   /** The batches of a block, in its order; none where it is not held. */
   batchesOf(height: number): Uint8Array[];
   /** What the ledger thread says of a block that it has executed. */
@@ -300,6 +302,7 @@ export function createProvenChain(chain: ChainDb, options: ProvenChainOptions): 
     store,
     epochs,
     blockByHeight,
+    awaitsProof: (height) => blocks.get(height) === undefined && isHeld(height) && blockByHeight(height) === null,
     batchPart,
     batchesOf,
     checkpoint,
