@@ -109,8 +109,14 @@ export async function live(dir: string, peers: () => Peers, ask: Ask): Promise<L
   }
 }
 
-async function mend(config: NodeConfig, founding: Founding, peers: Peers): Promise<number> {
-  const parts = { config, founding, log: silentLog, onProgress: () => undefined };
+/** A node whose chain is true and ends too early follows its peers; without links it takes over a state of theirs, as one that nobody gives blocks. */
+export async function catchUp(dir: string, peers: Peers): Promise<number> {
+  const config = orThrow(readNodeConfig(dir));
+  return mend(config, orThrow(readFounding(config)), peers, true);
+}
+
+async function mend(config: NodeConfig, founding: Founding, peers: Peers, isBehind = false): Promise<number> {
+  const parts = { config, founding, log: silentLog, onProgress: () => undefined, isBehind };
   return orThrow(await mendFrom(peers, parts)).bytesFetched;
 }
 

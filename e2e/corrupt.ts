@@ -29,7 +29,7 @@ import {
   differingTables,
   logicalContent,
 } from './corrupt-folder.ts';
-import { type Lives, live } from './corrupt-life.ts';
+import { catchUp, type Lives, live } from './corrupt-life.ts';
 import { answersOf, judge, type Question, questionsOf, someOf, type Truth } from './corrupt-truth.ts';
 import { orFail } from './network.ts';
 import { createPick, type Pick } from './pick.ts';
@@ -256,7 +256,14 @@ async function healingOf(bench: Bench, base: Base, { dir, file, lives, report }:
   const isNamed = !isStopped || errorOf(lives.people).code !== 'node.failed';
   if (!isNamed) return { healedBy: null, why: toldOf(lives) };
   if (isStopped) return putBack(bench, base, dir, file);
-  const again = orFail(await auditFolder(dir, { replay: true }));
+  let again = orFail(await auditFolder(dir, { replay: true }));
+  // Commits whose log was damaged are gone, and what is left is true.
+  const isLost = ({ class: kind, code }: Finding): boolean => kind === 'block' && code === 'audit.behind';
+  if (/^data\/chain\.db/.test(file) && again.findings.some(isLost)) {
+    await catchUp(dir, bench.peers());
+    await live(dir, bench.peers, async () => undefined);
+    again = orFail(await auditFolder(dir, { replay: true }));
+  }
   // Of its record it may know that it is lost; or what it lacks of it stands in the chain, which this finding does not look at.
   const isOfRecord = /\.(?:journal|mark)$/.test(file);
   const isKnown = ({ class: kind, code }: Finding): boolean => isOfRecord && kind === 'mark' && code === 'audit.behind';

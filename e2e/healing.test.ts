@@ -187,7 +187,7 @@ async function untilActive(node: E2eNode): Promise<void> {
 
 /** As somebody would who has the disk: the value is another uint, in the same encoding. */
 function tamperBalance(node: E2eNode, account: string, asset: string): void {
-  const database = new DatabaseSync(join(node.dir, 'data', 'chain.db'));
+  const database = new DatabaseSync(join(node.dir, 'data', 'chain.db'), { timeout: 10_000 });
   try {
     const key = new TextEncoder().encode(`account/${account}/${asset}`);
     const value = encodeCbor(999_999_999);
