@@ -8,7 +8,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { assert, fail, ok, type Result } from '@cairn-ledger/core';
 import { isHeaderDamaged } from './file-header.ts';
-import { StorageError, storageErrorOf } from './storage-error.ts';
+import { isNumberDamaged, StorageError, storageErrorOf } from './storage-error.ts';
 
 /** How long a connection waits for another one's short lock, as while the log is being reset. */
 const busyTimeoutMs = 5000;
@@ -148,7 +148,7 @@ function createDatabase(path: string, sqlite: DatabaseSync, synchronous: 'FULL' 
     try {
       return action();
     } catch (cause) {
-      throw isSqliteError(cause) ? storageErrorOf(doing, cause) : cause;
+      throw isSqliteError(cause) || isNumberDamaged(cause) ? storageErrorOf(doing, cause) : cause;
     }
   };
   const write = <T>(doing: string, action: () => T): Result<T, StorageError> => {

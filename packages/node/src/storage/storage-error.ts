@@ -48,13 +48,19 @@ const sqliteNotADatabase = 26;
 /** Extended code: a page ends before its time. The disk works; the file was cut. */
 const sqliteShortRead = 522;
 
+/** A number beyond those that are written here, where a page or a byte of it is another one. */
+export function isNumberDamaged(cause: unknown): boolean {
+  return (cause as { code?: unknown } | null)?.code === 'ERR_OUT_OF_RANGE';
+}
+
 /** Names what SQLite (or the operating system) threw. */
 export function storageErrorOf(doing: string, cause: unknown): StorageError {
   if (cause instanceof StorageError) return cause;
   const why = cause instanceof Error ? cause.message : String(cause);
   const code = (cause as { errcode?: number } | null)?.errcode ?? 0;
   const primaryCode = code & 0xff;
-  if (primaryCode === sqliteCorrupt || primaryCode === sqliteNotADatabase || code === sqliteShortRead) {
+  const isCorrupt = primaryCode === sqliteCorrupt || primaryCode === sqliteNotADatabase || code === sqliteShortRead;
+  if (isCorrupt || isNumberDamaged(cause)) {
     return new StorageError('storage.damaged', `${doing}: the file is damaged (${why}): repair it from peers`, cause);
   }
   const message = `${doing} failed (${why}): make room or replace the disk, then restart the node`;

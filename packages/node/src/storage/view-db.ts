@@ -10,7 +10,13 @@ import type { Provenance, Result } from '@cairn-ledger/core';
 import { type Database, openDatabase } from './database.ts';
 import { earliestBegin, seriesWidths, widthOf } from './series-width.ts';
 import { damageOf, type StorageError } from './storage-error.ts';
-import { heightOf, positionOf, type TransactionPlace, transactionNumberOf } from './transaction-place.ts';
+import {
+  batchesPerBlockMax,
+  heightOf,
+  positionOf,
+  type TransactionPlace,
+  transactionNumberOf,
+} from './transaction-place.ts';
 import { readViewRow, viewRowBytes } from './view-rows.ts';
 import { prepareView, type ViewStatements, viewSchema, viewSchemaVersion } from './view-schema.ts';
 import { createViewWriter, idPrefixOf, noAccount, type ViewWriter } from './view-writer.ts';
@@ -134,16 +140,16 @@ export class ViewDb {
   transactionAt(height: number, position: number): TransactionRow | null {
     return this.#database.read('reading the view', () => {
       const start = position * viewRowBytes + 1;
-      const block = this.#statements.blockSlice.get(start, viewRowBytes, height) as BlockRow | undefined;
-      return block === undefined || block.rows.length < viewRowBytes ? null : this.#readRow(block, height, position, 0);
+      const block = blockRow(this.#statements.blockSlice.get(start, viewRowBytes, height), height);
+      return block === null || block.rows.length < viewRowBytes ? null : this.#readRow(block, height, position, 0);
     });
   }
 
   /** The transactions of a block, by position. */
   transactionsOfBlock(height: number): TransactionRow[] {
     return this.#database.read('reading the view', () => {
-      const block = this.#statements.block.get(height) as BlockRow | undefined;
-      if (block === undefined) return [];
+      const block = blockRow(this.#statements.block.get(height), height);
+      if (block === null) return [];
       const count = block.rows.length / viewRowBytes;
       return Array.from({ length: count }, (_, position) =>
         this.#readRow(block, height, position, position * viewRowBytes),
@@ -262,6 +268,8 @@ export class ViewDb {
 
   #readRow(block: BlockRow, height: number, position: number, at: number): TransactionRow {
     const { batch, offset, length, code, account, ...row } = readViewRow(block.rows, at, block.firstLeaf);
+    if (batch >= batchesPerBlockMax)
+      throw viewDamaged(`transaction ${position} of block ${height} lies in batch ${batch}`);
     const number = transactionNumberOf(height, position);
     return {
       ...row,
@@ -301,6 +309,14 @@ export function viewDamaged(what: string): StorageError {
 }
 
 type BlockRow = { readonly rows: Uint8Array; readonly firstLeaf: number };
+
+/** A page in the place of another has other columns. Null where there is no row. */
+function blockRow(row: unknown, height: number): BlockRow | null {
+  if (row === undefined) return null;
+  const { rows, firstLeaf } = row as { readonly rows: unknown; readonly firstLeaf: unknown };
+  if (rows instanceof Uint8Array && typeof firstLeaf === 'number') return { rows, firstLeaf };
+  throw viewDamaged(`the row of block ${height} has other columns`);
+}
 
 /** A row of a series: when its first reading was, and which transaction it is. */
 export type PackKey = { readonly fromMs: number; readonly number: number };
