@@ -294,6 +294,37 @@ test('a replica that is told to sign no more follows, and says so', () => {
   assert.deepEqual([hand.replica.status().maySign, hand.replica.status().finalizedHeight], [false, 1]);
 });
 
+test('a replica that may sign again signs what it executed meanwhile, and votes on', () => {
+  const hand = new Hand();
+  hand.replica.stopSigning();
+  hand.hearCertificate(nullification(1, [1, 2, 3]));
+  const second = proposalOf(2, 0, first);
+  hand.hearProposal(second, first);
+  hand.hearCertificate(notarization(second, [1, 2, 3]));
+  hand.hearCertificate(finalization(second, [1, 2, 3]));
+  assert.deepEqual(hand.sentOf('checkpoint-signatures'), []);
+  hand.forgetSent();
+  hand.resume();
+  assert.equal(hand.replica.status().maySign, true);
+  assert.deepEqual(
+    hand.sentOf('checkpoint-signatures').flatMap(({ signatures }) => signatures.map((row) => row.statement.height)),
+    [1],
+  );
+  const third = blockOn(tipOf(first));
+  hand.hearCertificate(nullification(3, [1, 2, 3]));
+  hand.hearProposal(proposalOf(4, 2, third), third);
+  assert.equal(hand.votesOf('notarize', 4).length, 1);
+});
+
+test('a replica that stopped in the middle of a view sends its vote of it again', () => {
+  const hand = new Hand();
+  hand.hearProposal(proposal, first);
+  hand.replica.stopSigning();
+  hand.forgetSent();
+  hand.resume();
+  assert.equal(hand.sentOf('vote').filter(({ vote }) => vote.vote.type === 'notarize').length, 1);
+});
+
 test("a leader's block is of now, and above its parent's time where that lies ahead", () => {
   for (const [aheadMs, expected] of [
     [-50, 0],

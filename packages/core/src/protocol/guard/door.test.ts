@@ -7,7 +7,7 @@ import { keyId } from '../../crypto/keys.ts';
 import { signedBytes } from '../../crypto/sealed.ts';
 import type { Signer, Verifier } from '../../crypto/verifier.ts';
 import { signBatch } from '../../model/batch.ts';
-import { toEpoch, toValidatorIndex, toView } from '../../model/brands.ts';
+import { toEpoch, toHeight, toValidatorIndex, toView } from '../../model/brands.ts';
 import { type Certificate, certificateToCbor, createCertificate, decodeCertificate } from '../../model/certificate.ts';
 import { signCheckpoint } from '../../model/checkpoint-signature.ts';
 import { decodeMessage, encodeMessage, type Message } from '../../model/message.ts';
@@ -175,6 +175,36 @@ test('a page of the chain passes with a finalization by a quorum', () => {
     codeOf({ type: 'chain', blocks: [first], finalization: certificate([0, 1], about) }),
     'message.too-few-signers',
   );
+});
+
+test('what a Status shows its receiver of its own is checked like anything else', () => {
+  const shown = batchOf(3, 1);
+  const { votingKey } = set.validators[3]!;
+  const batch = signBatch(shown, signatureOf(votingKey, signedBytes('batch', ledgerHash, shown.headerBytes)));
+  const status = (changes: Partial<Extract<Message, { type: 'status' }>>): Message => ({
+    type: 'status',
+    epoch: toEpoch(1),
+    view: toView(2),
+    lastFinalized: toView(0),
+    height: toHeight(0),
+    asks: false,
+    finalization: null,
+    recall: { votes: [vote(2, nullifyVote), vote(2, notarizeVote)], batch },
+    ...changes,
+  });
+  const about: Vote = { type: 'finalize', proposal: proposalOf(1, 0, first) };
+  assert.equal(codeOf(status({})), 'ok');
+  assert.equal(codeOf(status({ recall: null, finalization: certificate([0, 1, 2], about) })), 'ok');
+  assert.equal(codeOf(status({ finalization: certificate([0, 1], about) })), 'message.too-few-signers');
+  const withVote = (signed: SignedVote): Message =>
+    status({ recall: { votes: [vote(2, nullifyVote), signed], batch: null } });
+  assert.equal(codeOf(withVote(vote(2, notarizeVote, first.digest))), 'message.bad-signature');
+  assert.equal(codeOf(withVote(vote(2, { ...nullifyVote, epoch: toEpoch(2) }))), 'message.unknown-signer');
+  const withBatch = (other: typeof batch): Message => status({ recall: { votes: [], batch: other } });
+  assert.equal(codeOf(withBatch(batch)), 'ok');
+  assert.equal(codeOf(withBatch(shown)), 'message.bad-signature', 'nobody signed it');
+  assert.equal(codeOf(withBatch(batchOf(7, 1))), 'message.unknown-signer');
+  assert.equal(codeOf(withBatch(batchOf(1, 1, { epoch: 2 }))), 'message.unknown-signer');
 });
 
 test('requests carry nothing to forge', () => {

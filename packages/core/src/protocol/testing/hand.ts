@@ -316,6 +316,11 @@ export class Hand {
     this.#perform(this.replica.step(this.#now(), input));
   }
 
+  /** The fence that it was told to keep is lifted. */
+  resume(): void {
+    this.#perform(this.replica.resumeSigning(this.#now()));
+  }
+
   /** Time passes: ticks come when the replica asks for them. */
   passTo(ms: number): void {
     for (let ticks = 0; this.nowMs < ms; ticks++) {
